@@ -1,0 +1,47 @@
+# Everything Kassa makes on this machine lives under ./var. Nothing else is touched.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := var/venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run serve test test-kafka kafka lint bench schemas clean
+.DEFAULT_GOAL := run
+
+# A private virtual environment with locked, hash-checked versions. Rebuilt when the lock changes.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+run: $(READY)        ## the main job: terminals -> ledger -> payees -> ClickHouse -> registries, then the audit
+	$(BIN)/kassa demo
+
+serve: $(READY)      ## the same, and keep it running until Ctrl-C
+	$(BIN)/kassa demo --serve
+
+test: $(READY)       ## unit, property and integration tests on the embedded broker and warehouse
+	$(BIN)/pytest -m "not kafka"
+
+test-kafka: $(READY) ## the integration suite on real Apache Kafka (Java 17 and Maven)
+	$(BIN)/pytest -m kafka
+
+lint: $(READY)       ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)      ## the figures of README and docs/performance.md, written to var/bench/*.json
+	$(BIN)/python -m bench
+
+schemas: $(READY)    ## regenerate docs/schemas and docs/asyncapi.yaml from the models
+	$(BIN)/python -m console.schema_docs
+
+lock:                ## re-resolve requirements.lock (needs uv: pip install uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --all-extras pyproject.toml --output-file requirements.lock
+
+clean:               ## remove everything this checkout made
+	rm -rf var

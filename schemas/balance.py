@@ -1,0 +1,25 @@
+"""An agent's live balance: topic `balances`, compacted, key "<tree>/<agent>"."""
+
+from __future__ import annotations
+
+from schemas.ids import AgentId, Currency, Instant, Wire
+
+
+class Balance(Wire):
+    """Minor units. available = balance + overdraft; `held` has already left `balance`.
+
+    An agent with funding "shared" spends the money of the agent above it, whose record shows what is available.
+    """
+
+    tree: AgentId
+    agent: AgentId
+    parent: AgentId | None
+    name: str
+    currency: Currency
+    balance: int
+    held: int
+    overdraft: int
+    available: int
+    funding: str
+    seq: int
+    at: Instant

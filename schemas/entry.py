@@ -1,0 +1,146 @@
+"""An entry: one record on topic `ledger`, one atomic decision, and the legs by which it moved money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+
+from schemas.outcome import GatewayOutcome
+
+
+class EntryKind(StrEnum):
+    """What was decided. The payment kinds up to MANUAL double as the payment's state after the entry."""
+
+    HELD = "HELD"  # funds reserved; a gateway may be called
+    DECLINED = "DECLINED"  # refused before anything was reserved; final
+    SENT = "SENT"  # attempt on record before a call that is not idempotent by number
+    UNKNOWN = "UNKNOWN"  # a pay was sent and its outcome is not clear; ask again with the same number
+    POSTED = "POSTED"  # the payee has it; the hold became final; final
+    VOIDED = "VOIDED"  # the payee has it not and will not; the hold is released; final
+    MANUAL = "MANUAL"  # cannot be settled by asking; an operator decides with evidence
+    DEFERRED = "DEFERRED"  # nothing was sent and it was not possible to ask; still HELD, due again
+    AGENT_OPENED = "AGENT_OPENED"
+    LIMIT_SET = "LIMIT_SET"
+    DEPOSITED = "DEPOSITED"
+    DIRECTORY_SET = "DIRECTORY_SET"  # a terminal, payee, tariff, gateway or operator record
+    REFUSED = "REFUSED"  # an operator's command that changes nothing, and why
+
+
+FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One line of one account's statement: credit is positive, debit negative, minor units.
+
+    Accounts belong to a book; `seq` counts this account's legs 1, 2, 3, … and `balance` is what it has after this one.
+    """
+
+    account: str
+    currency: str
+    amount: int
+    seq: int
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What the entry answers: a payment order, an operator's command, or a gateway's outcome.
+
+    `by` is the key id that signed it, or "dispatch". `digest` is the content hash redelivery is judged by.
+    """
+
+    id: str
+    digest: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFacts:
+    """All of a payment that does not change after it was received. Amounts in minor units, times in ms UTC.
+
+    txn: our number at the payee, the same in every request. held: what was reserved of the agent's money.
+    payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
+    amount of each share of the payee's reward, fixed when funds were held.
+    """
+
+    id: str
+    number: int
+    terminal: str
+    agent: str
+    payee: str
+    gateway: str
+    subscriber: dict[str, str]
+    amount: int
+    fee: int
+    processing: int
+    collected: int
+    currency: str
+    txn: int
+    tariff_version: int
+    payer_agent: str
+    held: int
+    rewards: tuple[tuple[str, int], ...]
+    made_at: int
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTerms:
+    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared"."""
+
+    agent: str
+    parent: str | None
+    name: str
+    currency: str
+    overdraft: int
+    funding: str
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRecord:
+    """A directory record as it now stands: its table (= topic), id (= key) and content."""
+
+    table: str
+    id: str
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One decision. Its Kafka key is `book`; `seq` counts the book's entries 1, 2, 3, …; `at` is ms UTC.
+
+    Legs sum to zero per currency. `refusal` is the code of schemas.refusal when there is one.
+    """
+
+    book: str
+    seq: int
+    kind: EntryKind
+    at: int
+    cause: Cause
+    legs: tuple[Leg, ...] = ()
+    payment: PaymentFacts | None = None
+    refusal: int = 0
+    reason: str = ""
+    tries: int = 0
+    due_at: int = 0
+    outcome: GatewayOutcome | None = None
+    agent: AgentTerms | None = None
+    record: DirectoryRecord | None = None
+    document: str = ""
+
+    def encode(self) -> bytes:
+        """The value of the ledger record: JSON."""
+        return orjson.dumps(self)
+
+    @staticmethod
+    def decode(value: bytes) -> Entry:
+        """Read back what `encode` wrote; raises pydantic.ValidationError on anything else."""
+        return ENTRY.validate_json(value)
+
+
+ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)

@@ -1,0 +1,32 @@
+"""What came of one question to a payee's gateway, in the only terms the ledger cares about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class Verdict(StrEnum):
+    """How sure we are. Everything that is neither a clear yes nor a clear no is UNCLEAR."""
+
+    PAID = "PAID"  # the payee confirms the payment
+    CHECKED = "CHECKED"  # the payee would take it; only ever the answer to a check, never reaches the ledger
+    FATAL = "FATAL"  # the payee refuses for good
+    UNCLEAR = "UNCLEAR"  # temporary code, time-out, 5xx, unreadable reply: the payee may have been paid
+    NOT_SENT = "NOT_SENT"  # the request never left us: asking again is safe
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOutcome:
+    """One answered (or unanswered) question.
+
+    step: which request it was. code: the payee's own result code, or a word of ours such as "timeout".
+    provider_ref: the payee's number of the payment, when it gave one. comment: for people, at most 200 characters.
+    """
+
+    step: Literal["check", "pay"]
+    verdict: Verdict
+    code: str = ""
+    provider_ref: str = ""
+    comment: str = ""

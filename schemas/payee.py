@@ -1,0 +1,59 @@
+"""A payee: who finally receives the money, what it accepts and through which gateway it is reached."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from schemas.ids import Currency, FieldName, GatewayId, PayeeId, PositiveMinor, ShortText, Wire
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return pattern
+
+
+def _is_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"unknown time zone {name!r}: expected an IANA name such as Europe/Moscow") from None
+    return name
+
+
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_compiles)]
+ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_is_zone)]
+
+
+class SubscriberField(Wire):
+    """One thing the payer types in; the pattern must match the whole value."""
+
+    name: FieldName
+    title: ShortText
+    pattern: Pattern
+
+
+class Payee(Wire):
+    """Directory record, topic `payees`, key: the payee's id."""
+
+    id: PayeeId
+    name: ShortText
+    gateway: GatewayId
+    currency: Currency
+    fields: Annotated[
+        tuple[SubscriberField, ...],
+        Field(min_length=1, max_length=8, description="the first is the subscriber's number at the payee"),
+    ]
+    min_amount: PositiveMinor = 1
+    max_amount: PositiveMinor
+    denominations: Annotated[
+        tuple[PositiveMinor, ...], Field(max_length=50, description="the only amounts taken; empty: any")
+    ] = ()
+    skip_check: Annotated[bool, Field(description="go straight to pay: the payee has no useful check")] = False
+    time_zone: Annotated[ZoneName, Field(description="whose midnight ends the payee's business day")] = "UTC"

@@ -1,0 +1,29 @@
+"""What a terminal or an operator is told: the payload of a JWS (server's key) on topic `replies`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.ids import Instant, Wire
+
+ReplyState = Literal["HELD", "DECLINED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "DONE", "REFUSED", "REJECTED"]
+
+
+class Reply(Wire):
+    """Keyed by the terminal or operator it answers.
+
+    A payment is answered when it is accepted (HELD or DECLINED) and again whenever its state changes. Commands get
+    DONE or REFUSED. REJECTED answers a signed message that was quarantined: it has no state in the ledger.
+    """
+
+    id: Annotated[str, Field(description="the payment's or command's id")]
+    state: ReplyState
+    code: Annotated[int, Field(description="0, or the refusal code")] = 0
+    reason: str = ""
+    retryable: Annotated[bool, Field(description="sending the same request again later can help")] = False
+    final: Annotated[bool, Field(description="no further reply will follow")] = False
+    txn: Annotated[int, Field(description="our number of the payment at the payee; 0: none")] = 0
+    at: Instant
+    again: Annotated[bool, Field(description="a stored outcome repeated to a duplicate")] = False

@@ -1,0 +1,27 @@
+"""A terminal: a kiosk, cashier's workstation, POS, app or partner gateway that signs payments."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.ids import AgentId, OperatorId, ShortText, TerminalId, Wire
+from schemas.keys import PublicKey
+
+
+class Terminal(Wire):
+    """Directory record, topic `terminals`, key: the terminal's id."""
+
+    id: TerminalId
+    agent: AgentId
+    tree: Annotated[AgentId, Field(description="root agent: the key of everything this terminal produces")]
+    keys: Annotated[tuple[PublicKey, ...], Field(min_length=1, max_length=8)]
+    address: ShortText | None = None
+
+
+class Operator(Wire):
+    """Directory record, topic `operators`, key: the operator's id. An operator signs commands."""
+
+    id: OperatorId
+    keys: Annotated[tuple[PublicKey, ...], Field(min_length=1, max_length=8)]

@@ -1,0 +1,65 @@
+"""Every setting of Kassa in one place: environment (KASSA_*), then kassa.toml, then the stack running on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+STACK_FILE = "stack.toml"
+
+
+class Settings(BaseSettings):
+    """Read once at start. A value that cannot be used raises pydantic.ValidationError naming it."""
+
+    model_config = SettingsConfigDict(env_prefix="KASSA_", extra="forbid", frozen=True)
+
+    dir: Annotated[Path, Field(description="where keys, state and exports live")] = Path("var")
+    kafka: Annotated[str, Field(description="bootstrap servers, host:port[,host:port]; empty: no broker known")] = ""
+    clickhouse: Annotated[str, Field(description="ClickHouse's HTTP URL; empty: no warehouse known")] = ""
+    clickhouse_user: str = "default"
+    clickhouse_password: Annotated[str, Field(repr=False)] = ""
+    database: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="ClickHouse database")] = "kassa"
+    partitions: Annotated[
+        int, Field(ge=1, le=256, description="of payments, commands and ledger; fixed once the first payment was taken")
+    ] = 4
+    replication: Annotated[int, Field(ge=1, le=5, description="copies of every topic; 3 in production")] = 1
+    worker_id: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9._-]{1,80}$", description="static group membership: unique and kept per worker")
+    ] = "worker-1"
+    sink_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,80}$", description="the same for a sink")] = "sink-1"
+    session_time_out_s: Annotated[int, Field(ge=6, le=300, description="a silent worker loses its partitions")] = 10
+    batch_max: Annotated[int, Field(ge=1, le=10_000, description="messages decided in one transaction at most")] = 1000
+    batch_within_ms: Annotated[int, Field(ge=1, le=5_000, description="how long a batch waits to fill")] = 20
+    transaction_time_out_ms: Annotated[int, Field(ge=5_000, le=900_000)] = 60_000
+    clock_ahead_s: Annotated[int, Field(ge=0, description="how far a terminal's clock may run ahead")] = 600
+    clock_behind_s: Annotated[int, Field(ge=0, description="how late an offline payment may be uploaded")] = 30 * 86_400
+    dispatch_queue: Annotated[
+        int, Field(ge=10, description="holds waiting for a gateway, in memory; more wait in the fold")
+    ] = 10_000
+    sink_batch_rows: Annotated[int, Field(ge=1, le=1_000_000, description="rows in one insert at most")] = 20_000
+    sink_within_ms: Annotated[
+        int, Field(ge=10, le=60_000, description="how old a row may get before it is inserted")
+    ] = 300
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+
+    @property
+    def keys(self) -> Path:
+        """Operators' public keys, the server's signing key and gateways' secrets."""
+        return self.dir / "keys"
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, **_: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
+        stack = Path(os.environ.get("KASSA_DIR", "var")) / STACK_FILE
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls, Path(os.environ.get("KASSA_CONFIG", "kassa.toml"))),
+            TomlConfigSettingsSource(settings_cls, stack),
+        )

@@ -1,0 +1,134 @@
+"""The topics, declared once: partitions, key, retention, and what their values are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from streams.settings import Settings
+
+_FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
+_APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
+_COMPACTED = {"cleanup.policy": "compact"}
+_MONTH = {"retention.ms": str(30 * 86_400_000)}
+# Whatever arrives on an inbound topic must fit, with its story, on `rejects`.
+_INBOUND = {"max.message.bytes": str(12 * 1024 * 1024)}
+_QUARANTINE = {"max.message.bytes": str(13 * 1024 * 1024)}
+MAX_MESSAGE_BYTES = 13 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`sharded` topics have the settings' number of partitions and are co-partitioned; the others have one."""
+
+    name: str
+    key: str
+    value: str
+    sharded: bool = False
+    config: dict[str, str] = field(default_factory=dict)
+
+
+PAYMENTS = Topic(
+    "payments", "root agent's id", "JWS of PaymentOrder (terminal's key)", True, {**_MONTH, **_INBOUND, **_APPEND_TIME}
+)
+COMMANDS = Topic(
+    "commands",
+    "root agent's id or <table>/<id>",
+    "JWS of Command (operator's key)",
+    True,
+    {**_MONTH, **_INBOUND, **_APPEND_TIME},
+)
+LEDGER = Topic("ledger", "book: root agent's id or <table>/<id>", "Entry", True, {**_FOREVER, **_APPEND_TIME})
+BALANCES = Topic("balances", "<tree>/<agent>", "Balance", True, _COMPACTED)
+REPLIES = Topic("replies", "terminal's or operator's id", "JWS of Reply (server's key)", True, _MONTH)
+REJECTS = Topic(
+    "rejects",
+    "as it came",
+    "the bytes as they came; reason and origin in headers",
+    False,
+    {**_FOREVER, **_QUARANTINE, **_APPEND_TIME},
+)
+TERMINALS = Topic("terminals", "terminal's id", "Terminal", False, _COMPACTED)
+PAYEES = Topic("payees", "payee's id", "Payee", False, _COMPACTED)
+TARIFFS = Topic("tariffs", "payee's id", "Tariff", False, _COMPACTED)
+GATEWAYS = Topic("gateways", "gateway's id", "Gateway", False, _COMPACTED)
+OPERATORS = Topic("operators", "operator's id", "Operator", False, _COMPACTED)
+
+DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS)
+ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, *DIRECTORY)
+
+
+class TopicMismatch(Exception):
+    """A topic exists with other partitions or settings than declared; the text lists each difference."""
+
+
+def partitions_of(topic: Topic, settings: Settings) -> int:
+    return settings.partitions if topic.sharded else 1
+
+
+def create_or_verify(settings: Settings, topics: Iterable[Topic] = ALL, time_out_s: float = 30) -> list[str]:
+    """Create what is missing, verify what is there; returns the names created. Raises TopicMismatch.
+
+    Never changes a topic that exists: partitions decide which worker owns which tree.
+    """
+    wanted = {topic.name: topic for topic in topics}
+    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    there = admin.list_topics(timeout=time_out_s).topics
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        futures = admin.create_topics([_new(wanted[name], settings) for name in missing], request_timeout=time_out_s)
+        for future in futures.values():
+            _ignore_existing(future)
+        _await_leaders(admin, wanted, time_out_s)
+    _verify(admin, wanted, settings, time_out_s)
+    return missing
+
+
+def _new(topic: Topic, settings: Settings) -> NewTopic:
+    return NewTopic(
+        topic.name,
+        num_partitions=partitions_of(topic, settings),
+        replication_factor=settings.replication,
+        config={**topic.config, "min.insync.replicas": str(max(1, settings.replication - 1))},
+    )
+
+
+def _ignore_existing(future: object) -> None:
+    try:
+        future.result()  # type: ignore[attr-defined]
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+
+
+def _await_leaders(admin: AdminClient, wanted: dict[str, Topic], time_out_s: float) -> None:
+    deadline = time.monotonic() + time_out_s
+    while time.monotonic() < deadline:
+        there = admin.list_topics(timeout=time_out_s).topics
+        if all(name in there and all(p.leader >= 0 for p in there[name].partitions.values()) for name in wanted):
+            return
+        time.sleep(0.05)
+    raise TopicMismatch(f"topics without a leader after {time_out_s:.0f} s: is the cluster healthy?")
+
+
+def _verify(admin: AdminClient, wanted: dict[str, Topic], settings: Settings, time_out_s: float) -> None:
+    there = admin.list_topics(timeout=time_out_s).topics
+    problems = [
+        f"{name}: {len(there[name].partitions)} partitions, declared {partitions_of(topic, settings)}"
+        for name, topic in wanted.items()
+        if len(there[name].partitions) != partitions_of(topic, settings)
+    ]
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in wanted]
+    for resource, future in admin.describe_configs(resources, request_timeout=time_out_s).items():
+        live = {name: entry.value for name, entry in future.result().items()}
+        problems += [
+            f"{resource.name}: {name}={live[name]}, declared {value}"
+            for name, value in wanted[resource.name].config.items()
+            if live.get(name) not in (None, value)
+        ]
+    if problems:
+        raise TopicMismatch("; ".join(problems))
