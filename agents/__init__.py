@@ -1,0 +1,1 @@
+"""Who acts: thin Faust agents and the gateways to payees' systems."""

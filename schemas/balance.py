@@ -9,6 +9,7 @@ class Balance(Wire):
     """Minor units. available = balance + overdraft; `held` has already left `balance`.
 
     An agent with funding "shared" spends the money of the agent above it, whose record shows what is available.
+    `seq` is the number of the tree's entry after which all this holds, `at` that entry's time.
     """
 
     tree: AgentId

@@ -17,7 +17,6 @@ class EntryKind(StrEnum):
 
     HELD = "HELD"  # funds reserved; a gateway may be called
     DECLINED = "DECLINED"  # refused before anything was reserved; final
-    SENT = "SENT"  # attempt on record before a call that is not idempotent by number
     UNKNOWN = "UNKNOWN"  # a pay was sent and its outcome is not clear; ask again with the same number
     POSTED = "POSTED"  # the payee has it; the hold became final; final
     VOIDED = "VOIDED"  # the payee has it not and will not; the hold is released; final
@@ -114,7 +113,9 @@ class DirectoryRecord:
 class Entry:
     """One decision. Its Kafka key is `book`; `seq` counts the book's entries 1, 2, 3, …; `at` is ms UTC.
 
-    Legs sum to zero per currency. `refusal` is the code of schemas.refusal when there is one.
+    Legs sum to zero per currency. `refusal` is the code of schemas.refusal when there is one. `tries` counts the pay
+    requests that may have reached the payee, `deferrals` the attempts since then, in a row, that did not; `due_at` is
+    when to ask again, ms UTC.
     """
 
     book: str
@@ -127,6 +128,7 @@ class Entry:
     refusal: int = 0
     reason: str = ""
     tries: int = 0
+    deferrals: int = 0
     due_at: int = 0
     outcome: GatewayOutcome | None = None
     agent: AgentTerms | None = None

@@ -13,8 +13,8 @@ from schemas.ids import Currency, FieldName, GatewayId, PayeeId, PositiveMinor, 
 
 def _compiles(pattern: str) -> str:
     try:
-        re.compile(pattern)
-    except re.error as error:
+        re.compile(pattern, re.ASCII)
+    except (re.error, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"not a regular expression: {error}") from None
     return pattern
 
@@ -32,7 +32,7 @@ ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterV
 
 
 class SubscriberField(Wire):
-    """One thing the payer types in; the pattern must match the whole value."""
+    """One thing the payer types in; the pattern must match the whole value. `\\d` and `\\w` are ASCII only."""
 
     name: FieldName
     title: ShortText

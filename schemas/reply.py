@@ -8,7 +8,7 @@ from pydantic import Field
 
 from schemas.ids import Instant, Wire
 
-ReplyState = Literal["HELD", "DECLINED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "DONE", "REFUSED", "REJECTED"]
+ReplyState = Literal["HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "DONE", "REFUSED", "REJECTED"]
 
 
 class Reply(Wire):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,19 @@ class Rate(Wire):
         return part if self.max_minor is None else min(part, self.max_minor)
 
 
+class Fee(Rate):
+    """What the payer pays on top. Base "collected": a percentage of everything put in; base "amount": of the amount."""
+
+    base: Literal["collected", "amount"] = "amount"
+
+    def within(self, total: int) -> int:
+        """The fee inside `total` = amount + fee (minor units): 5 % of 100000 is 5000 by "collected", 4762 by "amount"."""
+        if self.base == "collected":
+            return self.of(total)
+        part = max(total - total * 10_000 // (10_000 + self.rate_bps), self.min_minor)
+        return part if self.max_minor is None else min(part, self.max_minor)
+
+
 class Tariff(Wire):
     """Directory record, topic `tariffs`, key: the payee's id.
 
@@ -38,7 +51,7 @@ class Tariff(Wire):
 
     payee: PayeeId
     version: Annotated[int, Field(ge=1)] = 1
-    fee: Rate = Rate()
+    fee: Fee = Fee()
     processing: Rate = Rate()
     reward: Rate = Rate()
     reward_shares_bps: Annotated[tuple[RateBps, ...], Field(max_length=16)] = ()

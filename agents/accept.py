@@ -1,0 +1,72 @@
+"""Accept: verify a batch of messages, decide it, and only then count its offsets as done."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from schemas.entry import EntryKind
+from schemas.reject import RejectReason
+from streams.arrival import Arrival, Item, Quarantine
+from streams.directory import DirectoryReader
+from streams.shards import NotOurs, Shards
+
+# aiokafka's word for "the broker set this timestamp when it appended the record".
+_APPEND_TIME = 1
+
+Verify = Callable[[Arrival], Item]
+Held = Callable[[int, list[str]], None]
+
+
+class Accept:
+    """Decides batches of Faust events; `held(partition, payment ids)` is told of new holds once they are committed."""
+
+    def __init__(self, shards: Shards, directory: DirectoryReader, consumer: Callable[[], Any], held: Held) -> None:
+        self._shards = shards
+        self._directory = directory
+        self._consumer = consumer
+        self._held = held
+        # Verification frees the GIL, so a second thread is worth having; more only wait for each other.
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="verify")
+
+    async def batch(self, events: Sequence[Any], verify: Verify) -> None:
+        """Decide one batch; events of partitions that are no longer ours are left to their new owner."""
+        by_place: dict[Any, list[Any]] = defaultdict(list)
+        for event in events:
+            by_place[event.message.tp].append(event.message)
+        await asyncio.gather(*(self._place(tp, messages, verify) for tp, messages in by_place.items()))
+
+    async def _place(self, tp: Any, messages: list[Any], verify: Verify) -> None:
+        items = await self._verified([_arrival(message) for message in messages], verify)
+        try:
+            entries = await self._shards.decide(tp.partition, items)
+        except NotOurs:
+            return
+        last = messages[-1]
+        self._consumer().decided(tp, last.offset, last.generation_id)
+        held = [entry.payment.id for entry in entries if entry.kind is EntryKind.HELD and entry.payment is not None]
+        if held:
+            self._held(tp.partition, held)
+
+    async def _verified(self, arrivals: list[Arrival], verify: Verify) -> list[Item]:
+        loop = asyncio.get_running_loop()
+        items = await loop.run_in_executor(self._threads, lambda: [verify(arrival) for arrival in arrivals])
+        unknown = [place for place, item in enumerate(items) if _may_be_news(item)]
+        if unknown and await self._directory.catch_up_soon():
+            for place in unknown:
+                items[place] = verify(arrivals[place])
+        return items
+
+
+def _may_be_news(item: Item) -> bool:
+    """An unknown key may have been enrolled a moment ago: what the directory does not show yet is not yet unknown."""
+    return isinstance(item, Quarantine) and item.reason is RejectReason.UNKNOWN_KEY
+
+
+def _arrival(message: Any) -> Arrival:
+    at = round(message.timestamp * 1000) if message.timestamp_type == _APPEND_TIME else time.time_ns() // 1_000_000
+    return Arrival(message.topic, message.partition, message.offset, message.key, message.value or b"", at)

@@ -1,0 +1,174 @@
+"""Dispatch: ask payees about held payments, and hand what they say back to the shard that decides.
+
+Driven by the fold, not by offsets: what is open there is outstanding. A worker that dies between a request and its
+record asks again with the same number when it is back (law 6), and tells the ledger that it cannot know whether the
+payee was asked before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import structlog
+from mode import Service
+
+from agents.bulkhead import Bulkhead, Job
+from agents.gateways.base import PaymentGateway, open_gateway
+from agents.gateways.http import Http
+from schemas.entry import EntryKind, PaymentFacts
+from schemas.gateway import Gateway, RetrySchedule
+from schemas.outcome import GatewayOutcome, Verdict
+from streams.arrival import Ask
+from streams.directory import Directory
+from streams.ledger.commands import Settle
+from streams.ledger.payments import PaymentState
+from streams.ledger.state import State
+from streams.shards import NotOurs, Shards
+
+log = structlog.get_logger()
+
+_RETRY_LOOK_S = 0.1
+_NO_GATEWAY = GatewayOutcome("check", Verdict.NOT_SENT, "no-gateway", comment="the payee's gateway is not configured")
+
+
+class Dispatch(Service):
+    """A service of the Faust app. `shards` is set before the app starts (the two know each other)."""
+
+    shards: Shards
+
+    def __init__(self, directory: Directory, secrets: Path, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._directory = directory
+        self._secrets = secrets
+        self._http = Http()
+        self._bulkheads: dict[str, Bulkhead] = {}
+        self._gateways: dict[str, PaymentGateway] = {}
+        self._known: set[str] = set()  # queued, asked, or waiting for its answer to be decided
+        self._maybe_sent: set[str] = set()  # recovered from the ledger: an earlier worker may have asked
+        self._answers: list[tuple[int, Settle]] = []
+        self._answered = asyncio.Event()
+
+    def put(self, partition: int, payments: list[str]) -> None:
+        """Ask about these payments of a partition that is open here, each as soon as its gateway has room."""
+        state = self.shards.state(partition)
+        for payment in payments:
+            found = state.open.get(payment) if state else None
+            if found is not None and found.facts is not None and payment not in self._known:
+                self._known.add(payment)
+                self._bulkhead(found.facts.gateway).put(Job(partition, payment))
+
+    def recovered(self, state: State) -> None:
+        """A fold was rebuilt: everything outstanding in it goes (again), unless it is on its way already."""
+        now = _now()
+        news = [payment for payment in state.outstanding() if payment.id not in self._known]
+        self._maybe_sent.update(payment.id for payment in news)
+        ready = [payment.id for payment in news if payment.due_at <= now]
+        if news:
+            log.info("recovered", partition=state.partition, outstanding=len(news), asked_now=len(ready))
+        # The shard is announced as open only after this returns, so the queue is filled from the state itself.
+        for payment in ready:
+            facts = state.open[payment].facts
+            if facts is not None:
+                self._known.add(payment)
+                self._bulkhead(facts.gateway).put(Job(state.partition, payment))
+
+    @Service.task
+    async def _retry(self) -> None:
+        while not self.should_stop:
+            for partition, payment in await self.shards.due(_now()):
+                self.put(partition, [payment])
+            await self.sleep(_RETRY_LOOK_S)
+
+    @Service.task
+    async def _settle(self) -> None:
+        while not self.should_stop:
+            await self._answered.wait()
+            self._answered.clear()
+            answers, self._answers = self._answers, []
+            by_partition: dict[int, list[Settle]] = defaultdict(list)
+            for partition, settle in answers:
+                by_partition[partition].append(settle)
+            await asyncio.gather(*(self._decide(partition, settles) for partition, settles in by_partition.items()))
+
+    async def on_stop(self) -> None:
+        """Calls in flight are dropped: whoever holds the partition next asks again with the same number."""
+        for gateway in self._gateways.values():
+            await gateway.aclose()
+
+    async def _decide(self, partition: int, settles: list[Settle]) -> None:
+        now = _now()
+        try:
+            entries = await self.shards.decide(partition, [Ask(settle, now) for settle in settles])
+        except NotOurs:
+            entries = []
+        for settle in settles:
+            self._known.discard(settle.payment)
+        for entry in entries:
+            if entry.payment is not None and entry.kind not in (EntryKind.DEFERRED, EntryKind.UNKNOWN):
+                self._maybe_sent.discard(entry.payment.id)
+
+    def _bulkhead(self, gateway: str) -> Bulkhead:
+        """The gateway's bulkhead, made on first use and made anew when its directory record changed."""
+        record = self._directory.gateways.get(gateway) or _unconfigured(gateway)
+        bulkhead = self._bulkheads.get(gateway)
+        if bulkhead is None or bulkhead.gateway != record:
+            fresh = self._bulkheads[gateway] = Bulkhead(record, self._ask, self.add_future)
+            if bulkhead is not None:
+                for job in bulkhead.retire():
+                    fresh.put(job)
+                self.add_future(_wind_up(bulkhead, self._gateways.pop(gateway, None)))
+        return self._bulkheads[gateway]
+
+    async def _ask(self, job: Job) -> None:
+        state = self.shards.state(job.partition)
+        payment = state.open.get(job.payment) if state else None
+        if payment is None or payment.facts is None:
+            self._known.discard(job.payment)  # final, or its partition is another worker's now
+            return
+        sent_before = payment.id in self._maybe_sent
+        record = self._directory.gateways.get(payment.facts.gateway)
+        if record is None:
+            outcome, retry = _NO_GATEWAY, RetrySchedule()
+        else:
+            outcome, retry = await self._outcome(record, payment, sent_before), record.retry
+        self._answers.append((job.partition, Settle(payment.book, payment.id, outcome, retry, sent_before)))
+        self._answered.set()
+
+    async def _outcome(self, record: Gateway, payment: PaymentState, sent_before: bool) -> GatewayOutcome:
+        gateway = self._gateways.get(record.id)
+        if gateway is None:
+            gateway = self._gateways[record.id] = open_gateway(record, self._http, self._secrets)
+        facts = payment.facts
+        assert facts is not None
+        try:
+            if payment.tries == 0 and not sent_before and self._wants_check(facts):
+                checked = await gateway.check(facts)
+                if checked.verdict is not Verdict.CHECKED:
+                    return checked
+            return await gateway.pay(facts)
+        except Exception as error:
+            # A gateway must not raise. If one does, the payee may have been paid, and no other payment may suffer.
+            log.exception("gateway_raised", gateway=record.id, payment=facts.id)
+            return GatewayOutcome("pay", Verdict.UNCLEAR, "internal", comment=type(error).__name__)
+
+    def _wants_check(self, facts: PaymentFacts) -> bool:
+        payee = self._directory.payees.get(facts.payee)
+        return payee is None or not payee.skip_check
+
+
+def _unconfigured(gateway: str) -> Gateway:
+    return Gateway(id=gateway, protocol="osmp", url="http://unconfigured.invalid/", connections=1)
+
+
+async def _wind_up(bulkhead: Bulkhead, gateway: PaymentGateway | None) -> None:
+    await bulkhead.finished()
+    if gateway is not None:
+        await gateway.aclose()
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

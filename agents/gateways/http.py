@@ -1,0 +1,169 @@
+"""HTTP to payees: one bounded GET at a time, whose failure is always either NotSent or OutcomeUnknown.
+
+httpx's request, response and transport over aiohttp's connections (httpx-aiohttp). The transport is called without
+an httpx.Client around it: redirects, cookies, proxies from the environment and content decoding are all things that
+must not happen here, and a third of a request's cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from agents.gateways.attempt import one_attempt
+from agents.gateways.credentials import basic_auth
+from agents.gateways.errors import NotSent, OutcomeUnknown
+from schemas.gateway import Gateway
+
+MAX_REPLY_BYTES = 64 * 1024
+CONNECT_TIMEOUT_S = 10.0
+KEEP_ALIVE_S = 4.0  # below the 5 s of Apache, the first to hang up: a pay on a line just hung up is an unclear one
+CLOSE_WAIT_S = 0.25
+
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "kassa"}
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """A whole reply. charset: as the Content-Type says, or ""."""
+
+    status: int
+    charset: str
+    body: bytes
+
+
+class Http:
+    """What the gateways of a process share: whom to trust. A gateway's connections are its own (its bulkhead)."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """tls: other authorities than the system's, a client certificate. By default certificates are verified
+        against certifi's list, or the file or directory of SSL_CERT_FILE or SSL_CERT_DIR."""
+        self.tls = tls or httpx.create_ssl_context()
+
+    def line(self, record: Gateway, secrets_dir: Path) -> Line:
+        """The connections to this gateway. Nothing is opened or read yet."""
+        return Line(record, secrets_dir, self.tls)
+
+
+class Line:
+    """Connections to one gateway, at most `record.connections`. Belongs to the event loop it is first used in."""
+
+    def __init__(self, record: Gateway, secrets_dir: Path, tls: ssl.SSLContext) -> None:
+        self._record = record
+        self._secrets_dir = secrets_dir
+        self._tls = tls
+        self._time_out_s = record.time_out_ms / 1000
+        # A connection that cannot be had must be told from an answer that does not come, so it gives up sooner.
+        connect_s = min(CONNECT_TIMEOUT_S, self._time_out_s / 2)
+        self._extensions = {"timeout": {"pool": connect_s, "connect": connect_s}}
+        self._address = ""  # both are made when first needed, so that a record that cannot work opens too
+        self._headers: httpx.Headers | None = None
+        self._transport = AiohttpTransport(verify=tls, client=self._session)
+        self._is_closed = False
+
+    async def get(self, query: str) -> HttpReply:
+        """Ask `record.url` with this query string (already percent-encoded); any status is a reply.
+
+        Takes `record.time_out_ms` at most, however slowly the reply trickles in. Follows no redirect, repeats
+        nothing. Raises NotSent or OutcomeUnknown, nothing else, and never with the query in its text.
+        """
+        request = self._request(query)
+        try:
+            async with asyncio.timeout(self._time_out_s):
+                return await self._exchange(request)
+        except TimeoutError:
+            raise OutcomeUnknown("timeout", f"no whole reply within {self._time_out_s:g} s") from None
+
+    def forget_credentials(self) -> None:
+        """Read the secret file again before the next request: the payee refused what we have."""
+        self._headers = None
+
+    async def aclose(self) -> None:
+        """Close the connections. What is under way becomes OutcomeUnknown, what is asked later NotSent."""
+        self._is_closed = True
+        await self._transport.aclose()
+
+    def _request(self, query: str) -> httpx.Request:
+        if self._is_closed:
+            raise NotSent("closed", "the gateway is closed")
+        self._address = self._address or _address(self._record.url)
+        if self._headers is None:
+            self._headers = self._read_headers()
+        request = httpx.Request("GET", self._address + query, extensions=self._extensions)
+        request.headers = self._headers
+        return request
+
+    def _read_headers(self) -> httpx.Headers:
+        name = self._record.credentials
+        return httpx.Headers(
+            _HEADERS if name is None else {**_HEADERS, "Authorization": basic_auth(self._secrets_dir, name)}
+        )
+
+    async def _exchange(self, request: httpx.Request) -> HttpReply:
+        try:
+            response = await self._transport.handle_async_request(request)
+        except asyncio.CancelledError:
+            if self._is_closed and not _is_cancelled():  # aiohttp cancels who waits for a connection when it closes
+                raise OutcomeUnknown("closed", "the gateway was closed meanwhile") from None
+            raise
+        stream = cast(httpx.AsyncByteStream, response.stream)
+        try:
+            return await _whole(response, stream)
+        finally:
+            await stream.aclose()  # unread bytes: aiohttp drops the connection instead of using it again
+
+    def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=self._record.connections, ssl=self._tls, keepalive_timeout=KEEP_ALIVE_S)
+        return aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, middlewares=(one_attempt,)
+        )
+
+
+def _address(url: str) -> str:
+    """The record's address, ready for a query to follow. Raises NotSent when nobody could be asked under it.
+
+    What passes here must not fail later for its form: aiohttp would tell us no sooner than when it connects.
+    """
+    try:
+        parsed = httpx.URL(url)
+        parsed.raw_host.decode("ascii").encode("idna")
+    except (httpx.InvalidURL, ValueError):
+        raise NotSent("bad-url", "the payee's address cannot be used") from None
+    if not parsed.host or parsed.userinfo or "#" in url or not 0 < (parsed.port or 1) < 65536:
+        raise NotSent("bad-url", "the payee's address needs a host and a port, and no password and no #fragment")
+    return f"{url}{'&' if '?' in url else '?'}"
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _whole(response: httpx.Response, stream: httpx.AsyncByteStream) -> HttpReply:
+    headers = response.headers
+    if headers.get("content-encoding", "identity") != "identity":
+        raise OutcomeUnknown("reply-encoded", "the reply is compressed, which was not asked for")
+    body = bytearray()
+    try:
+        async with aclosing(cast(AsyncGenerator[bytes, None], stream.__aiter__())) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > MAX_REPLY_BYTES:
+                    break
+    except Exception as error:  # noqa: BLE001 - the request is out: whatever breaks now says nothing of its outcome
+        raise OutcomeUnknown("reply-cut", f"the reply broke off: {type(error).__name__}") from None
+    if len(body) > MAX_REPLY_BYTES:
+        raise OutcomeUnknown("reply-too-large", f"the reply is longer than {MAX_REPLY_BYTES} bytes")
+    charset = _CHARSET.search(headers.get("content-type", ""))
+    return HttpReply(response.status_code, charset[1] if charset else "", bytes(body))

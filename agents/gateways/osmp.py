@@ -1,0 +1,100 @@
+"""OSMP check/pay, the field's common protocol: an HTTPS GET, a small XML reply. See docs/gateways/osmp.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, tzinfo
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from agents.gateways import osmp_codes, osmp_reply
+from agents.gateways.errors import NotSent, OutcomeUnknown
+from agents.gateways.http import Http, HttpReply, Line
+from agents.gateways.osmp_codes import Step
+from schemas.entry import PaymentFacts
+from schemas.gateway import Gateway
+from schemas.ids import ms_instant
+from schemas.money import Money
+from schemas.outcome import GatewayOutcome, Verdict
+
+RESERVED = frozenset({"command", "txn_id", "txn_date", "account", "sum"})
+
+
+class OsmpGateway:
+    """A payee that speaks OSMP. It knows a number it has seen, so a pay may be repeated with it (`idempotent`)."""
+
+    idempotent = True
+
+    def __init__(self, line: Line, fatal: Iterable[int] | None = None, zone: tzinfo = UTC) -> None:
+        """fatal: the dialect's final refusals, by default the protocol's. zone: whose clock `txn_date` is on."""
+        self._line = line
+        self._fatal = osmp_codes.fatal_codes(fatal)
+        self._zone = zone
+
+    @classmethod
+    def open(cls, record: Gateway, http: Http, secrets_dir: Path) -> OsmpGateway:
+        return cls(http.line(record, secrets_dir), record.fatal_codes)
+
+    async def check(self, facts: PaymentFacts) -> GatewayOutcome:
+        """Would the payee take it? Never raises for what the payee or the network does."""
+        return await self._ask("check", facts)
+
+    async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
+        """Pay it, under the number it always has. Never raises for what the payee or the network does."""
+        return await self._ask("pay", facts)
+
+    async def aclose(self) -> None:
+        await self._line.aclose()
+
+    async def _ask(self, step: Step, facts: PaymentFacts) -> GatewayOutcome:
+        try:
+            reply = await self._line.get(query(step, facts, self._zone))
+        except NotSent as error:
+            return GatewayOutcome(step, Verdict.NOT_SENT, error.code, comment=error.comment)
+        except OutcomeUnknown as error:
+            return GatewayOutcome(step, Verdict.UNCLEAR, error.code, comment=error.comment)
+        if reply.status in (401, 403):
+            self._line.forget_credentials()
+        return judge(step, facts, reply, self._fatal)
+
+
+def query(step: Step, facts: PaymentFacts, zone: tzinfo = UTC) -> str:
+    """The request as a query string: the same for every repeat of a step.
+
+    The subscriber's first field is `account`; the payee's further fields go under their own names. Raises NotSent
+    where such a name is one of the protocol's own: two sums in one request is a request nobody should send.
+    """
+    (_, account), *further = facts.subscriber.items()
+    if clash := RESERVED.intersection(name for name, _ in further):
+        raise NotSent("bad-field", f"the payee's field {min(clash)!r} has the name of a parameter of the protocol")
+    parameters = [("command", step), ("txn_id", str(facts.txn))]
+    if step == "pay":
+        parameters.append(("txn_date", f"{ms_instant(facts.received_at).astimezone(zone):%Y%m%d%H%M%S}"))
+    parameters += [("account", account), ("sum", str(Money(facts.amount, facts.currency)))]
+    try:
+        return urlencode(parameters + further, quote_via=quote)
+    except UnicodeEncodeError:
+        raise NotSent("bad-field", "a field of the subscriber cannot be written in UTF-8") from None
+
+
+def judge(step: Step, facts: PaymentFacts, reply: HttpReply, fatal: frozenset[int]) -> GatewayOutcome:
+    """What the reply says of this payment: a yes or a no only where it is clearly about it, else UNCLEAR."""
+    if reply.status != 200:
+        return GatewayOutcome(step, Verdict.UNCLEAR, f"http-{reply.status}", comment="not an answer of the protocol")
+    try:
+        said = osmp_reply.read(reply.body, reply.charset)
+    except osmp_reply.BrokenReply as error:
+        return GatewayOutcome(step, Verdict.UNCLEAR, "reply-broken", comment=str(error))
+    if said.txn != str(facts.txn):
+        return GatewayOutcome(step, Verdict.UNCLEAR, "wrong-txn", comment="the reply is about another payment")
+    if said.sum is not None and not _is_amount(said.sum, facts):
+        return GatewayOutcome(step, Verdict.UNCLEAR, "wrong-sum", said.provider_ref, "the reply names another sum")
+    verdict = osmp_codes.verdict(step, said.result, fatal)
+    return GatewayOutcome(step, verdict, str(said.result), said.provider_ref, said.comment)
+
+
+def _is_amount(text: str, facts: PaymentFacts) -> bool:
+    try:
+        return Money.parse(text, facts.currency).minor == facts.amount
+    except ValueError:  # MoneyError, and Python's own for thousands of digits
+        return False

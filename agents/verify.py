@@ -1,0 +1,126 @@
+"""From bytes to a command that may be decided, or to a precise reason for quarantine. Reads no clock and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import orjson
+from pydantic import ValidationError
+
+from schemas.command import COMMAND, book_of
+from schemas.envelope import Envelope, EnvelopeError, VerifyingKey, open_envelope
+from schemas.ids import instant_ms
+from schemas.keys import owner_of
+from schemas.payment import PaymentOrder
+from schemas.reject import RejectReason
+from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
+from streams.directory import Directory
+from streams.ledger.commands import Instruct, Place
+from streams.partitioner import partition_of
+from streams.settings import Settings
+
+_T = TypeVar("_T")
+
+
+class Verifier:
+    """The directory's facts and the settings' bounds, applied to one message at a time. Safe in any thread."""
+
+    def __init__(self, settings: Settings, directory: Directory) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._partitions: dict[str, int] = {}
+
+    def payment(self, arrival: Arrival) -> Item:
+        """What to do about a message on `payments`."""
+        return self._guard(arrival, self._payment)
+
+    def command(self, arrival: Arrival) -> Item:
+        """What to do about a message on `commands`."""
+        return self._guard(arrival, self._command)
+
+    def _guard(self, arrival: Arrival, read: Callable[[Arrival, Envelope, _Signer], Item]) -> Item:
+        try:
+            envelope = open_envelope(arrival.value)
+        except EnvelopeError as error:
+            return Quarantine(arrival, error.reason, str(error))
+        signer = _Signer()
+        try:
+            return read(arrival, envelope, signer)
+        except EnvelopeError as error:
+            return Quarantine(
+                arrival, error.reason, str(error), signer.kid, _message_id(envelope) if signer.kid else ""
+            )
+
+    def _payment(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
+        signer.believe(self._directory.terminal_key(envelope.kid), envelope, arrival.received_at)
+        order = _parsed(PaymentOrder.model_validate_json, envelope.payload)
+        owner = owner_of(envelope.kid)
+        if order.terminal != owner:
+            raise EnvelopeError(RejectReason.WRONG_TERMINAL, f"signed by {owner}, names terminal {order.terminal}")
+        terminal = self._directory.terminals[owner]
+        if order.agent != terminal.agent:
+            raise EnvelopeError(
+                RejectReason.WRONG_AGENT, f"terminal {owner} is agent {terminal.agent}'s, not {order.agent}'s"
+            )
+        self._check_clock(instant_ms(order.made_at), arrival.received_at)
+        if self._partition(terminal.tree) != arrival.partition:
+            return Forward(arrival, terminal.tree)
+        payee, tariff = self._directory.payees.get(order.payee), self._directory.tariffs.get(order.payee)
+        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff)
+        return Ask(place, arrival.received_at, arrival)
+
+    def _command(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
+        signer.believe(self._directory.operator_key(envelope.kid), envelope, arrival.received_at)
+        command = _parsed(COMMAND.validate_json, envelope.payload)
+        self._check_clock(instant_ms(command.issued_at), arrival.received_at)
+        book = book_of(command)
+        if self._partition(book) != arrival.partition:
+            return Forward(arrival, book)
+        return Ask(Instruct(book, command, command.digest(), envelope.kid), arrival.received_at, arrival)
+
+    def _check_clock(self, made_at: int, received_at: int) -> None:
+        ahead_s = (made_at - received_at) / 1000
+        if ahead_s > self._settings.clock_ahead_s or -ahead_s > self._settings.clock_behind_s:
+            way = f"{ahead_s:.0f} s ahead of" if ahead_s > 0 else f"{-ahead_s:.0f} s behind"
+            raise EnvelopeError(RejectReason.WRONG_CLOCK, f"the sender's clock is {way} the time of receipt")
+
+    def _partition(self, book: str) -> int:
+        found = self._partitions.get(book)
+        if found is None:
+            found = self._partitions[book] = partition_of(book, self._settings.partitions)
+        return found
+
+
+class _Signer:
+    """Whose message it is, once that is proven."""
+
+    kid = ""
+
+    def believe(self, key: VerifyingKey | None, envelope: Envelope, received_at: int) -> None:
+        """Raises EnvelopeError unless the key is on file, unrevoked when it was received, and the signature good."""
+        if key is None:
+            raise EnvelopeError(RejectReason.UNKNOWN_KEY, f"no key {envelope.kid[:60]!r} on file")
+        key.verify(envelope)
+        revoked_at = key.on_file.revoked_at
+        if revoked_at is not None and received_at >= instant_ms(revoked_at):
+            raise EnvelopeError(RejectReason.REVOKED_KEY, f"key {envelope.kid} was revoked at {revoked_at.isoformat()}")
+        self.kid = envelope.kid
+
+
+def _parsed(parse: Callable[[bytes], _T], payload: bytes) -> _T:
+    try:
+        return parse(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "payload"
+        raise EnvelopeError(RejectReason.BAD_SCHEMA, f"{place}: {first['msg']}"[:400]) from None
+
+
+def _message_id(envelope: Envelope) -> str:
+    try:
+        payload = orjson.loads(envelope.payload)
+    except orjson.JSONDecodeError:
+        return ""
+    value = payload.get("id") if isinstance(payload, dict) else None
+    return value if isinstance(value, str) else ""

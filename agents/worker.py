@@ -1,0 +1,86 @@
+"""A worker: the Faust app with its agents, on the partitions it is assigned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+import structlog
+from mode.utils.times import Seconds
+
+from agents.accept import Accept
+from agents.dispatch import Dispatch
+from agents.verify import Verifier
+from streams.app import create_app, source_topics
+from streams.directory import Directory, DirectoryReader
+from streams.keyring import ensure_server_key, load_trusted
+from streams.logs import configure_logs
+from streams.settings import Settings
+from streams.shards import Shards
+from streams.topics import PAYMENTS
+
+log = structlog.get_logger()
+
+
+def create_worker(settings: Settings, directory: DirectoryReader) -> faust.App:
+    """The app of one worker, wired and not yet started; `directory` is started before it.
+
+    The path of a payment: `accept_payments` verifies and decides; `dispatch` asks the payee about what was held and
+    brings its answer back to the same shard.
+    """
+    app = create_app(settings)
+    dispatch = Dispatch(directory.directory, settings.keys / "gateways", beacon=app.beacon)
+    held_by_us: set[int] = set()
+    shards = Shards(settings, ensure_server_key(settings), held_by_us.__contains__, dispatch.recovered)
+    dispatch.shards = shards
+    accept = Accept(shards, directory, lambda: app.consumer, dispatch.put)
+    verifier = Verifier(settings, directory.directory)
+    payments, commands = source_topics(app)
+    within: Seconds = settings.batch_within_ms / 1000
+
+    @app.agent(payments)
+    async def accept_payments(stream: Any) -> None:
+        async for events in stream.take_events(settings.batch_max, within):
+            await accept.batch(events, verifier.payment)
+
+    @app.agent(commands)
+    async def accept_commands(stream: Any) -> None:
+        async for events in stream.take_events(settings.batch_max, within):
+            await accept.batch(events, verifier.command)
+
+    @app.on_partitions_revoked.connect(weak=False)
+    async def revoked(_app: Any, partitions: set[Any], **_: Any) -> None:
+        held_by_us.difference_update(_numbers(partitions))
+
+    @app.on_partitions_assigned.connect(weak=False)
+    async def assigned(_app: Any, partitions: set[Any], **_: Any) -> None:
+        held_by_us.clear()
+        held_by_us.update(_numbers(partitions))
+        await shards.assign(set(held_by_us))
+        log.info("assigned", partitions=sorted(held_by_us))
+
+    app.add_dependency(dispatch)
+    return app
+
+
+def _numbers(places: set[Any]) -> set[int]:
+    return {place.partition for place in places if place.topic == PAYMENTS.name}
+
+
+class _Worker(faust.Worker):
+    """Faust's worker without its own logging and terminal spinner: a service writes one kind of log."""
+
+    def _setup_logging(self) -> None:
+        self.spinner = None
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT."""
+    configure_logs(settings)
+    directory = DirectoryReader(settings, Directory(load_trusted(settings)))
+    directory.start()
+    try:
+        app = create_worker(settings, directory)
+        _Worker(app, redirect_stdouts=False, quiet=True).execute_from_commandline()
+    finally:
+        directory.stop()

@@ -1,0 +1,166 @@
+"""`kassa agent`: open agents, put money on their accounts, set their limits, look at their balances."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from console.amounts import minor_units
+from console.context import broker_settings
+from console.lookup import balances, find_agent
+from console.numbers import fresh_id
+from console.options import AsJson, CommandId, Operator, TimeOut, Tree
+from console.output import json_line, major, pairs, rows
+from console.signing import done, give, now
+from schemas.balance import Balance
+from schemas.command import Deposit, OpenAgent, SetLimit
+
+AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")]
+
+
+class FundingKind(StrEnum):
+    """Whose money an agent's terminals spend."""
+
+    OWN = "own"
+    SHARED = "shared"
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="Agents: open, deposit, limit, show, list.", no_args_is_help=True)
+    group.command("open")(open_agent)
+    group.command("deposit")(deposit)
+    group.command("limit")(limit)
+    group.command("show")(show)
+    group.command("list")(list_agents)
+    app.add_typer(group, name="agent")
+
+
+def open_agent(
+    agent: AgentArgument,
+    name: Annotated[str | None, typer.Option(help="The agent's name. Default: its id.")] = None,
+    parent: Annotated[
+        str | None, typer.Option(metavar="AGENT", help="The agent above. None: this one is the root of a new tree.")
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(metavar="CODE", help="ISO 4217 code. Default: the parent's, or RUB for a root.")
+    ] = None,
+    overdraft: Annotated[
+        str, typer.Option(metavar="AMOUNT", help="How far below zero the balance may go, such as 500.00.")
+    ] = "0",
+    funding: Annotated[
+        FundingKind, typer.Option(help="Whose money its terminals spend: its own, or the agent's above.")
+    ] = FundingKind.OWN,
+    tree: Tree = None,
+    command_id: CommandId = None,
+    operator: Operator = None,
+    time_out: TimeOut = 10,
+) -> None:
+    """Open an agent: a root one, or one under --parent."""
+    settings = broker_settings()
+    above = find_agent(settings, parent, tree) if parent is not None else None
+    money = currency or (above.currency if above is not None else "RUB")
+    command = OpenAgent(
+        id=command_id or fresh_id(),
+        issued_at=now(),
+        tree=above.tree if above is not None else agent,
+        agent=agent,
+        parent=parent,
+        name=name or agent,
+        currency=money,
+        overdraft=minor_units(overdraft, money),
+        funding=funding.value,
+    )
+    answer = give(settings, command, operator, time_out)
+    done(
+        f"agent {agent} is open in tree {command.tree}, {money}, overdraft {major(command.overdraft, money)}",
+        command,
+        answer,
+    )
+
+
+def deposit(
+    agent: AgentArgument,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In the agent's currency, such as 10000.00.")],
+    document: Annotated[str, typer.Option(help="Number of the bank document behind the money.")],
+    tree: Tree = None,
+    command_id: CommandId = None,
+    operator: Operator = None,
+    time_out: TimeOut = 10,
+) -> None:
+    """Put money an agent brought to the bank on its account."""
+    settings = broker_settings()
+    there = find_agent(settings, agent, tree)
+    command = Deposit(
+        id=command_id or fresh_id(),
+        issued_at=now(),
+        tree=there.tree,
+        agent=agent,
+        amount=minor_units(amount, there.currency),
+        currency=there.currency,
+        document=document,
+    )
+    answer = give(settings, command, operator, time_out)
+    done(f"{major(command.amount, there.currency)} {there.currency} deposited to {agent}", command, answer)
+
+
+def limit(
+    agent: AgentArgument,
+    overdraft: Annotated[
+        str, typer.Argument(metavar="AMOUNT", help="How far below zero the balance may go; 0: prepaid.")
+    ],
+    tree: Tree = None,
+    command_id: CommandId = None,
+    operator: Operator = None,
+    time_out: TimeOut = 10,
+) -> None:
+    """Set an agent's overdraft."""
+    settings = broker_settings()
+    there = find_agent(settings, agent, tree)
+    command = SetLimit(
+        id=command_id or fresh_id(),
+        issued_at=now(),
+        tree=there.tree,
+        agent=agent,
+        overdraft=minor_units(overdraft, there.currency),
+    )
+    answer = give(settings, command, operator, time_out)
+    done(f"overdraft of {agent} is {major(command.overdraft, there.currency)} {there.currency}", command, answer)
+
+
+def show(agent: AgentArgument, tree: Tree = None, as_json: AsJson = False) -> None:
+    """One agent's balance, holds and limit as they are now."""
+    there = find_agent(broker_settings(), agent, tree)
+    if as_json:
+        json_line(there.model_dump(mode="json"))
+        return
+    pairs(
+        {
+            "agent": f"{there.agent} ({there.name})",
+            "tree": there.tree,
+            "above": there.parent or "-",
+            "funding": there.funding,
+            "balance": f"{major(there.balance, there.currency)} {there.currency}",
+            "held": major(there.held, there.currency),
+            "overdraft": major(there.overdraft, there.currency),
+            "available": major(there.available, there.currency),
+            "entry": f"{there.seq} at {there.at:%Y-%m-%d %H:%M:%S} UTC",
+        }
+    )
+
+
+def list_agents(tree: Tree = None, as_json: AsJson = False) -> None:
+    """All agents, tree by tree."""
+    found = [one for one in balances(broker_settings()) if tree in (None, one.tree)]
+    if as_json:
+        for one in found:
+            json_line(one.model_dump(mode="json"))
+        return
+    columns = ("tree", "agent", "above", "name", "currency", "balance", "held", "overdraft", "available", "funding")
+    rows(columns, (_line(one) for one in found), right=("balance", "held", "overdraft", "available"))
+
+
+def _line(one: Balance) -> tuple[object, ...]:
+    money = (major(minor, one.currency) for minor in (one.balance, one.held, one.overdraft, one.available))
+    return (one.tree, one.agent, one.parent or "-", one.name, one.currency, *money, one.funding)

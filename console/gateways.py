@@ -1,0 +1,76 @@
+"""`kassa gateway`: how payees' systems are reached, and how patiently."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from console.context import broker_settings
+from console.lookup import gateways
+from console.numbers import fresh_id
+from console.options import AsJson, CommandId, Operator, TimeOut
+from console.output import json_line, rows
+from console.signing import done, give, now
+from schemas.command import SetGateway
+from schemas.gateway import Gateway, RetrySchedule
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="Gateways: add, list.", no_args_is_help=True)
+    group.command("add")(add)
+    group.command("list")(list_gateways)
+    app.add_typer(group, name="gateway")
+
+
+def add(
+    gateway: Annotated[str, typer.Argument(metavar="GATEWAY", help="The gateway's id.")],
+    url: Annotated[str, typer.Option(metavar="URL", help="The payee's system: http:// or https://.")],
+    call_time_out_ms: Annotated[int, typer.Option(metavar="MS", help="How long one call may take.")] = 60_000,
+    connections: Annotated[int, typer.Option(metavar="N", help="Calls in flight at once.")] = 15,
+    retry_interval_ms: Annotated[int, typer.Option(metavar="MS", help="Wait after the first unclear answer.")] = 60_000,
+    retry_factor_pct: Annotated[int, typer.Option(metavar="PCT", help="Each wait is this part of the last.")] = 130,
+    retry_budget: Annotated[int, typer.Option(metavar="N", help="Tries before an operator must decide.")] = 25,
+    fatal_code: Annotated[
+        list[int] | None,
+        typer.Option(metavar="CODE", help="A final refusal of this dialect; none: the protocol's own."),
+    ] = None,
+    credentials: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of a secret file under the workers' keys directory.")
+    ] = None,
+    command_id: CommandId = None,
+    operator: Operator = None,
+    time_out: TimeOut = 10,
+) -> None:
+    """Add a gateway (protocol OSMP check/pay), or change its record."""
+    retry = RetrySchedule(interval_ms=retry_interval_ms, factor_pct=retry_factor_pct, budget=retry_budget)
+    record = Gateway(
+        id=gateway,
+        protocol="osmp",
+        url=url,
+        time_out_ms=call_time_out_ms,
+        connections=connections,
+        retry=retry,
+        fatal_codes=tuple(fatal_code) if fatal_code else None,
+        credentials=credentials,
+    )
+    settings = broker_settings()
+    command = SetGateway(id=command_id or fresh_id(), issued_at=now(), gateway=record)
+    done(f"gateway {gateway} is on file, {url}", command, give(settings, command, operator, time_out))
+
+
+def list_gateways(as_json: AsJson = False) -> None:
+    """All gateways."""
+    found = gateways(broker_settings()).values()
+    if as_json:
+        for one in found:
+            json_line(one.model_dump(mode="json"))
+        return
+    columns = ("gateway", "protocol", "url", "time-out ms", "connections", "retry", "fatal codes", "credentials")
+    rows(columns, (_line(one) for one in found), right=("time-out ms", "connections"))
+
+
+def _line(one: Gateway) -> tuple[object, ...]:
+    retry = f"{one.retry.interval_ms} ms × {one.retry.factor_pct}%, {one.retry.budget} tries"
+    codes = "protocol's" if one.fatal_codes is None else ", ".join(map(str, one.fatal_codes))
+    return (one.id, one.protocol, one.url, one.time_out_ms, one.connections, retry, codes, one.credentials or "-")

@@ -1,0 +1,76 @@
+"""What is in force now, found in the compacted topics: agents, terminals, payees, tariffs, gateways, operators."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from console.errors import NotFound
+from console.output import note
+from schemas.balance import Balance
+from schemas.gateway import Gateway
+from schemas.ids import Wire
+from schemas.payee import Payee
+from schemas.tariff import Tariff
+from schemas.terminal import Operator, Terminal
+from streams.compacted import read_all
+from streams.settings import Settings
+from streams.topics import BALANCES, GATEWAYS, OPERATORS, PAYEES, TARIFFS, TERMINALS, Topic
+
+Record = TypeVar("Record", bound=Wire)
+
+
+def table(settings: Settings, topic: Topic, model: type[Record]) -> dict[str, Record]:
+    """Key -> record, in order of keys. A record that cannot be read is left out with a note."""
+    records: dict[str, Record] = {}
+    for key, value in sorted(read_all(settings, topic).items()):
+        try:
+            records[key] = model.model_validate_json(value)
+        except ValidationError:
+            note(f"topic {topic.name!r}: the record of {key!r} is not a {model.__name__} and is left out")
+    return records
+
+
+def balances(settings: Settings) -> list[Balance]:
+    return list(table(settings, BALANCES, Balance).values())
+
+
+def terminals(settings: Settings) -> dict[str, Terminal]:
+    return table(settings, TERMINALS, Terminal)
+
+
+def payees(settings: Settings) -> dict[str, Payee]:
+    return table(settings, PAYEES, Payee)
+
+
+def tariffs(settings: Settings) -> dict[str, Tariff]:
+    return table(settings, TARIFFS, Tariff)
+
+
+def gateways(settings: Settings) -> dict[str, Gateway]:
+    return table(settings, GATEWAYS, Gateway)
+
+
+def operators(settings: Settings) -> dict[str, Operator]:
+    return table(settings, OPERATORS, Operator)
+
+
+def find_agent(settings: Settings, agent: str, tree: str | None = None) -> Balance:
+    """The agent's live balance, and with it its tree and currency. Raises NotFound: none, or in several trees."""
+    found = [one for one in balances(settings) if one.agent == agent and tree in (None, one.tree)]
+    if not found:
+        within = f" in tree {tree!r}" if tree else ""
+        raise NotFound(f"there is no agent {agent!r}{within}: `kassa agent list` shows all")
+    if len(found) > 1:
+        trees = ", ".join(sorted(one.tree for one in found))
+        raise NotFound(f"agent {agent!r} is in several trees ({trees}): say which with --tree")
+    return found[0]
+
+
+def find_terminal(settings: Settings, terminal: str) -> Terminal:
+    """Raises NotFound."""
+    record = terminals(settings).get(terminal)
+    if record is None:
+        raise NotFound(f"there is no terminal {terminal!r}: `kassa terminal list` shows all")
+    return record

@@ -1,0 +1,99 @@
+"""`kassa payee`: who receives the money, what may be paid to it, and through which gateway."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from console.amounts import minor_units
+from console.context import broker_settings
+from console.errors import BadInput
+from console.lookup import payees
+from console.numbers import fresh_id
+from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
+from console.output import json_line, major, rows
+from console.signing import done, give, now
+from schemas.command import SetPayee
+from schemas.payee import Payee, SubscriberField
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="Payees: add, list.", no_args_is_help=True)
+    group.command("add")(add)
+    group.command("list")(list_payees)
+    app.add_typer(group, name="payee")
+
+
+def add(
+    payee: Annotated[str, typer.Argument(metavar="PAYEE", help="The payee's id.")],
+    gateway: Annotated[str, typer.Option(metavar="GATEWAY", help="The gateway it is reached through.")],
+    field: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME:PATTERN[:TITLE]",
+            help="What the payer types in; the first is the subscriber's number: 'phone:[0-9]{10}:Phone number'.",
+        ),
+    ],
+    max_amount: Annotated[str, typer.Option("--max", metavar="AMOUNT", help="The largest payment.")],
+    min_amount: Annotated[
+        str | None, typer.Option("--min", metavar="AMOUNT", help="The smallest payment. Default: one minor unit.")
+    ] = None,
+    denomination: Annotated[
+        list[str] | None, typer.Option(metavar="AMOUNT", help="An amount it takes, when it takes only fixed ones.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The payee's name. Default: its id.")] = None,
+    currency: CurrencyCode = "RUB",
+    skip_check: Annotated[
+        bool, typer.Option("--skip-check", help="Pay at once, the payee has no useful check.")
+    ] = False,
+    time_zone: Annotated[str, typer.Option(metavar="ZONE", help="Whose midnight ends its business day.")] = "UTC",
+    command_id: CommandId = None,
+    operator: Operator = None,
+    time_out: TimeOut = 10,
+) -> None:
+    """Add a payee, or change its record."""
+    record = Payee(
+        id=payee,
+        name=name or payee,
+        gateway=gateway,
+        currency=currency,
+        fields=tuple(_field(text) for text in field),
+        min_amount=minor_units(min_amount, currency) if min_amount is not None else 1,
+        max_amount=minor_units(max_amount, currency),
+        denominations=tuple(minor_units(one, currency) for one in denomination or ()),
+        skip_check=skip_check,
+        time_zone=time_zone,
+    )
+    settings = broker_settings()
+    command = SetPayee(id=command_id or fresh_id(), issued_at=now(), payee=record)
+    answer = give(settings, command, operator, time_out)
+    done(f"payee {payee} is on file, through gateway {gateway}", command, answer)
+
+
+def list_payees(as_json: AsJson = False) -> None:
+    """All payees."""
+    found = payees(broker_settings()).values()
+    if as_json:
+        for one in found:
+            json_line(one.model_dump(mode="json"))
+        return
+    columns = ("payee", "name", "gateway", "currency", "from", "to", "fields", "time zone")
+    rows(columns, (_line(one) for one in found), right=("from", "to"))
+
+
+def _field(text: str) -> SubscriberField:
+    """ "phone:[0-9]{10}:Phone number"; the pattern may hold colons only when a title follows."""
+    name, _, rest = text.partition(":")
+    pattern, colon, title = rest.rpartition(":")
+    if not colon:
+        pattern, title = rest, name
+    if not (name and pattern and title):
+        raise BadInput(f"--field {text!r} is not NAME:PATTERN[:TITLE], such as 'phone:[0-9]{{10}}:Phone number'")
+    return SubscriberField(name=name, title=title, pattern=pattern)
+
+
+def _line(one: Payee) -> tuple[object, ...]:
+    bounds = (major(minor, one.currency) for minor in (one.min_amount, one.max_amount))
+    fields = ", ".join(f"{field.name} {field.pattern}" for field in one.fields)
+    return (one.id, one.name, one.gateway, one.currency, *bounds, fields, one.time_zone)

@@ -1,0 +1,130 @@
+"""`kassa pay`: send one signed payment as a terminal enrolled on this machine, and say what becomes of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from console.amounts import minor_units, named_values
+from console.client import Answer, Client
+from console.context import broker_settings
+from console.errors import BadInput, NotFinal, Refused
+from console.fees import fee_on_top
+from console.lookup import find_agent, find_terminal, payees, tariffs
+from console.numbers import reserve_numbers
+from console.options import AsJson, TimeOut
+from console.output import json_line, major, say
+from console.repeats import remembered
+from console.requests import payment_request
+from console.signing import now
+from schemas.payment import PaymentOrder
+from schemas.reply import Reply
+from schemas.terminal import Terminal
+from streams.keyring import load_terminal_key
+from streams.settings import Settings
+
+_PAID_OR_HELD = {"HELD", "POSTED"}
+
+
+def register(app: typer.Typer) -> None:
+    app.command("pay")(pay)
+
+
+def pay(
+    terminal: Annotated[str, typer.Option(metavar="TERMINAL", help="Which terminal pays; its key is on this machine.")],
+    payee: Annotated[str, typer.Option(metavar="PAYEE", help="Who is to receive the money.")],
+    subscriber: Annotated[
+        str, typer.Option("--to", metavar="NUMBER", help="The subscriber's number: the payee's first field.")
+    ],
+    amount: Annotated[str, typer.Option(metavar="AMOUNT", help="What the payee is to receive, such as 950.00.")],
+    fee: Annotated[
+        str | None, typer.Option(metavar="AMOUNT", help="What the payer pays on top. Default: what the tariff says.")
+    ] = None,
+    field: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A further field of the payee.")] = None,
+    collected: Annotated[bool, typer.Option("--collected", help="The cash is already in the box.")] = False,
+    number: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The terminal's running number: one used before repeats it.")
+    ] = None,
+    wait: Annotated[float, typer.Option(min=0, metavar="S", help="How long to wait for the final state.")] = 30,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Stop at the first answer: held or declined.")] = False,
+    as_json: AsJson = False,
+    time_out: TimeOut = 10,
+) -> None:
+    """Send one signed payment and wait for its signed replies.
+
+    Exit code 0: paid (with --no-wait: accepted); 1: refused; 3: accepted, its outcome is not clear yet.
+    """
+    settings = broker_settings()
+    key = load_terminal_key(settings, terminal)
+    record = find_terminal(settings, terminal)
+    order = _order(settings, record, payee, subscriber, amount, fee, field or [], collected, number)
+    request = payment_request(remembered(settings, order, "made_at"), record.tree, key)
+    if not as_json:
+        put_in = f"{major(order.amount, order.currency)} + fee {major(order.fee, order.currency)} {order.currency}"
+        say(f"payment {order.id}: {put_in} to {payee}")
+    with Client(settings, [terminal]) as client:
+        last = None
+        for answer in client.ask(request, time_out, 0 if no_wait else wait):
+            _tell(answer, as_json)
+            last = answer.reply
+    if last is not None:
+        _judge(order.id, last, no_wait, wait)
+
+
+def _order(
+    settings: Settings,
+    terminal: Terminal,
+    payee: str,
+    subscriber: str,
+    amount: str,
+    fee: str | None,
+    fields: list[str],
+    collected: bool,
+    number: int | None,
+) -> PaymentOrder:
+    """The order as the terminal would make it. What is wrong about the payment is left for the server to find."""
+    on_file = payees(settings).get(payee)
+    currency = on_file.currency if on_file else find_agent(settings, terminal.agent, terminal.tree).currency
+    minor = minor_units(amount, currency)
+    fee_minor = minor_units(fee, currency) if fee is not None else fee_on_top(tariffs(settings).get(payee), minor)
+    if fee_minor is None:
+        raise BadInput(f"no fee fits {amount} by the tariff of {payee}: say which with --fee")
+    running = number if number is not None else reserve_numbers(settings, terminal.id)
+    return PaymentOrder(
+        id=f"{terminal.id}.{running}",
+        terminal=terminal.id,
+        number=running,
+        agent=terminal.agent,
+        payee=payee,
+        subscriber={on_file.fields[0].name if on_file else "account": subscriber, **named_values(fields)},
+        amount=minor,
+        fee=fee_minor,
+        collected=minor + fee_minor if collected else 0,
+        currency=currency,
+        made_at=now(),
+    )
+
+
+def _tell(answer: Answer, as_json: bool) -> None:
+    reply = answer.reply
+    if as_json:
+        json_line({**reply.model_dump(mode="json"), "elapsed_ms": round(answer.elapsed_s * 1000, 1)})
+        return
+    words = [f"{reply.state:<9}{answer.elapsed_s * 1000:7.0f} ms"]
+    words += [f"txn {reply.txn}"] if reply.txn else []
+    words += [f"code {reply.code}"] if reply.code else []
+    words += [reply.reason] if reply.reason else []
+    words += ["the stored outcome of a duplicate"] if reply.again else []
+    words += ["final"] if reply.final else []
+    say("  ".join(words))
+
+
+def _judge(payment: str, last: Reply, no_wait: bool, wait: float) -> None:
+    """Raises Refused or NotFinal where the payment is not (yet) what the shell's 0 would say."""
+    if last.state in ("DECLINED", "VOIDED", "REJECTED"):
+        raise Refused(f"payment {payment} is {last.state}", last.code, last.reason, retryable=last.retryable)
+    if last.state not in _PAID_OR_HELD or not (last.final or no_wait):
+        raise NotFinal(
+            f"payment {payment} is {last.state}, not final after {wait:g} s: ask later with `kassa payment show {payment}`"
+        )

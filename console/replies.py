@@ -1,0 +1,75 @@
+"""Replies as they come, believed only when the server signed them; no consumer group, so nobody else misses any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaException, Message, TopicPartition
+from pydantic import ValidationError
+
+from console.errors import NoBroker
+from schemas.envelope import EnvelopeError, VerifyingKey, open_envelope
+from schemas.reply import Reply
+from streams.clients import reader
+from streams.compacted import SILENT
+from streams.partitioner import partition_of
+from streams.settings import Settings
+from streams.topics import REPLIES
+
+_TIME_OUT_S = 5.0
+
+
+class ReplyReader:
+    """Reads the partitions of `replies` on which the given owners are answered, from their end at the start."""
+
+    def __init__(self, settings: Settings, server: VerifyingKey, owners: Iterable[str]) -> None:
+        """Raises KafkaException when no broker answers, NoBroker when it has no topic `replies`."""
+        self.unverified = 0
+        self._server = server
+        self._settings = settings
+        self._consumer = reader(settings, logger=SILENT, enable_partition_eof=False)
+        try:
+            self._start(owners)
+        except BaseException:
+            self._consumer.close()
+            raise
+
+    def poll(self, time_out_s: float) -> Reply | None:
+        """The next reply within the time, or None. A reply the server did not sign is counted and not returned."""
+        message = self._consumer.poll(time_out_s)
+        if message is None:
+            return None
+        error = message.error()
+        if error is None:
+            return self._believed(message)
+        if error.code() > 0 and not error.retriable():
+            raise KafkaException(error)
+        return None  # a connection lost and found again: the caller's time runs on
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _start(self, owners: Iterable[str]) -> None:
+        partitions = self._partitions()
+        wanted = sorted({partition_of(owner, partitions) for owner in owners})
+        self._consumer.assign([TopicPartition(REPLIES.name, one, self._end(one)) for one in wanted])
+
+    def _partitions(self) -> int:
+        topics = self._consumer.list_topics(timeout=_TIME_OUT_S).topics
+        if REPLIES.name not in topics:
+            raise NoBroker(f"there is no topic {REPLIES.name!r} at {self._settings.kafka}: run `kassa init` first")
+        return len(topics[REPLIES.name].partitions)
+
+    def _end(self, partition: int) -> int:
+        """An offset asked for now: a position "at the end" would only be looked up later, past our own reply."""
+        _, high = self._consumer.get_watermark_offsets(TopicPartition(REPLIES.name, partition), timeout=_TIME_OUT_S)
+        return int(high)
+
+    def _believed(self, message: Message) -> Reply | None:
+        try:
+            envelope = open_envelope(message.value() or b"")
+            self._server.verify(envelope)
+            return Reply.model_validate_json(envelope.payload)
+        except (EnvelopeError, ValidationError):
+            self.unverified += 1
+            return None

@@ -1,0 +1,76 @@
+"""Getting a block into its table once: look, insert, and when the answer is lost, look again."""
+
+from __future__ import annotations
+
+import struct
+import threading
+
+import structlog
+from clickhouse_connect.datatypes.registry import get_from_name
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.insert import InsertContext
+
+from sinks.blocks import Block
+from sinks.columns import Table
+from sinks.errors import SinkError, WarehouseRefused
+from sinks.positions import mark
+from sinks.warehouse import Patience, translated
+
+log = structlog.get_logger(__name__)
+
+# One block must stay one block, and so one part: taken whole or not at all.
+_NEVER = 1 << 40
+_SETTINGS = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "min_insert_block_size_rows": _NEVER,
+    "min_insert_block_size_bytes": _NEVER,
+}
+
+
+class MarkMoved(SinkError):
+    """The table has not what this loader thinks it has: rows of another loader, or rows lost by the server."""
+
+
+class Inserter:
+    """Inserts blocks through one client, waiting for as long as the warehouse is away."""
+
+    def __init__(self, client: Client, stop: threading.Event) -> None:
+        self._client = client
+        self._patience = Patience(stop)
+
+    def mark(self, table: Table, partition: int) -> int:
+        """The table's high-water mark, waiting for the warehouse if need be. Raises Stopped."""
+        return self._patience.until_there(lambda: mark(self._client, table, partition))
+
+    def insert(self, block: Block) -> None:
+        """Return when the block is in its table. Raises MarkMoved, WarehouseRefused, Stopped.
+
+        Looking first costs a few milliseconds and covers every way in which a block can be there already or must not
+        go in: an insert whose answer was lost, a loader that took over while this one slept, a server restored from
+        a copy. What two loaders insert in the very same moment is left to FINAL.
+        """
+        self._patience.until_there(lambda: self._look_and_insert(block))
+
+    def _look_and_insert(self, block: Block) -> None:
+        there = mark(self._client, block.table, block.partition, block.after)
+        if there == block.last:
+            return
+        if there != block.after:
+            raise MarkMoved(f"{block.token}: the table ends at {there}, expected {block.after}")
+        context = InsertContext(
+            block.table.name,
+            block.table.names,
+            [get_from_name(type_) for type_ in block.table.types],
+            list(zip(*block.rows, strict=True)),
+            column_oriented=True,
+            settings={**_SETTINGS, "insert_deduplication_token": block.token},
+            block_size=len(block.rows),
+        )
+        try:
+            with translated():
+                self._client.insert(context=context)
+        except (TypeError, ValueError, OverflowError, struct.error) as error:
+            raise WarehouseRefused(f"{block.token}: rows that do not fit their table: {error}") from error
+        except WarehouseRefused as refused:
+            raise WarehouseRefused(f"{block.token}: {refused}") from refused

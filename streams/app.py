@@ -1,0 +1,47 @@
+"""The Faust application: one consumer group, static membership, our transport, raw bytes in."""
+
+from __future__ import annotations
+
+import faust
+
+from streams.settings import Settings
+from streams.topics import COMMANDS, PAYMENTS, Topic
+from streams.transport import Transport
+
+GROUP = "kassa"
+
+
+def create_app(settings: Settings) -> faust.App:
+    """A Faust app on the broker of the settings; nothing is connected before it starts."""
+    data = settings.dir / "faust" / settings.worker_id
+    data.mkdir(parents=True, exist_ok=True)
+    app = faust.App(
+        GROUP,
+        broker="kafka://" + settings.kafka.replace(",", ";kafka://"),
+        consumer_group_instance_id=settings.worker_id,  # the embedded broker never expires a member, Kafka does
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        broker_session_timeout=settings.session_time_out_s,
+        broker_heartbeat_interval=settings.session_time_out_s / 4,
+        broker_commit_interval=1.0,
+        topic_allow_declare=False,  # `kassa init` declares topics, workers only use them
+        topic_disable_leader=True,
+        stream_buffer_maxsize=4 * settings.batch_max,
+        stream_wait_empty=False,
+        web_enabled=False,
+        store="memory://",
+        datadir=str(data),
+        logging_config=None,
+    )
+    app.transport = Transport(app.conf.broker_consumer, app)
+    return app
+
+
+def raw_topic(app: faust.App, topic: Topic) -> faust.TopicT:
+    """A topic of ours as Faust reads it: bytes, since a message is believed only after its signature."""
+    return app.topic(topic.name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+
+def source_topics(app: faust.App) -> tuple[faust.TopicT, faust.TopicT]:
+    """(payments, commands): what workers consume."""
+    return raw_topic(app, PAYMENTS), raw_topic(app, COMMANDS)

@@ -1,0 +1,48 @@
+"""confluent-kafka clients with the settings every part of Kassa must share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+
+from streams.settings import Settings
+from streams.topics import MAX_MESSAGE_BYTES
+
+# murmur2 is what Java clients and aiokafka hash keys with; librdkafka's own default would split a tree in two.
+_PRODUCER: dict[str, Any] = {
+    "partitioner": "murmur2_random",
+    "acks": "all",
+    "enable.idempotence": True,
+    "message.max.bytes": MAX_MESSAGE_BYTES,
+    "linger.ms": 2,
+    "log_level": 2,  # what goes wrong is told by our own errors; librdkafka would repeat it on stderr at every try
+}
+
+
+def producer(settings: Settings, **overrides: Any) -> Producer:
+    """A producer whose acknowledged messages are on every in-sync replica. Overrides use "_" for "."."""
+    return Producer({"bootstrap.servers": settings.kafka, **_PRODUCER, **_dotted(overrides)})
+
+
+def reader(settings: Settings, **overrides: Any) -> Consumer:
+    """A read_committed consumer that commits nothing and is told its partitions by assign()."""
+    return Consumer(
+        {
+            "bootstrap.servers": settings.kafka,
+            "group.id": "kassa-reader",  # required by the library; never used, since nothing is subscribed or committed
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
+            "receive.message.max.bytes": 8 * MAX_MESSAGE_BYTES,
+            "fetch.wait.max.ms": 50,
+            "log_level": 2,  # what goes wrong is told by our own errors; librdkafka would repeat it on stderr at every try
+            **_dotted(overrides),
+        }
+    )
+
+
+def _dotted(overrides: dict[str, Any]) -> dict[str, Any]:
+    return {name.replace("_", "."): value for name, value in overrides.items()}

@@ -1,0 +1,155 @@
+"""The directory as every worker sees it: terminals, payees, tariffs, gateways and operators, live from their topics.
+
+A Faust GlobalTable would do for this, were the topics not written in transactions: its recovery waits for an offset
+that only a transaction marker occupies. See docs/decisions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from pydantic import ValidationError
+
+from schemas.envelope import VerifyingKey
+from schemas.gateway import Gateway
+from schemas.keys import PublicKey
+from schemas.payee import Payee
+from schemas.tariff import Tariff
+from schemas.terminal import Operator, Terminal
+from streams.clients import reader
+from streams.settings import Settings
+from streams.topics import DIRECTORY, GATEWAYS, OPERATORS, PAYEES, TARIFFS, TERMINALS
+
+log = structlog.get_logger()
+
+
+class Directory:
+    """Live tables by id; safe to read from any thread. `trusted` are operators' keys known from files."""
+
+    def __init__(self, trusted: dict[str, PublicKey] | None = None) -> None:
+        self.terminals: dict[str, Terminal] = {}
+        self.payees: dict[str, Payee] = {}
+        self.tariffs: dict[str, Tariff] = {}
+        self.gateways: dict[str, Gateway] = {}
+        self._keys: dict[str, dict[str, VerifyingKey]] = {}
+        self._trusted = {kid: VerifyingKey.load(key) for kid, key in (trusted or {}).items()}
+
+    def terminal_key(self, kid: str) -> VerifyingKey | None:
+        """The key of a terminal with this key id."""
+        return self._keys.get(f"terminals/{kid.partition(':')[0]}", {}).get(kid)
+
+    def operator_key(self, kid: str) -> VerifyingKey | None:
+        """The key of an operator with this key id: from the topic, else from this machine's trusted files."""
+        return self._keys.get(f"operators/{kid.partition(':')[0]}", {}).get(kid) or self._trusted.get(kid)
+
+    def apply(self, table: str, key: str, value: bytes | None) -> None:
+        """One record of a directory topic; raises ValueError when it is none. No value: the record is gone."""
+        match table:
+            case TERMINALS.name:
+                _put(self.terminals, key, value, Terminal)
+                self._load_keys(table, key, self.terminals.get(key))
+            case OPERATORS.name:
+                self._load_keys(table, key, None if value is None else Operator.model_validate_json(value))
+            case PAYEES.name:
+                _put(self.payees, key, value, Payee)
+            case TARIFFS.name:
+                _put(self.tariffs, key, value, Tariff)
+            case GATEWAYS.name:
+                _put(self.gateways, key, value, Gateway)
+
+    def _load_keys(self, table: str, owner: str, record: Terminal | Operator | None) -> None:
+        keys = {} if record is None else {key.kid: VerifyingKey.load(key) for key in record.keys}
+        self._keys[f"{table}/{owner}"] = keys
+
+
+def _put(table: dict[str, Any], key: str, value: bytes | None, model: Any) -> None:
+    if value is None:
+        table.pop(key, None)
+    else:
+        table[key] = model.model_validate_json(value)
+
+
+class DirectoryReader:
+    """Keeps a Directory up to date in a thread of its own."""
+
+    def __init__(self, settings: Settings, directory: Directory) -> None:
+        self.directory = directory
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._moved = threading.Condition()
+        self._position = {topic.name: 0 for topic in DIRECTORY}
+        self._thread = threading.Thread(target=self._run, name="directory", daemon=True)
+        self._watermarks: Consumer | None = None
+        self._failure: BaseException | None = None
+
+    def start(self, time_out_s: float = 30) -> None:
+        """Read everything there is before returning; raises TimeoutError when the broker does not answer."""
+        self._watermarks = reader(self._settings)
+        self._thread.start()
+        if not self.catch_up(time_out_s):
+            raise TimeoutError(f"the directory topics could not be read in {time_out_s:.0f} s") from self._failure
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def catch_up(self, time_out_s: float = 2) -> bool:
+        """Wait until everything committed before this call is in the tables; False when that takes too long.
+
+        Called before a message is quarantined for an unknown terminal, so that an enrolment answered to the
+        operator always counts for the payments that follow it.
+        """
+        assert self._watermarks is not None
+        try:
+            ends = {
+                topic.name: self._watermarks.get_watermark_offsets(TopicPartition(topic.name, 0), timeout=time_out_s)[1]
+                for topic in DIRECTORY
+            }
+        except Exception as error:  # noqa: BLE001 - any broker failure means the same here: not caught up
+            log.warning("directory_ends_unknown", error=str(error))
+            return False
+        with self._moved:
+            return self._moved.wait_for(
+                lambda: all(self._position[name] >= end for name, end in ends.items()), timeout=time_out_s
+            )
+
+    async def catch_up_soon(self) -> bool:
+        """`catch_up` without blocking the event loop."""
+        return await asyncio.to_thread(self.catch_up)
+
+    def _run(self) -> None:
+        consumer = reader(self._settings)
+        consumer.assign([TopicPartition(topic.name, 0, 0) for topic in DIRECTORY])
+        try:
+            while not self._stopping.is_set():
+                for message in consumer.consume(500, timeout=0.1):
+                    self._take(message)
+        finally:
+            consumer.close()
+
+    def _take(self, message: Message) -> None:
+        error, topic, offset = message.error(), str(message.topic()), message.offset() or 0
+        if error is None:
+            self._apply(message)
+            self._advance(topic, offset + 1)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            self._advance(topic, offset)  # past transaction markers too, which are offsets without a message
+        else:
+            log.warning("directory_read", error=error.str())
+
+    def _apply(self, message: Message) -> None:
+        topic, key = str(message.topic()), (message.key() or b"").decode(errors="replace")
+        try:
+            self.directory.apply(topic, key, message.value())
+        except (ValidationError, ValueError) as error:
+            log.error("directory_record_unusable", topic=topic, key=key, offset=message.offset(), error=str(error))
+
+    def _advance(self, topic: str, position: int) -> None:
+        with self._moved:
+            self._position[topic] = max(position, self._position[topic])
+            self._moved.notify_all()

@@ -1,0 +1,62 @@
+"""The accounts of a book, and which of them each step of a payment moves. Credit positive, debit negative."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from schemas.entry import Leg, PaymentFacts
+from schemas.ids import account_agent
+from streams.ledger.state import Book
+
+BANK = "bank"
+FEE = "fee"
+REWARD = "reward"
+
+Movements = list[tuple[str, int]]  # account, minor units
+
+
+def account_hold(agent: str) -> str:
+    """What is reserved of an agent's money for open payments."""
+    return f"hold:{agent}"
+
+
+def account_payee(payee: str) -> str:
+    """What is owed to a payee."""
+    return f"payee:{payee}"
+
+
+def holding(payer: str, held: int) -> Movements:
+    """Reserve the agent's money."""
+    return [(account_agent(payer), -held), (account_hold(payer), held)]
+
+
+def releasing(facts: PaymentFacts) -> Movements:
+    """Give the reserved money back."""
+    return [(account_hold(facts.payer_agent), -facts.held), (account_agent(facts.payer_agent), facts.held)]
+
+
+def posting(facts: PaymentFacts) -> Movements:
+    """Make the reservation final; then the payee's reward is shared out as it was fixed when funds were held."""
+    payee = account_payee(facts.payee)
+    return [
+        (account_hold(facts.payer_agent), -facts.held),
+        (payee, facts.amount),
+        (FEE, facts.processing),
+        (payee, -sum(share for _, share in facts.rewards)),
+        *facts.rewards,
+    ]
+
+
+def legs_of(book: Book, currency: str, movements: Iterable[tuple[str, int]]) -> tuple[Leg, ...]:
+    """The movements as the next lines of the accounts' statements. Empty movements are left out."""
+    legs: list[Leg] = []
+    ends: dict[str, Leg] = {}
+    for account, amount in movements:
+        if not amount:
+            continue
+        end = ends.get(account) or book.accounts.get((account, currency))
+        seq, balance = (end.seq, end.balance) if end is not None else (0, 0)
+        leg = Leg(account, currency, amount, seq + 1, balance + amount)
+        ends[account] = leg
+        legs.append(leg)
+    return tuple(legs)

@@ -1,0 +1,41 @@
+"""Agents' live balances, as topic `balances` shows them."""
+
+from __future__ import annotations
+
+from schemas.balance import Balance
+from schemas.entry import Entry
+from schemas.ids import ms_instant
+from streams.ledger.state import Book
+
+
+def touched_agents(entry: Entry) -> set[str]:
+    """The agents whose balance, holds or terms the entry changed. A set has no order: sort what must have one."""
+    touched = {entry.agent.agent} if entry.agent is not None else set()
+    for leg in entry.legs:
+        kind, _, owner = leg.account.partition(":")
+        if kind in ("agent", "hold"):
+            touched.add(owner)
+    return touched
+
+
+def balance_of(book: Book, agent: str, at: int) -> Balance:
+    """The agent's balance as it stands after the book's last entry, which is of that time (ms UTC).
+
+    `seq` is that entry's number: it grows with every change, also with those of a limit or a hold alone. Raises
+    KeyError when there is no such agent.
+    """
+    found = book.agents[agent]
+    return Balance(
+        tree=book.id,
+        agent=found.id,
+        parent=found.parent,
+        name=found.name,
+        currency=found.currency,
+        balance=found.balance,
+        held=found.held,
+        overdraft=found.overdraft,
+        available=found.available,
+        funding=found.funding,
+        seq=book.seq,
+        at=ms_instant(at),
+    )

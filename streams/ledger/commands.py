@@ -1,0 +1,55 @@
+"""What the ledger is asked to decide. Everything it may look at is in here or in its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.command import DirectoryCommand, TreeCommand
+from schemas.gateway import RetrySchedule
+from schemas.outcome import GatewayOutcome
+from schemas.payee import Payee
+from schemas.payment import PaymentOrder
+from schemas.tariff import Tariff
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A verified payment order with the directory's facts of that moment.
+
+    book: the tree (root agent's id). digest: `order.digest()`. by: the key id that signed it. payee None: there is
+    no such payee. tariff None: no fee, no processing, no reward.
+    """
+
+    book: str
+    order: PaymentOrder
+    digest: str
+    by: str
+    payee: Payee | None
+    tariff: Tariff | None
+
+
+@dataclass(frozen=True, slots=True)
+class Instruct:
+    """A verified operator's command. book: `schemas.command.book_of(command)`. digest: `command.digest()`."""
+
+    book: str
+    command: TreeCommand | DirectoryCommand
+    digest: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A gateway's answer about one open payment: from dispatch, in memory, not from a topic.
+
+    sent_before: an earlier pay request may have left that the ledger knows nothing of (the worker was restarted).
+    """
+
+    book: str
+    payment: str
+    outcome: GatewayOutcome
+    retry: RetrySchedule
+    sent_before: bool
+
+
+LedgerCommand = Place | Instruct | Settle

@@ -1,0 +1,57 @@
+"""The one door to the rules: what does a command lead to?"""
+
+from __future__ import annotations
+
+from schemas.entry import EntryKind
+from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
+from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
+from streams.ledger.instruct import instruct
+from streams.ledger.place import place
+from streams.ledger.settle import settle
+from streams.ledger.state import State
+
+__all__ = ["Conflict", "Decision", "Duplicate", "Stale", "decide"]
+
+
+def decide(state: State, command: LedgerCommand, at: int) -> Decision:
+    """What the command leads to at that time (ms UTC). Changes nothing: give each entry to `evolve` once it is kept.
+
+    Whatever was decided before is looked at first, so that a command delivered again is answered and never repeated.
+    """
+    match command:
+        case Place():
+            return _place(state, command, at)
+        case Settle():
+            return _settle(state, command, at)
+        case Instruct():
+            return _instruct(state, command, at)
+
+
+def _place(state: State, command: Place, at: int) -> Decision:
+    known = state.payments.find(command.order.id)
+    if known is None:
+        return [place(state, command, at)]
+    if known.digest != bytes.fromhex(command.digest):
+        return Conflict(f"payment {known.id} was received before with other content; it is {known.state}")
+    if known.book != command.book:
+        return Conflict(f"payment {known.id} was received before in tree {known.book}")
+    return Duplicate(payment=known)
+
+
+def _instruct(state: State, command: Instruct, at: int) -> Decision:
+    book = state.books.get(command.book)
+    known = book.commands.get(command.command.id) if book is not None else None
+    if known is None:
+        return [instruct(state, command, at)]
+    if known.digest != bytes.fromhex(command.digest):
+        return Conflict(f"command {known.id} was received before with other content")
+    return Duplicate(command=known)
+
+
+def _settle(state: State, command: Settle, at: int) -> Decision:
+    payment = state.payments.open.get(command.payment)
+    if payment is None or payment.book != command.book:
+        return Stale(f"payment {command.payment} is not open in tree {command.book}")
+    if payment.state is EntryKind.MANUAL:
+        return Stale(f"payment {command.payment} is an operator's to decide")
+    return [settle(state.books[payment.book], payment, command, at)]

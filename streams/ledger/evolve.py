@@ -1,0 +1,145 @@
+"""The fold: one entry changes the state, or proves that the log is broken."""
+
+from __future__ import annotations
+
+import heapq
+from typing import cast
+
+from schemas.entry import AgentTerms, Cause, DirectoryRecord, Entry, EntryKind, Leg
+from schemas.ids import account_agent
+from streams.ledger.accounts import account_hold
+from streams.ledger.errors import LedgerCorrupt
+from streams.ledger.payments import PaymentState
+from streams.ledger.settle import DISPATCH
+from streams.ledger.state import AgentState, Book, CommandState, State
+
+_ANSWERED = {EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MANUAL}
+
+# From a payment's state (None: not known yet) to the kinds of entry that may follow.
+_MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
+    None: {EntryKind.HELD, EntryKind.DECLINED},
+    EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED},
+    EntryKind.UNKNOWN: _ANSWERED,
+    EntryKind.MANUAL: {EntryKind.POSTED, EntryKind.VOIDED},
+}
+
+
+def evolve(state: State, entry: Entry) -> State:
+    """Fold one entry in and return the same State.
+
+    It changes the State it is given: a copy of a million payments for each entry would not do. Raises LedgerCorrupt
+    when the entry does not continue the log: its number, an account's statement, the sum of its legs, a payment's
+    course. The State is then half changed and must be thrown away.
+    """
+    book = state.books.get(entry.book)
+    if book is None:
+        book = state.books[entry.book] = Book(entry.book)
+    if entry.seq != book.seq + 1:
+        raise LedgerCorrupt(f"book {book.id}: entry {entry.seq} follows entry {book.seq}")
+    book.seq = entry.seq
+    if entry.legs:
+        _move(book, entry)
+    if entry.payment is not None:
+        _follow(state, book, entry)
+    if entry.agent is not None:
+        _set_agent(book, entry, entry.agent)
+    if entry.record is not None:
+        _set_record(book, entry.record)
+    if answers_command(entry):
+        _remember(book, entry, entry.cause)
+    return state
+
+
+def answers_command(entry: Entry) -> bool:
+    """Was it an operator's command (not a payment order, not a gateway) that the entry answers?"""
+    return entry.kind not in (EntryKind.HELD, EntryKind.DECLINED) and entry.cause.by != DISPATCH
+
+
+def _move(book: Book, entry: Entry) -> None:
+    sums: dict[str, int] = {}
+    for leg in entry.legs:
+        account = book.account(leg.account, leg.currency)
+        if leg.seq != account.seq + 1 or leg.balance != account.balance + leg.amount:
+            raise LedgerCorrupt(_broken_chain(entry, leg, account.seq, account.balance))
+        account.seq = leg.seq
+        account.balance = leg.balance
+        sums[leg.currency] = sums.get(leg.currency, 0) + leg.amount
+    if any(sums.values()):
+        raise LedgerCorrupt(f"book {entry.book} entry {entry.seq}: legs do not sum to zero: {sums}")
+
+
+def _broken_chain(entry: Entry, leg: Leg, seq: int, balance: int) -> str:
+    return (
+        f"book {entry.book} entry {entry.seq}: account {leg.account} {leg.currency} stands at leg {seq}, "
+        f"balance {balance}; leg {leg.seq} of {leg.amount} to balance {leg.balance} does not continue it"
+    )
+
+
+def _follow(state: State, book: Book, entry: Entry) -> None:
+    """Take a payment to the state the entry gives it."""
+    assert entry.payment is not None
+    payment = state.payments.find(entry.payment.id)
+    if entry.kind not in _MAY_FOLLOW.get(payment.state if payment is not None else None, ()):
+        was = payment.state if payment is not None else "not known"
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {entry.payment.id} is {was}, not {entry.kind}")
+    if payment is None:
+        payment = _take_in(state, book, entry)
+    elif payment.book != book.id:
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {payment.id} is in book {payment.book}")
+    payment.state = EntryKind.HELD if entry.kind is EntryKind.DEFERRED else entry.kind
+    payment.at = entry.at
+    payment.refusal = entry.refusal
+    payment.reason = entry.reason
+    payment.tries = entry.tries
+    payment.deferrals = entry.deferrals
+    payment.due_at = entry.due_at
+    state.payments.put(payment)
+    if entry.due_at:
+        heapq.heappush(state.due, (entry.due_at, payment.id))
+
+
+def _take_in(state: State, book: Book, entry: Entry) -> PaymentState:
+    """A payment's first entry. A number at the payee must never be given twice: it would be taken for paid."""
+    facts = entry.payment
+    assert facts is not None
+    if entry.kind is EntryKind.HELD:
+        if facts.txn != state.next_txn:
+            raise LedgerCorrupt(f"payment {facts.id} has number {facts.txn}, the next is {state.next_txn}")
+        state.next_txn += 1
+    digest = bytes.fromhex(entry.cause.digest)
+    return PaymentState(facts.id, book.id, digest, entry.kind, facts.txn, entry.at, facts=facts)
+
+
+def _set_agent(book: Book, entry: Entry, terms: AgentTerms) -> None:
+    agent = book.agents.get(terms.agent)
+    if (agent is None) != (entry.kind is EntryKind.AGENT_OPENED):
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} does not fit agent {terms.agent}")
+    if agent is not None:
+        agent.overdraft = terms.overdraft
+        return
+    if terms.parent is not None and terms.parent not in book.agents:
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: agent {terms.agent} is below {terms.parent}, not open")
+    book.agents[terms.agent] = AgentState(
+        id=terms.agent,
+        parent=terms.parent,
+        name=terms.name,
+        currency=terms.currency,
+        overdraft=terms.overdraft,
+        funding=terms.funding,
+        money=book.account(account_agent(terms.agent), terms.currency),
+        hold=book.account(account_hold(terms.agent), terms.currency),
+    )
+
+
+def _set_record(book: Book, record: DirectoryRecord) -> None:
+    book.record = record
+    for key in record.value.get("keys", ()):
+        book.keys[cast(str, key["kid"])] = key
+
+
+def _remember(book: Book, entry: Entry, cause: Cause) -> None:
+    if cause.id in book.commands:
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: command {cause.id} was decided before")
+    book.commands[cause.id] = CommandState(
+        cause.id, bytes.fromhex(cause.digest), entry.kind, entry.at, entry.refusal, entry.reason
+    )

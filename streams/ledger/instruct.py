@@ -1,0 +1,126 @@
+"""An operator's command becomes an entry: what it asked for, or REFUSED with a sentence that says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
+from schemas.entry import AgentTerms, Cause, Entry, EntryKind
+from schemas.ids import account_agent
+from schemas.refusal import Refusal
+from streams.ledger.accounts import BANK, legs_of
+from streams.ledger.commands import Instruct
+from streams.ledger.directory import new_record
+from streams.ledger.objections import Objection
+from streams.ledger.settle import Change, payment_entry
+from streams.ledger.state import AgentState, Book, State
+
+MAX_DEPTH = 16
+
+
+def instruct(state: State, command: Instruct, at: int) -> Entry:
+    """The entry for a command whose id is new in its book. Also a refusal is kept, so that repeats hear the same."""
+    book = state.books.get(command.book) or Book(command.book)
+    order = command.command
+    cause = Cause(order.id, command.digest, command.by)
+    blank = Entry(book=book.id, seq=book.seq + 1, kind=EntryKind.REFUSED, at=at, cause=cause)
+    match order:
+        case OpenAgent():
+            answer = _open_agent(book, order, blank)
+        case SetLimit():
+            answer = _set_limit(book, order, blank)
+        case Deposit():
+            answer = _deposit(book, order, blank)
+        case ResolvePayment():
+            answer = _resolve(state, book, order, blank)
+        case _:
+            record = new_record(book, order, at)
+            answer = (
+                record
+                if isinstance(record, Objection)
+                else replace(blank, kind=EntryKind.DIRECTORY_SET, record=record)
+            )  # fmt: skip
+    if isinstance(answer, Objection):
+        return replace(blank, refusal=answer.refusal.code, reason=answer.reason)
+    return answer
+
+
+def _no(reason: str, refusal: Refusal = Refusal.OTHER) -> Objection:
+    return Objection(refusal, reason)
+
+
+def _open_agent(book: Book, order: OpenAgent, blank: Entry) -> Entry | Objection:
+    why_not = _root_objection(book, order) if order.parent is None else _sub_agent_objection(book, order, order.parent)
+    if why_not is not None:
+        return why_not
+    if order.funding == "shared" and order.overdraft:
+        return _no(f"agent {order.agent} spends the money of {order.parent}: it cannot have a limit of its own")
+    terms = AgentTerms(order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding)
+    return replace(blank, kind=EntryKind.AGENT_OPENED, agent=terms)
+
+
+def _root_objection(book: Book, order: OpenAgent) -> Objection | None:
+    if order.tree != order.agent:
+        return _no(f"agent {order.agent} has no parent, so its tree must be {order.agent}, not {order.tree}")
+    if book.agents:
+        return _no(f"tree {order.tree} is already open")
+    if order.funding == "shared":
+        return _no("an agent without a parent has nobody whose money it could share")
+    return None
+
+
+def _sub_agent_objection(book: Book, order: OpenAgent, parent: str) -> Objection | None:
+    above = book.chain(parent)
+    if not above:
+        return _no(f"there is no agent {parent} in tree {order.tree}")
+    if order.agent in book.agents:
+        return _no(f"agent {order.agent} is already open in tree {order.tree}")
+    if len(above) >= MAX_DEPTH:
+        return _no(f"agent {parent} is {len(above)} levels deep; below level {MAX_DEPTH} there are no agents")
+    if order.currency != above[-1].currency:
+        return _no(f"tree {order.tree} is in {above[-1].currency}, not in {order.currency}")
+    return None
+
+
+def _set_limit(book: Book, order: SetLimit, blank: Entry) -> Entry | Objection:
+    """A limit may be set above what was spent already: then nothing more can be spent."""
+    agent = book.agents.get(order.agent)
+    if agent is None:
+        return _unknown_agent(order)
+    if agent.funding == "shared":
+        return _no(f"agent {agent.id} spends the money of {agent.parent}: set the limit there")
+    return replace(blank, kind=EntryKind.LIMIT_SET, agent=_terms(agent, order.overdraft))
+
+
+def _deposit(book: Book, order: Deposit, blank: Entry) -> Entry | Objection:
+    agent = book.agents.get(order.agent)
+    if agent is None:
+        return _unknown_agent(order)
+    if agent.funding == "shared":
+        return _no(f"agent {agent.id} spends the money of {agent.parent}: deposit it there")
+    if order.currency != agent.currency:
+        return _no(f"agent {agent.id} is in {agent.currency}, the deposit is in {order.currency}")
+    movements = [(BANK, -order.amount), (account_agent(agent.id), order.amount)]
+    legs = legs_of(book, order.currency, movements)
+    return replace(blank, kind=EntryKind.DEPOSITED, legs=legs, document=order.document)
+
+
+def _resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> Entry | Objection:
+    payment = state.payments.find(order.payment)
+    if payment is None or payment.book != book.id:
+        return _no(f"there is no payment {order.payment} in tree {order.tree}")
+    if payment.state is not EntryKind.MANUAL:
+        return _no(f"payment {order.payment} is {payment.state}; only one in MANUAL is decided by an operator")
+    if order.paid:
+        change = Change(EntryKind.POSTED, payment.tries, reason=order.evidence)
+    else:
+        change = Change(EntryKind.VOIDED, payment.tries, Refusal.OTHER.code, order.evidence)
+    return payment_entry(book, payment, blank.cause, change, blank.at)
+
+
+def _unknown_agent(order: SetLimit | Deposit) -> Objection:
+    return _no(f"there is no agent {order.agent} in tree {order.tree}")
+
+
+def _terms(agent: AgentState, overdraft: int) -> AgentTerms:
+    return AgentTerms(agent.id, agent.parent, agent.name, agent.currency, overdraft, agent.funding)

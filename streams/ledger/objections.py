@@ -1,0 +1,96 @@
+"""Why a payment order cannot be taken: the rules in the order in which they are answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from schemas.payee import Payee
+from schemas.payment import PaymentOrder
+from schemas.refusal import Refusal
+from schemas.tariff import Tariff
+from streams.ledger.commands import Place
+from streams.ledger.fees import fee_within
+from streams.ledger.limits import shortfall
+from streams.ledger.state import AgentState
+
+
+class Objection(NamedTuple):
+    """A refusal and what a person should read; "" leaves it at the refusal's own sentence."""
+
+    refusal: Refusal
+    reason: str = ""
+
+
+def objection(command: Place, chain: Sequence[AgentState], needed: int) -> Objection | None:
+    """The first rule, in Refusal's order of precedence, that the order breaks. needed: minor units to be held.
+
+    A wrong currency comes before everything that compares amounts: until it fits, they mean nothing.
+    """
+    order, payee = command.order, command.payee
+    if not chain:
+        return Objection(Refusal.NO_RIGHT, f"agent {order.agent} is not in tree {command.book}")
+    if payee is None:
+        return Objection(Refusal.NO_SUCH_PAYEE)
+    return (
+        _currency(order, payee, chain[0])
+        or _subscriber(order, payee)
+        or _amount(order, payee)
+        or _fee(order, command.tariff)
+        or _funds(chain, needed)
+    )
+
+
+def _currency(order: PaymentOrder, payee: Payee, agent: AgentState) -> Objection | None:
+    if order.currency != payee.currency:
+        return Objection(Refusal.OTHER, f"the payment is in {order.currency}, the payee takes {payee.currency}")
+    if order.currency != agent.currency:
+        return Objection(Refusal.OTHER, f"the payment is in {order.currency}, the agent has {agent.currency}")
+    return None
+
+
+def _subscriber(order: PaymentOrder, payee: Payee) -> Objection | None:
+    """Reasons name the field, never its value: payers' data stays out of what people and logs see."""
+    given = order.subscriber
+    for wanted in payee.fields:
+        value = given.get(wanted.name)
+        if value is None:
+            return Objection(Refusal.BAD_SUBSCRIBER_FORMAT, f"field {wanted.name} is missing")
+        if not _pattern(wanted.pattern).fullmatch(value):
+            return Objection(Refusal.BAD_SUBSCRIBER_FORMAT, f"field {wanted.name} does not have the payee's format")
+    if len(given) > len({wanted.name for wanted in payee.fields}):
+        return Objection(Refusal.BAD_SUBSCRIBER_FORMAT, "there are fields the payee does not ask for")
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """Compiled as `schemas.payee` tried it: ASCII, since a payee's system knows no other digits."""
+    return re.compile(pattern, re.ASCII)
+
+
+def _amount(order: PaymentOrder, payee: Payee) -> Objection | None:
+    if order.amount < payee.min_amount:
+        return Objection(Refusal.TOO_SMALL)
+    if order.amount > payee.max_amount:
+        return Objection(Refusal.TOO_LARGE)
+    if payee.denominations and order.amount not in payee.denominations:
+        return Objection(Refusal.PAYEE_PROHIBITS, "the payee takes fixed amounts only, and this is none of them")
+    return None
+
+
+def _fee(order: PaymentOrder, tariff: Tariff | None) -> Objection | None:
+    total = order.amount + order.fee
+    right = fee_within(tariff, total)
+    if order.fee != right:
+        return Objection(Refusal.BAD_FEE, f"the fee within {total} is {right}, not {order.fee}")
+    if order.collected not in (0, total):
+        return Objection(Refusal.BAD_FEE, f"collected {order.collected} is not amount and fee, {total}; no change yet")
+    return None
+
+
+def _funds(chain: Sequence[AgentState], needed: int) -> Objection | None:
+    refusal = shortfall(chain, needed)
+    return Objection(refusal) if refusal is not None else None

@@ -1,0 +1,83 @@
+"""A payment order becomes a hold, or is declined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.entry import Cause, Entry, EntryKind, PaymentFacts
+from schemas.ids import instant_ms
+from streams.ledger.accounts import holding, legs_of
+from streams.ledger.commands import Place
+from streams.ledger.fees import processing_of, rewards_of
+from streams.ledger.limits import payer_position
+from streams.ledger.objections import objection
+from streams.ledger.state import AgentState, Book, State
+
+
+def place(state: State, command: Place, at: int) -> Entry:
+    """HELD or DECLINED. The order's id must be new."""
+    order = command.order
+    book = state.books.get(command.book) or Book(command.book)
+    chain = book.chain(order.agent)
+    payer = chain[payer_position(chain)].id if chain else ""
+    processing = processing_of(command.tariff, order.amount)
+    held = order.amount + processing
+    cause = Cause(order.id, command.digest, command.by)
+    why_not = objection(command, chain, held)
+    if why_not is not None:
+        return Entry(
+            book=book.id,
+            seq=book.seq + 1,
+            kind=EntryKind.DECLINED,
+            at=at,
+            cause=cause,
+            payment=_facts(command, at, payer=payer),
+            refusal=why_not.refusal.code,
+            reason=why_not.reason,
+        )
+    return Entry(
+        book=book.id,
+        seq=book.seq + 1,
+        kind=EntryKind.HELD,
+        at=at,
+        cause=cause,
+        legs=legs_of(book, order.currency, holding(payer, held)),
+        payment=_facts(
+            command, at, payer=payer, chain=chain, txn=state.next_txn, processing=processing, held=held
+        ),
+    )  # fmt: skip
+
+
+def _facts(
+    command: Place,
+    at: int,
+    *,
+    payer: str,
+    chain: Sequence[AgentState] = (),
+    txn: int = 0,
+    processing: int = 0,
+    held: int = 0,
+) -> PaymentFacts:
+    """What will not change any more. Of a declined payment nothing is reserved, taken or shared."""
+    order, payee, tariff = command.order, command.payee, command.tariff
+    return PaymentFacts(
+        id=order.id,
+        number=order.number,
+        terminal=order.terminal,
+        agent=order.agent,
+        payee=order.payee,
+        gateway=payee.gateway if payee is not None else "",
+        subscriber=order.subscriber,
+        amount=order.amount,
+        fee=order.fee,
+        processing=processing,
+        collected=order.collected,
+        currency=order.currency,
+        txn=txn,
+        tariff_version=tariff.version if tariff is not None else 0,
+        payer_agent=payer,
+        held=held,
+        rewards=rewards_of(tariff, order.amount, chain) if held else (),
+        made_at=instant_ms(order.made_at),
+        received_at=at,
+    )

@@ -1,0 +1,88 @@
+"""What the one who asked is told."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from schemas.entry import FINAL, Entry, EntryKind
+from schemas.ids import ms_instant
+from schemas.keys import owner_of
+from schemas.refusal import Refusal
+from schemas.reply import Reply, ReplyState
+from streams.ledger.decisions import Duplicate
+from streams.ledger.evolve import answers_command
+
+
+def reply_to(entry: Entry) -> Reply | None:
+    """The reply an entry calls for: the payment's, or else the command's. None: DEFERRED, nothing changed."""
+    if entry.kind is EntryKind.DEFERRED:
+        return None
+    if entry.payment is None:
+        return _command_reply(entry.cause.id, entry.kind, entry.refusal, entry.reason, entry.at)
+    return _payment_reply(
+        entry.payment.id, entry.kind, entry.refusal, entry.reason, entry.payment.txn, entry.at
+    )  # fmt: skip
+
+
+def replies_to(entry: Entry) -> list[tuple[str, Reply]]:
+    """All replies, each with the terminal or operator it goes to: a payment resolved by hand is news to both."""
+    reply = reply_to(entry)
+    if reply is None:
+        return []
+    if entry.payment is None:
+        return [(owner_of(entry.cause.by), reply)]
+    replies = [(entry.payment.terminal, reply)]
+    if answers_command(entry):
+        done = _command_reply(entry.cause.id, entry.kind, 0, "", entry.at)
+        replies.append((owner_of(entry.cause.by), done))
+    return replies
+
+
+def reply_again(duplicate: Duplicate) -> Reply:
+    """The stored outcome, repeated to a duplicate."""
+    if duplicate.payment is not None:
+        was = duplicate.payment
+        return _payment_reply(was.id, was.state, was.refusal, was.reason, was.txn, was.at, again=True)
+    known = duplicate.command
+    assert known is not None
+    return _command_reply(known.id, known.kind, known.refusal, known.reason, known.at, again=True)
+
+
+def _payment_reply(
+    payment: str, state: EntryKind, refusal: int, reason: str, txn: int, at: int, *, again: bool = False
+) -> Reply:
+    return Reply(
+        id=payment,
+        state=cast(ReplyState, state.value),
+        code=refusal,
+        reason=reason or _sentence(refusal),
+        retryable=_retryable(refusal),
+        final=state in FINAL,
+        txn=txn,
+        at=ms_instant(at),
+        again=again,
+    )
+
+
+def _command_reply(
+    command: str, kind: EntryKind, refusal: int, reason: str, at: int, *, again: bool = False
+) -> Reply:  # fmt: skip
+    refused = kind is EntryKind.REFUSED
+    return Reply(
+        id=command,
+        state="REFUSED" if refused else "DONE",
+        code=refusal if refused else 0,
+        reason=(reason or _sentence(refusal)) if refused else "",
+        retryable=refused and _retryable(refusal),
+        final=True,
+        at=ms_instant(at),
+        again=again,
+    )
+
+
+def _sentence(refusal: int) -> str:
+    return Refusal.by_code(refusal).sentence if refusal else ""
+
+
+def _retryable(refusal: int) -> bool:
+    return bool(refusal) and Refusal.by_code(refusal).retryable

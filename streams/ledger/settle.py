@@ -1,0 +1,135 @@
+"""What a gateway's answer, or its silence, means for an open payment: the table the whole server rests on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from schemas.entry import Cause, Entry, EntryKind, PaymentFacts
+from schemas.gateway import RetrySchedule
+from schemas.outcome import GatewayOutcome, Verdict
+from schemas.refusal import Refusal
+from streams.ledger.accounts import Movements, legs_of, posting, releasing
+from streams.ledger.commands import Settle
+from streams.ledger.payments import PaymentState
+from streams.ledger.state import Book
+
+# Causes of this origin answer no signed message. No key id is spelled like this: those have a colon.
+DISPATCH = "dispatch"
+
+# The codes of the field that are a payee's to say. 220 from a payee would tell an agent to bring us money.
+_PAYEE_MAY_SAY = frozenset({4, 5, 7, 8, 79, 241, 242, 243, 300})
+
+
+class Change(NamedTuple):
+    """What becomes of a payment. tries, deferrals, due_at: as in PaymentState. refusal: a code, 0: none."""
+
+    kind: EntryKind
+    tries: int
+    refusal: int = 0
+    reason: str = ""
+    deferrals: int = 0
+    due_at: int = 0
+
+
+def settle(book: Book, payment: PaymentState, command: Settle, at: int) -> Entry:
+    """The entry for a gateway's answer about a payment in HELD or UNKNOWN."""
+    change = _change(payment, command, at)
+    return payment_entry(book, payment, Cause(payment.id, "", DISPATCH), change, at, command.outcome)
+
+
+def payment_entry(
+    book: Book, payment: PaymentState, cause: Cause, change: Change, at: int, outcome: GatewayOutcome | None = None
+) -> Entry:
+    """An entry that changes an open payment, with the legs its new state calls for."""
+    assert payment.facts is not None  # an open payment has them
+    movements = _movements(payment.facts, change.kind)
+    return Entry(
+        book=book.id,
+        seq=book.seq + 1,
+        kind=change.kind,
+        at=at,
+        cause=cause,
+        legs=legs_of(book, payment.facts.currency, movements),
+        payment=payment.facts,
+        refusal=change.refusal,
+        reason=change.reason,
+        tries=change.tries,
+        deferrals=change.deferrals,
+        due_at=change.due_at,
+        outcome=outcome,
+    )
+
+
+def _movements(facts: PaymentFacts, kind: EntryKind) -> Movements:
+    if kind is EntryKind.POSTED:
+        return posting(facts)
+    return releasing(facts) if kind is EntryKind.VOIDED else []
+
+
+def _change(payment: PaymentState, command: Settle, at: int) -> Change:
+    """The table. `sent`: how many pay requests may have reached the payee before this answer.
+
+    | answer              | nothing sent before                  | something may have been sent              |
+    |---------------------|--------------------------------------|-------------------------------------------|
+    | PAID to a pay       | POSTED                               | POSTED                                    |
+    | PAID to a check     | MANUAL: the number is not ours alone | POSTED                                    |
+    | FATAL               | VOIDED                               | MANUAL: the first request may have passed |
+    | UNCLEAR to a pay    | UNKNOWN, asked again; budget: MANUAL | the same                                  |
+    | NOT_SENT, or        | DEFERRED, asked again; budget:       | UNKNOWN, asked again; budget: MANUAL      |
+    |   UNCLEAR to a check|   VOIDED, since nothing was sent     |                                           |
+
+    CHECKED says nothing about a payment, so it is as unclear as UNCLEAR.
+    """
+    sent = max(payment.tries, int(command.sent_before))
+    outcome = command.outcome
+    match outcome.verdict, outcome.step:
+        case (Verdict.PAID, "check") if not sent:
+            return Change(EntryKind.MANUAL, sent, reason="the payee says paid, but no pay request was sent")
+        case (Verdict.PAID, _):
+            return Change(EntryKind.POSTED, sent + (outcome.step == "pay"))
+        case (Verdict.FATAL, _):
+            return _refused(outcome, sent)
+        case (Verdict.UNCLEAR | Verdict.CHECKED, "pay"):
+            return _unclear(sent + 1, command.retry, at)
+        case _:
+            return _not_asked(outcome, sent, payment.deferrals + 1, command.retry, at)
+
+
+def _refused(outcome: GatewayOutcome, sent: int) -> Change:
+    """A refusal is believed only when no earlier request can have been the one that was carried out."""
+    said = f"the payee refused (code {outcome.code or 'none'})"
+    if sent:
+        return Change(EntryKind.MANUAL, sent + (outcome.step == "pay"), reason=f"{said} after an unclear attempt")
+    refusal = refusal_of(outcome.code)
+    reason = outcome.comment or (said if refusal is Refusal.OTHER else "")
+    return Change(EntryKind.VOIDED, int(outcome.step == "pay"), refusal.code, reason)
+
+
+def refusal_of(code: str) -> Refusal:
+    """A payee's result code in our words; OTHER when it is not one of those a payee may give."""
+    number = int(code) if code.isascii() and code.isdecimal() and len(code) <= 3 else 0
+    return Refusal.by_code(number) if number in _PAYEE_MAY_SAY else Refusal.OTHER
+
+
+def _unclear(tries: int, retry: RetrySchedule, at: int) -> Change:
+    """The payee may have been paid: ask again with the same number until the budget is spent."""
+    if tries >= retry.budget:
+        return Change(EntryKind.MANUAL, tries, reason=f"no clear answer to {tries} pay requests")
+    return Change(EntryKind.UNKNOWN, tries, due_at=at + retry.after(tries))
+
+
+def _not_asked(outcome: GatewayOutcome, sent: int, deferrals: int, retry: RetrySchedule, at: int) -> Change:
+    """No pay request left us this time. Network errors are not tries, but have the same budget of their own.
+
+    It counts failures in a row and starts anew when a pay request gets through; so a payment ends after
+    budget × budget answers at the very most.
+    """
+    if deferrals < retry.budget:
+        kind = EntryKind.UNKNOWN if sent else EntryKind.DEFERRED
+        return Change(kind, sent, deferrals=deferrals, due_at=at + retry.after(deferrals))
+    if sent:
+        reason = f"the payee could not be asked {deferrals} times in a row after an unclear attempt"
+        return Change(EntryKind.MANUAL, sent, reason=reason, deferrals=deferrals)
+    refusal = Refusal.CANNOT_CHECK if outcome.step == "check" else Refusal.OTHER
+    reason = f"the payee could not be reached {deferrals} times in a row; nothing was sent"
+    return Change(EntryKind.VOIDED, 0, refusal.code, reason, deferrals)

@@ -1,0 +1,135 @@
+"""The state of one ledger partition: what a fold of its entries has come to."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from schemas.entry import DirectoryRecord, EntryKind
+from streams.ledger.payments import Payments, PaymentState
+
+# Payment numbers at the payee are digits only, at most 20: a thousand billion for each partition, never shared.
+TXN_PER_PARTITION = 10**15
+
+
+@dataclass(slots=True)
+class Account:
+    """The end of one account's statement: its last leg's number, and its balance in minor units (credit positive)."""
+
+    seq: int = 0
+    balance: int = 0
+
+
+@dataclass(slots=True)
+class AgentState:
+    """An agent, its terms and its money. overdraft in minor units; `money` and `hold` are the book's own accounts."""
+
+    id: str
+    parent: str | None
+    name: str
+    currency: str
+    overdraft: int
+    funding: str
+    money: Account
+    hold: Account
+
+    @property
+    def balance(self) -> int:
+        """What it has, without what is held; minor units."""
+        return self.money.balance
+
+    @property
+    def held(self) -> int:
+        """What is held of its money for open payments; minor units."""
+        return self.hold.balance
+
+    @property
+    def available(self) -> int:
+        """What it may still spend; minor units. Below zero only after its limit was lowered."""
+        return self.money.balance + self.overdraft
+
+
+@dataclass(slots=True)
+class CommandState:
+    """What became of an operator's command. kind REFUSED: `refusal` and `reason` say why. at: ms UTC."""
+
+    id: str
+    digest: bytes
+    kind: EntryKind
+    at: int
+    refusal: int = 0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Book:
+    """One key of the ledger: a tree of agents with its accounts, or one directory record, "<table>/<id>".
+
+    seq: number of its last entry. record: the directory record as it stands. keys: every signing key it ever had on
+    file, by key id, so that a revoked key stays revoked after it was dropped from the record.
+    """
+
+    id: str
+    seq: int = 0
+    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
+    agents: dict[str, AgentState] = field(default_factory=dict)
+    commands: dict[str, CommandState] = field(default_factory=dict)
+    record: DirectoryRecord | None = None
+    keys: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def account(self, name: str, currency: str) -> Account:
+        """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""
+        found = self.accounts.get((name, currency))
+        if found is None:
+            found = self.accounts[name, currency] = Account()
+        return found
+
+    def chain(self, agent: str) -> list[AgentState]:
+        """The agent first, the root last; empty when there is no such agent in this tree."""
+        chain = []
+        above: AgentState | None = self.agents.get(agent)
+        while above is not None:
+            chain.append(above)
+            above = self.agents[above.parent] if above.parent is not None else None
+        return chain
+
+
+@dataclass(slots=True)
+class State:
+    """All books and payments of one partition. Changed by `evolve` alone (and `due_before`, which takes from a queue).
+
+    next_txn: the number at the payee of the next payment held. due: (due_at, payment id) of payments to ask about
+    again; entries that a later change made untrue stay in it until their time and are then passed over.
+    """
+
+    partition: int
+    books: dict[str, Book] = field(default_factory=dict)
+    payments: Payments = field(default_factory=Payments)
+    next_txn: int = 0
+    due: list[tuple[int, str]] = field(default_factory=list, compare=False)
+
+    def __post_init__(self) -> None:
+        self.next_txn = self.next_txn or (self.partition + 1) * TXN_PER_PARTITION + 1
+
+    @property
+    def open(self) -> dict[str, PaymentState]:
+        """Payments that are not final, oldest first."""
+        return self.payments.open
+
+    def outstanding(self) -> Iterator[PaymentState]:
+        """Payments a gateway has yet to answer, oldest first: all that are neither final nor MANUAL.
+
+        `due_at` says when: 0 is now. Do not change the state while iterating.
+        """
+        return (payment for payment in self.payments.open.values() if payment.state is not EntryKind.MANUAL)
+
+    def due_before(self, at: int) -> list[PaymentState]:
+        """Take the payments out of the queue whose time to ask again has come (due_at <= at, ms UTC)."""
+        taken = []
+        while self.due and self.due[0][0] <= at:
+            due_at, payment_id = heapq.heappop(self.due)
+            payment = self.payments.open.get(payment_id)
+            if payment is not None and payment.due_at == due_at:
+                taken.append(payment)
+        return taken

@@ -1,0 +1,102 @@
+"""Everything one batch of decisions says to the world, gathered to be written in one Kafka transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from schemas import reject
+from schemas.entry import Entry
+from schemas.envelope import SigningKey
+from schemas.ids import ms_instant
+from schemas.keys import owner_of
+from schemas.reply import Reply
+from streams.arrival import Forward, Quarantine
+from streams.ledger.balances import balance_of, touched_agents
+from streams.ledger.decide import Duplicate
+from streams.ledger.replies import reply_again, reply_to
+from streams.ledger.state import State
+from streams.topics import BALANCES, LEDGER, REJECTS, REPLIES
+
+_CODES = {
+    reject.RejectReason.CONFLICT: 215,
+    reject.RejectReason.WRONG_AGENT: 133,
+    reject.RejectReason.WRONG_TERMINAL: 150,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record to produce; `partition` -1 leaves the choice to the key."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int = -1
+    headers: list[tuple[str, str | bytes | None]] | None = None
+
+
+class Outbox:
+    """Collects records; balances of agents are written once a batch, as they stand after it."""
+
+    def __init__(self, state: State, server_key: SigningKey) -> None:
+        self._state = state
+        self._server_key = server_key
+        self._touched: dict[tuple[str, str], int] = {}
+        self.records: list[Record] = []
+
+    def entry(self, entry: Entry) -> None:
+        """The entry itself, the reply it makes, the directory record it sets."""
+        self._add(LEDGER.name, entry.book, entry.encode(), partition=self._state.partition)
+        if entry.record is not None:
+            self._add(entry.record.table, entry.record.id, orjson.dumps(entry.record.value))
+        for agent in touched_agents(entry):
+            self._touched[entry.book, agent] = entry.at
+        reply = reply_to(entry)
+        if reply is not None:
+            owner = entry.payment.terminal if entry.payment is not None else owner_of(entry.cause.by)
+            self._reply(owner, reply)
+
+    def duplicate(self, duplicate: Duplicate, signer: str) -> None:
+        self._reply(owner_of(signer), reply_again(duplicate))
+
+    def quarantine(self, item: Quarantine) -> None:
+        """The bytes as they came, with their story; a word to the sender when it is known who that is."""
+        arrival = item.arrival
+        story = {
+            reject.HEADER_REASON: item.reason.value,
+            reject.HEADER_DETAIL: item.detail[:500],
+            reject.HEADER_TOPIC: arrival.topic,
+            reject.HEADER_PARTITION: str(arrival.partition),
+            reject.HEADER_OFFSET: str(arrival.offset),
+            reject.HEADER_RECEIVED_AT: str(arrival.received_at),
+        }
+        headers: list[tuple[str, str | bytes | None]] = [(name, text.encode()) for name, text in story.items()]
+        self.records.append(Record(REJECTS.name, arrival.key, arrival.value, headers=headers))
+        if item.signer:
+            reply = Reply(
+                id=item.message_id[:100],
+                state="REJECTED",
+                code=_CODES.get(item.reason, 300),
+                reason=f"{item.reason.value}: {item.detail}"[:500],
+                final=True,
+                at=ms_instant(arrival.received_at),
+            )
+            self._reply(owner_of(item.signer), reply)
+
+    def forward(self, item: Forward) -> None:
+        self._add(item.arrival.topic, item.key, item.arrival.value)
+
+    def close(self) -> list[Record]:
+        """All records of the batch, the balances last."""
+        for (book, agent), at in self._touched.items():
+            balance = balance_of(self._state.books[book], agent, at)
+            self._add(BALANCES.name, f"{book}/{agent}", balance.model_dump_json().encode())
+        return self.records
+
+    def _reply(self, owner: str, reply: Reply) -> None:
+        self._add(REPLIES.name, owner, self._server_key.sign(reply.model_dump_json().encode()))
+
+    def _add(self, topic: str, key: str, value: bytes, partition: int = -1) -> None:
+        self.records.append(Record(topic, key.encode(), value, partition))

@@ -1,0 +1,141 @@
+"""One ledger partition and its only writer.
+
+Law 2: fence, fold, then decide; a batch of decisions with all they say is one Kafka transaction. When it fails the
+fold is dropped and rebuilt from what is really on the topic, since nobody can know better than the topic itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import structlog
+from confluent_kafka import KafkaException, Producer
+
+from schemas.entry import Entry
+from schemas.envelope import SigningKey
+from schemas.reject import RejectReason
+from streams.arrival import Ask, Forward, Item, Quarantine
+from streams.clients import producer
+from streams.fold import fold
+from streams.ledger.decide import Conflict, Duplicate, Stale, decide
+from streams.ledger.evolve import evolve
+from streams.ledger.state import State
+from streams.outbox import Outbox, Record
+from streams.settings import Settings
+
+log = structlog.get_logger()
+
+_ANSWER_S = 30.0
+
+
+class TransactionFailed(Exception):
+    """The batch is not known to be on the ledger: the fold was dropped; open again and decide the batch anew."""
+
+
+class Shard:
+    """All methods block and are called by one thread at a time."""
+
+    def __init__(self, settings: Settings, partition: int, server_key: SigningKey) -> None:
+        self.partition = partition
+        self._settings = settings
+        self._server_key = server_key
+        self._producer: Producer | None = None
+        self._state: State | None = None
+
+    @property
+    def state(self) -> State | None:
+        """The fold; None while the shard is not open."""
+        return self._state
+
+    def open(self) -> State:
+        """Fence every earlier writer of this partition, then fold the ledger to its end.
+
+        Raises TransactionFailed when the broker does not let us, LedgerCorrupt when the ledger cannot be believed.
+        """
+        began = time.monotonic()
+        self.drop()
+        try:
+            self._producer = producer(
+                self._settings,
+                transactional_id=f"kassa-ledger-{self.partition}",
+                transaction_timeout_ms=self._settings.transaction_time_out_ms,
+            )
+            self._producer.init_transactions(_ANSWER_S)
+            self._state = fold(self._settings, self.partition)
+        except (KafkaException, TimeoutError) as error:
+            self.drop()
+            raise TransactionFailed(f"partition {self.partition} cannot be opened: {error}") from error
+        log.info("shard_open", partition=self.partition, payments=len(self._state.payments), open=len(self._state.open),
+                 seconds=round(time.monotonic() - began, 3))  # fmt: skip
+        return self._state
+
+    def drop(self) -> None:
+        """Forget the fold and the writer; what was not committed never was."""
+        self._state = None
+        self._producer = None
+
+    def decide(self, items: Sequence[Item]) -> list[Entry]:
+        """Decide a batch and commit it with everything it says; returns its new entries.
+
+        Raises TransactionFailed; then nothing of the batch may be believed before the shard is opened again.
+        """
+        state, writer = self._state, self._producer
+        if state is None or writer is None:
+            raise TransactionFailed(f"partition {self.partition} is not open")
+        try:
+            entries, records = self._work_out(state, items)
+            if records:
+                _commit(writer, records)
+        except KafkaException as error:
+            self.drop()
+            raise TransactionFailed(f"partition {self.partition}: {error}") from error
+        except BaseException:
+            self.drop()  # the fold ran ahead of the ledger
+            raise
+        return entries
+
+    def _work_out(self, state: State, items: Sequence[Item]) -> tuple[list[Entry], list[Record]]:
+        outbox, entries = Outbox(state, self._server_key), list[Entry]()
+        for item in items:
+            match item:
+                case Ask():
+                    entries += self._ask(state, outbox, item)
+                case Quarantine():
+                    outbox.quarantine(item)
+                case Forward():
+                    outbox.forward(item)
+        return entries, outbox.close()
+
+    def _ask(self, state: State, outbox: Outbox, ask: Ask) -> list[Entry]:
+        decision = decide(state, ask.command, ask.at)
+        match decision:
+            case Duplicate():
+                outbox.duplicate(decision, _signer(ask))
+            case Conflict():
+                assert ask.arrival is not None, "a gateway's outcome has no id to conflict with"
+                conflict = RejectReason.CONFLICT
+                outbox.quarantine(Quarantine(ask.arrival, conflict, decision.detail, _signer(ask), _message_id(ask)))
+            case Stale():
+                log.info("outcome_too_late", partition=self.partition, detail=decision.detail)
+            case _:
+                for entry in decision:
+                    evolve(state, entry)
+                    outbox.entry(entry)
+                return decision
+        return []
+
+
+def _commit(writer: Producer, records: list[Record]) -> None:
+    writer.begin_transaction()
+    for record in records:
+        writer.produce(record.topic, record.value, record.key, record.partition, headers=record.headers)
+    writer.commit_transaction(_ANSWER_S)
+
+
+def _signer(ask: Ask) -> str:
+    return getattr(ask.command, "by", "")
+
+
+def _message_id(ask: Ask) -> str:
+    return str(getattr(getattr(ask.command, "order", None) or getattr(ask.command, "command", None), "id", ""))
