@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from schemas.entry import EntryKind
@@ -30,8 +29,6 @@ class Accept:
         self._directory = directory
         self._consumer = consumer
         self._held = held
-        # Verification frees the GIL, so a second thread is worth having; more only wait for each other.
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="verify")
 
     async def batch(self, events: Sequence[Any], verify: Verify) -> None:
         """Decide one batch; events of partitions that are no longer ours are left to their new owner."""
@@ -53,8 +50,7 @@ class Accept:
             self._held(tp.partition, held)
 
     async def _verified(self, arrivals: list[Arrival], verify: Verify) -> list[Item]:
-        loop = asyncio.get_running_loop()
-        items = await loop.run_in_executor(self._threads, lambda: [verify(arrival) for arrival in arrivals])
+        items = [verify(arrival) for arrival in arrivals]
         unknown = [place for place, item in enumerate(items) if _may_be_news(item)]
         if unknown and await self._directory.catch_up_soon():
             for place in unknown:

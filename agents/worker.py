@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -57,10 +58,16 @@ def create_worker(settings: Settings, directory: DirectoryReader) -> faust.App:
         held_by_us.clear()
         held_by_us.update(_numbers(partitions))
         await shards.assign(set(held_by_us))
+        ready_file(settings).write_text(str(len(held_by_us)))
         log.info("assigned", partitions=sorted(held_by_us))
 
     app.add_dependency(dispatch)
     return app
+
+
+def ready_file(settings: Settings) -> Path:
+    """There while this worker has its partitions open and decides; holds how many."""
+    return settings.dir / "run" / f"{settings.worker_id}.ready"
 
 
 def _numbers(places: set[Any]) -> set[int]:
@@ -76,11 +83,15 @@ class _Worker(faust.Worker):
 
 def run(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT."""
-    configure_logs(settings)
+    configure_logs(settings.log_level)
+    ready = ready_file(settings)
+    ready.parent.mkdir(parents=True, exist_ok=True)
+    ready.unlink(missing_ok=True)
     directory = DirectoryReader(settings, Directory(load_trusted(settings)))
     directory.start()
     try:
         app = create_worker(settings, directory)
         _Worker(app, redirect_stdouts=False, quiet=True).execute_from_commandline()
     finally:
+        ready.unlink(missing_ok=True)
         directory.stop()

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 import typer
 from typer.main import get_command
 
-from console import agents, gateways, operators, payees, paying, running, tariffs, terminals
+from console import (
+    agents,
+    fleet,
+    gateways,
+    operators,
+    payees,
+    paying,
+    payments,
+    registries,
+    running,
+    serving,
+    tariffs,
+    terminals,
+)
 from console.context import load_settings, misspelt_variables
 from console.errors import KassaError
 from console.explain import explain
 from console.output import fail, note
+from streams.logs import configure_logs
 
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
-PARTS = (running, agents, terminals, payees, gateways, tariffs, operators, paying)
+PARTS = (serving, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments, registries, fleet)
 
 
 def create_app() -> typer.Typer:
@@ -37,17 +52,23 @@ app = create_app()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code. 0 done, 1 refused, 2 asked wrongly or not possible now, 3 not final yet, 130 Ctrl-C."""
+    """Run a command and return its exit code.
+
+    0 done, 1 refused, 2 asked wrongly or not possible now, 3 a payment's outcome is not clear yet, 130 Ctrl-C.
+    """
+    configure_logs("warning")  # a command speaks for itself; worker and sink set their own level
     for misspelt in misspelt_variables():
         note(misspelt)
     try:
         code = get_command(app).main(args=arguments, prog_name="kassa", standalone_mode=False)
     except typer.TyperException as error:
         return _usage(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return 130
-    except typer.Abort:
-        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough of it (`kassa agent list | head`): nothing is left to say, nor to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         words = explain(error, _broker())
         if words is None:

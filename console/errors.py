@@ -37,10 +37,11 @@ class Refused(KassaError):
     exit_code = 1
 
     def __init__(self, what: str, code: int, reason: str = "", *, retryable: bool = False) -> None:
-        sentence = Refusal.by_code(code).sentence if code else ""
-        words = ", ".join(dict.fromkeys(part for part in (sentence, reason) if part))
+        refusal = Refusal.by_code(code)
+        words = reason if refusal is Refusal.OTHER and reason else refusal.sentence
+        more = f" ({reason})" if reason and words != reason else ""
         again = "; the same request may succeed later" if retryable else ""
-        super().__init__(f"{what}: {code} {words}{again}")
+        super().__init__(f"{what}: {code} {words}{more}{again}")
         self.code = code
 
 
@@ -48,3 +49,9 @@ class NotFinal(KassaError):
     """The payment was accepted and what became of it is not clear yet: neither success nor failure."""
 
     exit_code = 3
+
+
+class Differs(KassaError):
+    """The run is complete and not everything ended as it must."""
+
+    exit_code = 1

@@ -13,6 +13,7 @@ from pydantic_settings import SettingsError
 from console.errors import KassaError
 from schemas.envelope import EnvelopeError
 from schemas.money import MoneyError
+from sinks.errors import SinkError, WarehouseAway, WarehouseRefused
 from streams.apache_kafka import ApacheKafkaFailed
 from streams.compacted import TopicUnreadable
 from streams.embedded import EmbeddedBrokerError
@@ -78,6 +79,9 @@ _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (EmbeddedBrokerError, str),
     (ApacheKafkaFailed, str),
     (EnvelopeError, str),
+    (WarehouseAway, lambda error: f"ClickHouse does not answer: {error}"),
+    (WarehouseRefused, lambda error: f"ClickHouse said no: {error}"),
+    (SinkError, str),
     (tomllib.TOMLDecodeError, _toml),
     (SettingsError, _settings),
 )

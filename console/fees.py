@@ -14,7 +14,9 @@ def fee_on_top(tariff: Tariff | None, amount: int) -> int | None:
     """
     if tariff is None:
         return 0
-    low, high = 0, MAX_MINOR
+    low, high = 0, 1
+    while tariff.fee.within(amount + high) > high and high < MAX_MINOR:
+        low, high = high, high * 2
     while low < high:
         middle = (low + high) // 2
         if tariff.fee.within(amount + middle) > middle:

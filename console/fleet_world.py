@@ -116,5 +116,5 @@ def made_up(pattern: str, rng: Random, what: str) -> tuple[str, ...]:
             if len(found) >= 20:
                 return tuple(found)
     if not found:
-        raise BadInput(f"cannot make up a value for {what}, whose pattern is {pattern!r}: leave that payee out with --payee")
+        raise BadInput(f"cannot make up a value for {what}, whose pattern is {pattern!r}: name other payees by --payee")
     return tuple(found)

@@ -43,17 +43,17 @@ def rows(columns: Sequence[str], lines: Iterable[Sequence[object]], *, right: Se
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for line in lines:
         table.add_row(*(_escaped(cell) for cell in line))
-    out().print(table)
+    console = out()
+    with console.capture() as captured:
+        console.print(table)
+    sys.stdout.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
 
 
 def pairs(facts: Mapping[str, object]) -> None:
     """One record: a name and its value a line."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    width = max(map(len, facts))
     for name, value in facts.items():
-        table.add_row(name, _escaped(value))
-    out().print(table)
+        say(f"{name:<{width}}  {value}")
 
 
 def json_line(record: Any) -> None:

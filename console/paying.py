@@ -126,5 +126,6 @@ def _judge(payment: str, last: Reply, no_wait: bool, wait: float) -> None:
         raise Refused(f"payment {payment} is {last.state}", last.code, last.reason, retryable=last.retryable)
     if last.state not in _PAID_OR_HELD or not (last.final or no_wait):
         raise NotFinal(
-            f"payment {payment} is {last.state}, not final after {wait:g} s: ask later with `kassa payment show {payment}`"
+            f"payment {payment} is {last.state}, not final after {wait:g} s: "
+            f"ask later with `kassa payment show {payment}`"
         )

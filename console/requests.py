@@ -19,7 +19,7 @@ class Request:
     """`owner` is the key of its replies (terminal's or operator's id), `id` what they answer."""
 
     topic: Topic
-    key: str
+    key: str | bytes
     value: bytes
     owner: str
     id: str

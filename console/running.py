@@ -9,6 +9,8 @@ from console.context import broker_settings, load_settings
 from console.errors import BadInput, NoBroker
 from console.output import say
 from streams.keyring import ensure_operator_key, ensure_server_key, load_trusted, owned, server_key_file
+from streams.logs import configure_logs
+from streams.logs import configure_logs
 from streams.settings import Settings
 from streams.topics import ALL, create_or_verify
 
@@ -48,6 +50,7 @@ def sink() -> None:
     require_topics(settings)
     from sinks.loader import main
 
+    configure_logs(settings.log_level)
     say(f"sink {settings.sink_id} from {settings.kafka} to {settings.clickhouse}")
     main(settings)
 
@@ -77,4 +80,15 @@ def _tables(settings: Settings) -> None:
     if not settings.clickhouse:
         say("warehouse  none known (KASSA_CLICKHOUSE is not set): no tables made")
         return
-    raise NotImplementedError
+    from sinks.migrations import migrate  # ClickHouse's client takes half a second to import
+    from sinks.warehouse import open_warehouse
+
+    # Only people's lines here: what was applied is said below.
+    configure_logs(settings.model_copy(update={"log_level": "warning"}))
+    client = open_warehouse(settings)
+    try:
+        applied = migrate(client, settings.database)
+    finally:
+        client.close()
+    made = f"{', '.join(applied)} applied" if applied else "nothing to apply"
+    say(f"warehouse  {settings.clickhouse}, database {settings.database}: {made}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 _TIME = "DateTime64(3, 'UTC')"
 _WORD = "LowCardinality(String)"
+_ANSWER = "Tuple(offset Int64, step String, verdict String, code String, provider_ref String, comment String)"
 _SHARES = "Array(Tuple(account String, amount Int64))"
 
 
@@ -133,7 +134,7 @@ PAYMENT_STATES = Table(
         ("final_at", _TIME),
         ("standing", f"Tuple(offset Int64, state String, at {_TIME}, refusal UInt16, reason String)"),
         ("progress", f"Tuple(offset Int64, tries UInt32, deferrals UInt32, due_at {_TIME})"),
-        ("answer", "Tuple(offset Int64, step String, verdict String, code String, provider_ref String, comment String)"),
+        ("answer", _ANSWER),
     ),
 )
 
@@ -165,8 +166,7 @@ _DIRECTORY_COLUMNS = (
 
 # Directory tables have the names of their topics.
 DIRECTORY_TABLES = {
-    name: Table(name, _DIRECTORY_COLUMNS)
-    for name in ("terminals", "payees", "tariffs", "gateways", "operators")
+    name: Table(name, _DIRECTORY_COLUMNS) for name in ("terminals", "payees", "tariffs", "gateways", "operators")
 }
 
 ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, *DIRECTORY_TABLES.values())

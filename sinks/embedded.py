@@ -74,6 +74,10 @@ class EmbeddedWarehouse:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 
@@ -138,7 +142,7 @@ def _tail(log_path: Path, start: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 asked to end, 1 the directory is not to be had, 2 a package is missing."""
+    """Exit codes: 0 asked to end, 1 the directory or the port is not to be had, 2 a package is missing."""
     parser = argparse.ArgumentParser("python -m sinks.embedded", description="ClickHouse's engine over HTTP")
     parser.add_argument("--dir", type=Path, required=True, help="where the tables are kept")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
@@ -154,7 +158,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if refusal := _refusal(directory, lock):
             print(refusal, file=sys.stderr)
             return 1
-        _serve(directory, options.port, options.ready_file, options.parent)
+        try:
+            listener = _listener(options.port)
+        except OSError as error:
+            print(f"The embedded warehouse cannot listen on {HOST}:{options.port}: {error}", file=sys.stderr)
+            return 1
+        with listener:
+            _serve(directory, listener, options.ready_file, options.parent)
     return 0
 
 
@@ -173,7 +183,8 @@ def _refusal(directory: Path, lock: IO[str]) -> str | None:
     return None
 
 
-def _serve(directory: Path, port: int, ready: Path | None, parent: int) -> None:
+def _serve(directory: Path, listener: socket.socket, ready: Path | None, parent: int) -> None:
+    os.environ["TZ"] = "UTC"  # as ClickHouse's own image: the same query, the same text on every machine
     import uvicorn  # here, as the class above must be importable without it
 
     from sinks.embedded_engine import Engine
@@ -182,8 +193,11 @@ def _serve(directory: Path, port: int, ready: Path | None, parent: int) -> None:
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            port = listener.getsockname()[1]
             if ready is not None:
-                _write_whole(ready, str(listener.getsockname()[1]))
+                _write_whole(ready, str(port))
+            else:
+                print(f"The embedded warehouse serves http://{HOST}:{port}", flush=True)
 
         async def on_tick(self, counter: int) -> bool:
             # Looked at ten times a second: Linux's own signal for it comes when the *thread* that started us ends.
@@ -195,18 +209,17 @@ def _serve(directory: Path, port: int, ready: Path | None, parent: int) -> None:
             # Being asked to end is no failure: uvicorn would die of the signal after all.
             self.should_exit = True
 
-    with _listener(port) as listener:
-        config = uvicorn.Config(
-            create_app(Engine(directory / "clickhouse")),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            ws="none",
-            timeout_keep_alive=3_600,  # a pooled connection closed under a client fails its next insert
-            timeout_graceful_shutdown=_GRACE_S,
-            h11_max_incomplete_event_size=1 << 20,  # queries come in URLs
-        )
-        Server(config).run([listener])
+    config = uvicorn.Config(
+        create_app(Engine(directory / "clickhouse")),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_keep_alive=3_600,  # a pooled connection closed under a client fails its next insert
+        timeout_graceful_shutdown=_GRACE_S,
+        h11_max_incomplete_event_size=1 << 20,  # queries come in URLs
+    )
+    Server(config).run([listener])
 
 
 def _listener(port: int) -> socket.socket:

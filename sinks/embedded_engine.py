@@ -115,7 +115,8 @@ class StreamedAnswer(Answer):
     def close(self) -> None:
         if self._lease is None:
             return
-        self._engine.kill(self._query.id)  # a fetch under way ends only with its query
+        with suppress(RuntimeError):
+            self._engine.kill(self._query.id)  # a fetch under way ends only with its query
         with self._fetching:
             if self._lease is not None:
                 with suppress(RuntimeError):

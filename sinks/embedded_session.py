@@ -7,11 +7,11 @@ already written before the answer to the next query of the same connection.
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,19 +56,19 @@ class Lease:
         """
         if database:
             self.connection.query(f"USE {quoted(database)}")
-        self._set({"log_comment": query_id, **settings})
-
-    def set_params(self, params: Mapping[str, str]) -> None:
-        """The values of `{name:Type}`, where they cannot be given with the query itself."""
-        if params:
-            self._set({f"param_{name}": value for name, value in params.items()})
-
-    def _set(self, values: Mapping[str, str]) -> None:
-        sql = "SET " + ", ".join(f"{name} = {literal(value)}" for name, value in values.items())
-        self.connection.query(sql.encode("utf-8", "surrogateescape"))
+        self.set({"log_comment": query_id, **settings})
 
     def add_table(self, name: str, structure: str) -> None:
         self.connection.query(f"CREATE TEMPORARY TABLE {quoted(name)} ({structure}) ENGINE = Memory")
+
+    def set_params(self, params: Mapping[str, str]) -> None:
+        """The values of `{name:Type}`, where they cannot be given with the query itself."""
+        self.set({f"param_{name}": value for name, value in params.items()})
+
+    def set(self, values: Mapping[str, str]) -> None:
+        if values:
+            sql = "SET " + ", ".join(f"{name} = {literal(value)}" for name, value in values.items())
+            self.connection.query(sql.encode("utf-8", "surrogateescape"))
 
     def release(self) -> None:
         self.connection.close()
@@ -76,45 +76,54 @@ class Lease:
 
 @dataclass(slots=True)
 class _Session:
+    """`brought` are the settings the last query brought with it, still in place, and what they were before."""
+
     connection: Connection
-    busy: bool = True
-    idle_until: float = field(default=0.0)
+    busy: bool = False
+    idle_until: float = 0.0
+    own_database: str | None = None
+    brought: dict[str, str] = field(default_factory=dict)
 
 
 class SessionLease(Lease):
-    """A session's connection: what the query brought with it is taken off again when it ends."""
+    """A session's connection. What a query brought with it is taken off when another query comes without it:
+    clients bring the same with each, and to ask the engine what was before takes as long as a small query."""
 
-    def __init__(self, connection: Connection, give_back: Callable[[], None]) -> None:
-        super().__init__(connection)
+    def __init__(self, session: _Session, give_back: Callable[[], None]) -> None:
+        super().__init__(session.connection)
+        self._session = session
         self._give_back = give_back
-        self._undo: list[str] = []
+        self._tables: list[str] = []
 
     def configure(self, query_id: str, database: str, settings: Mapping[str, str]) -> None:
-        if database:
-            self._undo.append(f"USE {quoted(self._ask('SELECT currentDatabase()'))}")
-        self._undo += [f"SET {name} = {literal(self._ask(_value_of(name)))}" for name in settings]
+        self.set({"log_comment": query_id})  # its answer carries off what a failed query left in the connection
+        session = self._session
+        if database and session.own_database is None:
+            session.own_database = self._ask("SELECT currentDatabase()")[0][0]
+        elif not database and session.own_database is not None:
+            self.connection.query(f"USE {quoted(session.own_database)}")
+            session.own_database = None
+        gone = session.brought.keys() - settings.keys()
+        self.set({name: session.brought.pop(name) for name in gone})
+        if new := settings.keys() - session.brought.keys():
+            names = ", ".join(literal(name) for name in new)
+            session.brought |= dict(self._ask(f"SELECT name, value FROM system.settings WHERE name IN ({names})"))
         super().configure(query_id, database, settings)
 
     def add_table(self, name: str, structure: str) -> None:
         super().add_table(name, structure)
-        self._undo.append(f"DROP TEMPORARY TABLE IF EXISTS {quoted(name)}")
+        self._tables.append(name)
 
     def release(self) -> None:
         try:
-            self._set({"log_comment": ""})  # its answer carries off what a failed query left in the connection
-            for statement in reversed(self._undo):
-                with suppress(RuntimeError):
-                    self.connection.query(statement)
+            for name in self._tables:
+                self.connection.query(f"DROP TEMPORARY TABLE IF EXISTS {quoted(name)}")
         finally:
             self._give_back()
 
-    def _ask(self, question: str) -> str:
-        answer: bytes = self.connection.query(question, "RawBLOB").bytes()
-        return answer.decode("utf-8", "surrogateescape")
-
-
-def _value_of(setting: str) -> str:
-    return f"SELECT toString(value) FROM system.settings WHERE name = {literal(setting)}"
+    def _ask(self, question: str) -> list[list[str]]:
+        lines: bytes = self.connection.query(question, "JSONCompactStringsEachRow").bytes()
+        return [json.loads(line) for line in lines.splitlines()]
 
 
 def check_setting_names(settings: Mapping[str, str]) -> None:
@@ -136,15 +145,13 @@ class Sessions:
         """Errors: `EngineError` when the session is busy, or had to exist and does not."""
         with self._lock:
             self._close_idle(time.monotonic())
-            session = self._sessions.get(terms.id)
-            if session is None:
-                session = self._begin(terms)
-            elif session.busy:
+            session = self._sessions.get(terms.id) or self._begin(terms)
+            if session.busy:
                 raise EngineError.raised(
                     ErrorCode.SESSION_IS_LOCKED, f"Session {terms.id} is locked by a concurrent client"
                 )
             session.busy = True
-        return SessionLease(session.connection, lambda: self._give_back(session, terms))
+        return SessionLease(session, lambda: self._give_back(session, terms))
 
     def close(self) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import structlog
@@ -63,7 +64,7 @@ def migrations_in(directory: Path = DIRECTORY) -> list[Migration]:
         text = path.read_text(encoding="utf-8")
         checksum = hashlib.sha256(text.encode()).hexdigest()
         found.append(Migration(int(match["number"]), path.name, checksum, text))
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in pairwise(found):
         if earlier.number == later.number:
             raise MigrationError(f"{earlier.name} and {later.name} have the same number")
     return found

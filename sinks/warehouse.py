@@ -102,11 +102,10 @@ def _can_pass(error: ClickHouseError) -> bool:
     return not isinstance(error, DataError | ProgrammingError | NotSupportedError | InterfaceError)
 
 
-def rows(client: Client, query: str, parameters: Mapping[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
+def rows(client: Client, query: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
     """The answer to a query. Raises WarehouseAway and WarehouseRefused."""
     with translated():
-        answer: Sequence[tuple[Any, ...]] = client.query(query, parameters=dict(parameters or {})).result_rows
-        return answer
+        return client.query(query, parameters=dict(parameters or {})).result_rows
 
 
 class Patience:

@@ -38,7 +38,7 @@ def reader(settings: Settings, **overrides: Any) -> Consumer:
             "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
             "receive.message.max.bytes": 8 * MAX_MESSAGE_BYTES,
             "fetch.wait.max.ms": 50,
-            "log_level": 2,  # what goes wrong is told by our own errors; librdkafka would repeat it on stderr at every try
+            "log_level": 2,  # our own errors tell what goes wrong; librdkafka would repeat it at every try
             **_dotted(overrides),
         }
     )

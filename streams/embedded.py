@@ -54,6 +54,10 @@ class EmbeddedBroker:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def stop(self) -> None:
         """Stop it at once; everything it held is gone."""
         if self._process.poll() is None:

@@ -7,7 +7,7 @@ the parent leaves one running. Elsewhere there is no such thing and only an orde
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -21,24 +21,27 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we asked
         os._exit(1)
-os.execvp(command[0], command)
+try:
+    os.execvp(command[0], command)
+except OSError as error:
+    sys.exit(f"{command[0]}: {error.strerror}")
 """
 
 
-def spawn(command: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:
+def spawn(command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start `command` in a process group of its own (Ctrl-C reaches only us), its output appended to `log`.
 
-    Raises FileNotFoundError when there is no such log directory; a command that cannot be run shows in the log and
-    in the exit status.
+    `env` is added to our own environment. Raises FileNotFoundError when the log has no directory; a command that
+    cannot be run shows in the log and in the exit status.
     """
-    return _keeper(os.getpid()).submit(_start, command, log).result()
+    return _keeper(os.getpid()).submit(_start, command, log, {**os.environ, **(env or {})}).result()
 
 
-def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     tie = [sys.executable, "-I", "-S", "-c", _TIE, str(os.getpid())]
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*tie, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
+            [*tie, *command], env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
         )
 
 

@@ -7,12 +7,10 @@ import sys
 
 import structlog
 
-from streams.settings import Settings
 
-
-def configure_logs(settings: Settings) -> None:
-    """Set up structlog and the standard library's root logger once, at the start of a process."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+def configure_logs(log_level: str) -> None:
+    """Set up structlog and the standard library's root logger, at the start of a process; "info", "warning" …"""
+    level = logging.getLevelNamesMapping()[log_level.upper()]
     logging.basicConfig(
         level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )

@@ -34,7 +34,10 @@ class TransactionFailed(Exception):
 
 
 class Shard:
-    """All methods block and are called by one thread at a time."""
+    """`open` and `commit` wait for the broker and may run in any thread, one at a time; `decide` computes.
+
+    Only `decide` touches the fold, so whoever calls it may read `state` in between without a lock.
+    """
 
     def __init__(self, settings: Settings, partition: int, server_key: SigningKey) -> None:
         self.partition = partition
@@ -75,25 +78,33 @@ class Shard:
         self._state = None
         self._producer = None
 
-    def decide(self, items: Sequence[Item]) -> list[Entry]:
-        """Decide a batch and commit it with everything it says; returns its new entries.
+    def decide(self, items: Sequence[Item]) -> tuple[list[Entry], list[Record]]:
+        """Decide a batch: its new entries, already in the fold, and every record to `commit` before they are believed.
 
-        Raises TransactionFailed; then nothing of the batch may be believed before the shard is opened again.
+        Raises TransactionFailed when the shard is not open.
         """
-        state, writer = self._state, self._producer
-        if state is None or writer is None:
+        if self._state is None:
             raise TransactionFailed(f"partition {self.partition} is not open")
         try:
-            entries, records = self._work_out(state, items)
-            if records:
-                _commit(writer, records)
-        except KafkaException as error:
-            self.drop()
-            raise TransactionFailed(f"partition {self.partition}: {error}") from error
+            return self._work_out(self._state, items)
         except BaseException:
             self.drop()  # the fold ran ahead of the ledger
             raise
-        return entries
+
+    def commit(self, records: Sequence[Record]) -> None:
+        """Write a batch as one transaction. Raises TransactionFailed; then nothing of the batch may be believed."""
+        if not records:
+            return
+        if self._producer is None:
+            raise TransactionFailed(f"partition {self.partition} is not open")
+        try:
+            self._producer.begin_transaction()
+            for record in records:
+                self._producer.produce(record.topic, record.value, record.key, record.partition, headers=record.headers)
+            self._producer.commit_transaction(_ANSWER_S)
+        except (KafkaException, BufferError) as error:
+            self.drop()
+            raise TransactionFailed(f"partition {self.partition}: {error}") from error
 
     def _work_out(self, state: State, items: Sequence[Item]) -> tuple[list[Entry], list[Record]]:
         outbox, entries = Outbox(state, self._server_key), list[Entry]()
@@ -124,13 +135,6 @@ class Shard:
                     outbox.entry(entry)
                 return decision
         return []
-
-
-def _commit(writer: Producer, records: list[Record]) -> None:
-    writer.begin_transaction()
-    for record in records:
-        writer.produce(record.topic, record.value, record.key, record.partition, headers=record.headers)
-    writer.commit_transaction(_ANSWER_S)
 
 
 def _signer(ask: Ask) -> str:

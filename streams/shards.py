@@ -93,7 +93,11 @@ class Shards:
             shard = self._shards[partition] = Shard(self._settings, partition, self._server_key)
         if shard.state is None:
             self._opened(await loop.run_in_executor(self._threads, shard.open))
-        return await loop.run_in_executor(self._threads, shard.decide, items) if items else []
+        if not items:
+            return []
+        entries, records = shard.decide(items)
+        await loop.run_in_executor(self._threads, shard.commit, records)
+        return entries
 
     async def _close(self, partition: int) -> None:
         async with self._locks.setdefault(partition, asyncio.Lock()):

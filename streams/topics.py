@@ -76,7 +76,7 @@ def create_or_verify(settings: Settings, topics: Iterable[Topic] = ALL, time_out
     Never changes a topic that exists: partitions decide which worker owns which tree.
     """
     wanted = {topic.name: topic for topic in topics}
-    admin = AdminClient({"bootstrap.servers": settings.kafka})
+    admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 2})
     there = admin.list_topics(timeout=time_out_s).topics
     missing = [name for name in wanted if name not in there]
     if missing:

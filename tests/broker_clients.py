@@ -101,6 +101,6 @@ def an_admin(bootstrap: str) -> AdminClient:
     return AdminClient(quiet(bootstrap))
 
 
-def quiet(bootstrap: str) -> Settings:
+def quiet(bootstrap: str) -> dict[str, str | int | float | bool]:
     """Connection errors are waited out, or fail the check that meets them; they are not to be printed."""
     return {"bootstrap.servers": bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 500}

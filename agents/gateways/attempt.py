@@ -14,6 +14,7 @@ import socket
 import ssl
 
 import aiohttp
+from aiohttp.connector import Connection
 
 from agents.gateways.errors import GatewayError, NotSent, OutcomeUnknown
 
@@ -32,9 +33,24 @@ async def one_attempt(request: aiohttp.ClientRequest, handler: aiohttp.ClientHan
     """aiohttp client middleware: ask once; raises NotSent or OutcomeUnknown for whatever goes wrong."""
     try:
         return await handler(request)
+    except GatewayError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever breaks here, the payee may have the request
         # "from None": aiohttp's messages hold the whole URL, the payer's number with it.
         raise meaning(error) from None
+
+
+class QuietLineRequest(aiohttp.ClientRequest):
+    """Is only written to a connection on which nothing is waiting to be read.
+
+    A payee that answers twice leaves its second answer on a kept connection, where aiohttp would take it for the
+    answer to the next request: a second answer to a check for that of the pay which follows.
+    """
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        if conn.protocol is None or conn.protocol.should_close:
+            raise NotSent("stray-reply", "the payee sent something nobody had asked for; the connection was closed")
+        return await super().send(conn)
 
 
 def meaning(error: Exception) -> GatewayError:

@@ -20,7 +20,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from agents.gateways.attempt import one_attempt
+from agents.gateways.attempt import QuietLineRequest, one_attempt
 from agents.gateways.credentials import basic_auth
 from agents.gateways.errors import NotSent, OutcomeUnknown
 from schemas.gateway import Gateway
@@ -28,7 +28,6 @@ from schemas.gateway import Gateway
 MAX_REPLY_BYTES = 64 * 1024
 CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 4.0  # below the 5 s of Apache, the first to hang up: a pay on a line just hung up is an unclear one
-CLOSE_WAIT_S = 0.25
 
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "kassa"}
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.ASCII | re.IGNORECASE)
@@ -84,6 +83,8 @@ class Line:
                 return await self._exchange(request)
         except TimeoutError:
             raise OutcomeUnknown("timeout", f"no whole reply within {self._time_out_s:g} s") from None
+        except httpx.HTTPError as error:  # of no attempt: one_attempt has judged those
+            raise OutcomeUnknown("connection-lost", f"the exchange broke off: {type(error).__name__}") from None
 
     def forget_credentials(self) -> None:
         """Read the secret file again before the next request: the payee refused what we have."""
@@ -126,7 +127,11 @@ class Line:
     def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=self._record.connections, ssl=self._tls, keepalive_timeout=KEEP_ALIVE_S)
         return aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, middlewares=(one_attempt,)
+            connector=connector,
+            request_class=QuietLineRequest,
+            middlewares=(one_attempt,),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
         )
 
 
@@ -142,6 +147,8 @@ def _address(url: str) -> str:
         raise NotSent("bad-url", "the payee's address cannot be used") from None
     if not parsed.host or parsed.userinfo or "#" in url or not 0 < (parsed.port or 1) < 65536:
         raise NotSent("bad-url", "the payee's address needs a host and a port, and no password and no #fragment")
+    if url.endswith(("?", "&")):
+        return url
     return f"{url}{'&' if '?' in url else '?'}"
 
 

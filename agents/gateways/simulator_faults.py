@@ -55,7 +55,7 @@ class Behaviour(Wire):
     wrong_txn_pct: Percent = 0
     wrong_sum_pct: Percent = 0
     faulty_askings: Annotated[int, Field(ge=0, le=1_000)] = 2
-    decline: Annotated[dict[Suffix, ResultCode], Field(max_length=1_000, default_factory=dict)]
+    decline: dict[Suffix, ResultCode] = Field(default_factory=dict, max_length=1_000)
     decline_pct: Percent = 0
     cp1251: Annotated[bool, Field(description="reply in windows-1251, with a Cyrillic comment")] = False
     credentials: Annotated[str | None, Field(max_length=200, description='"user:password" asked for, if any')] = None

@@ -84,7 +84,9 @@ class Payees:
         if (stored.account, stored.sum) != (question.account, question.sum):
             book.inconsistencies += 1
             return Answer(OTHER)
-        return Answer(OK, stored.prv_txn) if isinstance(stored, Paid) else Answer(stored.result)
+        if isinstance(stored, Refused):
+            return Answer(stored.result)
+        return Answer(OK, stored.prv_txn if question.command == "pay" else 0)
 
     def _decide(self, book: PayeeBook, question: Question, at: int) -> Answer:
         result = self._dice.decline(self.behaviours[question.payee], question.payee, question.account)

@@ -16,7 +16,7 @@ from streams.ledger.state import AgentState, Book, CommandState, State
 _ANSWERED = {EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MANUAL}
 
 # From a payment's state (None: not known yet) to the kinds of entry that may follow.
-_MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
+MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     None: {EntryKind.HELD, EntryKind.DECLINED},
     EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED},
     EntryKind.UNKNOWN: _ANSWERED,
@@ -79,7 +79,7 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
     """Take a payment to the state the entry gives it."""
     assert entry.payment is not None
     payment = state.payments.find(entry.payment.id)
-    if entry.kind not in _MAY_FOLLOW.get(payment.state if payment is not None else None, ()):
+    if entry.kind not in MAY_FOLLOW.get(payment.state if payment is not None else None, ()):
         was = payment.state if payment is not None else "not known"
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {entry.payment.id} is {was}, not {entry.kind}")
     if payment is None:

@@ -1,0 +1,129 @@
+"""The server's own fold beside ours: both must come to the same. And what it tells the world: topic `balances`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from console.audit_ledger import LedgerAudit, where
+from console.audit_payments import OPEN, PaymentAudit
+from console.audit_report import Check
+from schemas.balance import Balance
+from schemas.entry import Entry
+from streams.ledger.errors import LedgerCorrupt
+from streams.ledger.evolve import evolve
+from streams.ledger.state import State
+
+
+class CoreFold:
+    """Folds one partition after the other with the core, and holds each fold against our own adding up."""
+
+    def __init__(self) -> None:
+        self.check = Check("core.fold")
+        self._state: State | None = None
+
+    def begin(self, partition: int) -> None:
+        self._state = State(partition)
+
+    def see(self, partition: int, offset: int, entry: Entry) -> None:
+        """After the first entry that the core refuses, nothing more of the partition can be folded."""
+        if self._state is None:
+            return
+        try:
+            evolve(self._state, entry)
+        except LedgerCorrupt as error:
+            self.check.fail(f"{where(partition, offset, entry)}: the core refuses it: {error}")
+            self._state = None
+
+    def end(self, ledger: LedgerAudit, payments: PaymentAudit) -> None:
+        """The partition has ended: compare, and let the fold go."""
+        state, self._state = self._state, None
+        if state is None:
+            return
+        self._compare_accounts(state, ledger)
+        self._compare_payments(state, payments)
+
+    def _compare_accounts(self, state: State, ledger: LedgerAudit) -> None:
+        theirs = {
+            (book.id, account, currency): (end.seq, end.balance)
+            for book in state.books.values()
+            for (account, currency), end in book.accounts.items()
+            if end.seq
+        }
+        ours = {
+            key: (one.seq, one.total)
+            for key, one in ledger.statements.items()
+            if ledger.books[key[0]].partition == state.partition
+        }
+        for key in sorted(theirs.keys() | ours.keys()):
+            self.check.looked_at += 1
+            folded, added = theirs.get(key, (0, 0)), ours.get(key, (0, 0))
+            if folded != added:
+                book, account, currency = key
+                self.check.fail(
+                    f"partition {state.partition}: book {book} account {account}: the core has leg {folded[0]} and "
+                    f"{folded[1]} {currency}, added up it is leg {added[0]} and {added[1]}"
+                )
+
+    def _compare_payments(self, state: State, payments: PaymentAudit) -> None:
+        index = payments.index
+        open_words = {kind.value for kind in OPEN}
+        ours = {
+            index.ids[number]: index.state_of(number)
+            for number, partition in enumerate(index.partition)
+            if partition == state.partition and index.state_of(number) in open_words
+        }
+        for payment in sorted(state.open.keys() | ours.keys()):
+            self.check.looked_at += 1
+            found = state.payments.find(payment)
+            folded, added = found.state.value if found is not None else "not known", ours.get(payment, "not open")
+            if folded != added:
+                self.check.fail(f"partition {state.partition}: payment {payment}: the core has {folded}, it is {added}")
+
+
+def compare_balances(table: Mapping[str, bytes], ledger: LedgerAudit) -> Check:
+    """Key -> newest record of topic `balances`, read after the ledger: what has moved on since is passed over."""
+    check = Check("balances.topic")
+    moved_on = 0
+    agents = {f"{book}/{agent}": (book, agent) for book, agent in ledger.terms}
+    for key in sorted(table.keys() | agents.keys()):
+        if key not in agents:
+            check.fail(f"{key}: there is no such agent on the ledger")
+            continue
+        check.looked_at += 1
+        try:
+            shown = Balance.model_validate_json(table.get(key, b""))
+        except ValidationError:
+            check.fail(f"{key}: {'cannot be read' if key in table else 'has no record'}")
+            continue
+        book, agent = agents[key]
+        if shown.seq > ledger.books[book].seq:
+            moved_on += 1
+        elif wrong := _difference(shown, book, agent, ledger):
+            check.fail(f"{key} after entry {shown.seq}: {wrong}")
+    check.note = f"{moved_on} moved on while the audit ran" if moved_on else ""
+    return check
+
+
+def _difference(shown: Balance, book: str, agent: str, ledger: LedgerAudit) -> str:
+    """Column: what the topic shows, what the ledger says. Minor units."""
+    terms = ledger.terms[book, agent]
+    balance = ledger.total_of(book, f"agent:{agent}", terms.currency)
+    should: dict[str, object] = {
+        "tree": book,
+        "agent": agent,
+        "parent": terms.parent,
+        "name": terms.name,
+        "currency": terms.currency,
+        "funding": terms.funding,
+        "overdraft": terms.overdraft,
+        "balance": balance,
+        "held": ledger.total_of(book, f"hold:{agent}", terms.currency),
+        "available": balance + terms.overdraft,
+    }
+    wrong = [f"{name} is {getattr(shown, name)}, should be {value}" for name, value in should.items()
+             if getattr(shown, name) != value]  # fmt: skip
+    if shown.seq < ledger.touched[book, agent]:
+        wrong.append(f"entry {ledger.touched[book, agent]} changed it since")
+    return "; ".join(wrong)

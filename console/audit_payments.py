@@ -1,0 +1,189 @@
+"""The payments' courses, checked from the entries alone, with tables of our own. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
+from console.audit_ledger import LedgerAudit, where
+from console.audit_report import Check
+from schemas.entry import Entry, EntryKind, PaymentFacts
+from schemas.outcome import Verdict
+
+# A payment's state -> the kinds of entry that may follow. DEFERRED leaves it HELD; the final ones have no row.
+MAY_FOLLOW: dict[EntryKind | None, frozenset[EntryKind]] = {
+    None: frozenset({EntryKind.HELD, EntryKind.DECLINED}),
+    EntryKind.HELD: frozenset(
+        {EntryKind.DEFERRED, EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MANUAL}
+    ),
+    # Not VOIDED: after an unclear attempt a refusal may be the answer to the repeat only.
+    EntryKind.UNKNOWN: frozenset({EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.MANUAL}),
+    EntryKind.MANUAL: frozenset({EntryKind.POSTED, EntryKind.VOIDED}),
+}
+OPEN = frozenset({EntryKind.HELD, EntryKind.UNKNOWN, EntryKind.MANUAL})
+_FIRST = frozenset({EntryKind.HELD, EntryKind.DECLINED})
+_DISPATCH = "dispatch"
+_TXN_LIMIT = 10**20  # payees take 20 digits
+
+
+class PaymentAudit:
+    """Sees every entry once, each partition in its order. `index`, `payments` and `commands` are what it came to."""
+
+    def __init__(self) -> None:
+        self.index = PaymentIndex()
+        self.payments = Decisions()
+        self.commands = Decisions()
+        self._held: dict[tuple[str, str, str], int] = defaultdict(int)
+        self._path = Check("payments.path")
+        self._evidence = Check("payments.evidence")
+        self._facts = Check("payments.facts")
+        self._numbers = Check("payments.numbers")
+        self._movements = Check("ledger.movements")
+        self._once = Check("decisions.once")
+
+    def see(self, partition: int, offset: int, entry: Entry) -> None:
+        self._movements.looked_at += 1
+        if (wrong := _wrong_movement(entry)) is not None:
+            self._movements.fail(f"{where(partition, offset, entry)}: {wrong}")
+        facts = entry.payment
+        if entry.cause.by != _DISPATCH:
+            self._decide(partition, offset, entry)
+        if facts is not None:
+            self._follow(partition, offset, entry, facts)
+        elif entry.kind in MAY_FOLLOW[EntryKind.HELD] | _FIRST:
+            self._path.fail(f"{where(partition, offset, entry)}: names no payment")
+
+    def checks(self, ledger: LedgerAudit) -> list[Check]:
+        found = [self._movements, self._path, self._evidence, self._facts, self._numbers]
+        return [*found, self._holds(ledger), self._once]
+
+    def _decide(self, partition: int, offset: int, entry: Entry) -> None:
+        """Payment orders are known by their id alone, commands within their book."""
+        self._once.looked_at += 1
+        cause = entry.cause
+        is_order = entry.kind in _FIRST
+        decisions = self.payments if is_order else self.commands
+        key = cause.id if is_order else command_key(entry.book, cause.id)
+        if decisions.add(key, cause.digest, partition, offset) is None:
+            number = decisions.numbers[key]
+            before = f"partition {decisions.partition[number]} offset {decisions.offset[number]}"
+            what = "payment" if is_order else "command"
+            self._once.fail(f"{where(partition, offset, entry)}: {what} {cause.id} was decided at {before}")
+
+    def _follow(self, partition: int, offset: int, entry: Entry, facts: PaymentFacts) -> None:
+        index = self.index
+        self._path.looked_at += 1
+        number = index.numbers.get(facts.id)
+        state: EntryKind | None = None
+        if number is None:
+            number = index.add(partition, facts)
+            self._number_once(partition, offset, entry, facts, number)
+        else:
+            state = EntryKind(index.state_of(number))
+            self._compare_facts(partition, offset, entry, facts, number)
+        if entry.kind not in MAY_FOLLOW.get(state, ()):
+            was = state if state is not None else "not known"
+            self._path.fail(f"{where(partition, offset, entry)}: payment {facts.id} was {was}")
+        if (doubt := _doubt(entry, facts, state)) is not None:
+            self._evidence.fail(f"{where(partition, offset, entry)}: payment {facts.id} {doubt}")
+        self._evidence.looked_at += 1
+        after = EntryKind.HELD if entry.kind is EntryKind.DEFERRED else entry.kind
+        self._keep_held(entry, facts, state in OPEN, after in OPEN)
+        index.state[number] = index.states.number(after.value)
+        index.last[number] = offset
+
+    def _number_once(self, partition: int, offset: int, entry: Entry, facts: PaymentFacts, number: int) -> None:
+        """Only what was held has a number at the payee."""
+        self._numbers.looked_at += 1
+        if entry.kind is EntryKind.DECLINED:
+            if facts.txn:
+                self._numbers.fail(f"{where(partition, offset, entry)}: payment {facts.id} has number {facts.txn}")
+            return
+        if not 0 < facts.txn < _TXN_LIMIT:
+            self._numbers.fail(f"{where(partition, offset, entry)}: payment {facts.id} has number {facts.txn}")
+            return
+        first = self.index.by_txn.setdefault(facts.txn, number)
+        if first != number:
+            self._numbers.fail(
+                f"{where(partition, offset, entry)}: payment {facts.id} has number {facts.txn}, "
+                f"which is payment {self.index.ids[first]}'s"
+            )
+
+    def _compare_facts(self, partition: int, offset: int, entry: Entry, facts: PaymentFacts, number: int) -> None:
+        self._facts.looked_at += 1
+        if facts_fingerprint(facts) != self.index.facts[number]:
+            self._facts.fail(f"{where(partition, offset, entry)}: facts of payment {facts.id} differ from its first")
+
+    def _keep_held(self, entry: Entry, facts: PaymentFacts, was_open: bool, is_open: bool) -> None:
+        if was_open != is_open:
+            key = (entry.book, facts.payer_agent, facts.currency)
+            self._held[key] += facts.held if is_open else -facts.held
+
+    def _holds(self, ledger: LedgerAudit) -> Check:
+        check = Check("payments.holds")
+        on_accounts = {(book, agent, currency): total for book, agent, currency, total in ledger.hold_accounts()}
+        for key in sorted(on_accounts.keys() | self._held.keys()):
+            check.looked_at += 1
+            has, should = on_accounts.get(key, 0), self._held.get(key, 0)
+            if has != should:
+                book, agent, currency = key
+                check.fail(f"book {book}: account hold:{agent} has {has} {currency}, its open payments hold {should}")
+        return check
+
+
+def command_key(book: str, command: str) -> str:
+    """The same id in another book is another command. Neither has a space in it."""
+    return f"{book} {command}"
+
+
+def _wrong_movement(entry: Entry) -> str | None:
+    """What is wrong with the accounts and amounts of the legs, if anything. Credit positive, minor units."""
+    facts, kind = entry.payment, entry.kind
+    moved = sorted((leg.account, leg.amount) for leg in entry.legs)
+    if kind is EntryKind.DEPOSITED:
+        amount = max((amount for _, amount in moved), default=0)
+        if len(moved) == 2 and moved[0][0].startswith("agent:") and moved[0][1] == amount > 0 == moved[1][1] + amount:
+            return None if moved[1][0] == "bank" else f"a deposit moved {moved}"
+        return f"a deposit moved {moved}"
+    if facts is None:
+        return f"nothing to move, moved {moved}" if moved else None
+    if kind is not EntryKind.DECLINED and facts.held != facts.amount + facts.processing:
+        return f"payment {facts.id} holds {facts.held} for {facts.amount} and {facts.processing}"
+    due = sorted((account, amount) for account, amount in _due(kind, facts) if amount)
+    if moved != due or any(leg.currency != facts.currency for leg in entry.legs):
+        return f"payment {facts.id} should move {due} {facts.currency}, moved {moved}"
+    return None
+
+
+def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
+    money, hold, payee = f"agent:{facts.payer_agent}", f"hold:{facts.payer_agent}", f"payee:{facts.payee}"
+    if kind is EntryKind.HELD:
+        return [(money, -facts.held), (hold, facts.held)]
+    if kind is EntryKind.VOIDED:
+        return [(hold, -facts.held), (money, facts.held)]
+    if kind is not EntryKind.POSTED:
+        return []
+    shared = sum(share for _, share in facts.rewards)
+    return [
+        (hold, -facts.held), (payee, facts.amount), ("fee", facts.processing), (payee, -shared), *facts.rewards
+    ]  # fmt: skip
+
+
+def _doubt(entry: Entry, facts: PaymentFacts, state: EntryKind | None) -> str | None:
+    """Why the entry must not be believed, if so: law 6, an unclear answer is never guessed."""
+    kind, outcome, cause = entry.kind, entry.outcome, entry.cause
+    if kind in _FIRST:
+        return None if cause.by != _DISPATCH and cause.id == facts.id else f"is decided by {cause.by} on {cause.id}"
+    if cause.by != _DISPATCH:
+        by_hand = state is EntryKind.MANUAL and kind in (EntryKind.POSTED, EntryKind.VOIDED)
+        return None if by_hand else f"is decided by {cause.by}, and is not MANUAL"
+    if state is EntryKind.MANUAL or cause.id != facts.id:
+        return f"is decided by {cause.by} on {cause.id}"
+    said = f"{outcome.verdict} to a {outcome.step}" if outcome is not None else "no answer"
+    if kind is EntryKind.POSTED and (outcome is None or outcome.verdict is not Verdict.PAID):
+        return f"is posted on {said}"
+    if kind is EntryKind.VOIDED:
+        never_sent = outcome is not None and outcome.verdict is not Verdict.PAID and outcome.step == "check"
+        if outcome is None or not (outcome.verdict in (Verdict.FATAL, Verdict.NOT_SENT) or never_sent):
+            return f"is voided on {said}"
+    return None

@@ -1,0 +1,99 @@
+"""What an audit says: its checks by name, what each looked at, and what it found wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Failures described in full; the rest are only counted, so that a ruined ledger does not fill the memory.
+DESCRIBED = 10
+
+# Every check there is, with what it proves. docs/audit.md says of each what a failure means.
+CATALOGUE: Mapping[str, str] = {
+    "ledger.readable": "every record on the ledger is an entry under its book's key",
+    "ledger.books": "every book counts its entries 1, 2, 3, … on one partition",
+    "ledger.zero": "the legs of every entry sum to zero in each currency",
+    "ledger.statements": "every account counts its legs 1, 2, 3, … and each balance is the one before plus the amount",
+    "ledger.total": "the balances of all accounts sum to zero in each currency",
+    "ledger.holds": "no hold account is ever negative",
+    "ledger.limits": "whoever's money was held had it, within the overdraft then in force, and so had all above",
+    "ledger.movements": "every entry moved what its kind moves and nothing else; a posted payee got exactly the amount",
+    "payments.path": "every payment goes an allowed way, ends once, and nothing follows its end",
+    "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's",
+    "payments.facts": "no fact of a payment ever changes",
+    "payments.numbers": "no two payments share a number at the payee",
+    "payments.holds": "what is held of each agent is the sum of its open payments",
+    "decisions.once": "no payment order and no command is decided twice",
+    "core.fold": "the server's own fold comes to the same balances and the same open payments",
+    "balances.topic": "topic `balances` shows what the ledger says",
+    "arrivals.payments": "every message on `payments` that was passed is on the ledger, in `rejects`, or re-keyed",
+    "arrivals.commands": "every message on `commands` that was passed is on the ledger, in `rejects`, or re-keyed",
+    "arrivals.decided": "nothing was decided that did not arrive",
+    "arrivals.rejects": "every record on `rejects` is a message that arrived, byte for byte",
+    "warehouse.entries": "table `entries` is the ledger, row for row",
+    "warehouse.legs": "table `legs` is the ledger's legs, row for row",
+    "warehouse.payments": "view `payments` shows every payment with its facts and its state",
+    "warehouse.rejects": "table `rejects` is topic `rejects`, row for row",
+    "warehouse.trial_balance": "view `trial_balance` is the ledger's",
+    "payee.posted": "every posted payment was paid at the payee once: same number, subscriber and sum",
+    "payee.paid": "the payee was paid nothing that the ledger voided, declined or does not know",
+}
+
+
+@dataclass(slots=True)
+class Check:
+    """One check. `failures` describes the first ones, `failed` counts all; `note` is worth knowing and no failure."""
+
+    name: str
+    looked_at: int = 0
+    failures: list[str] = field(default_factory=list)
+    failed: int = 0
+    note: str = ""
+
+    def fail(self, what: str) -> None:
+        """Something is wrong: say where (partition, offset, book, account, payment) and what."""
+        self.failed += 1
+        if len(self.failures) < DESCRIBED:
+            self.failures.append(what)
+
+    @property
+    def passed(self) -> bool:
+        return not self.failed
+
+    @property
+    def verdict(self) -> str:
+        """ "ok", "FAILED", or "-" where there was nothing to look at, which proves nothing."""
+        if self.failed:
+            return "FAILED"
+        return "ok" if self.looked_at else "-"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "check": self.name,
+            "proves": CATALOGUE[self.name],
+            "passed": self.passed,
+            "looked_at": self.looked_at,
+            "failed": self.failed,
+            "failures": self.failures,
+            "note": self.note,
+        }
+
+
+@dataclass(slots=True)
+class Report:
+    """The checks in the order of the catalogue. elapsed_s: how long it all took."""
+
+    checks: list[Check] = field(default_factory=list)
+    elapsed_s: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    def check(self, name: str) -> Check:
+        """Raises KeyError when the audit had no such check, such as `payee.posted` without a simulator."""
+        for check in self.checks:
+            if check.name == name:
+                return check
+        raise KeyError(name)

@@ -1,0 +1,154 @@
+"""`kassa demo`: the main job on this machine, from signed payments to registries and the audit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from agents.gateways.simulator import OsmpSimulator
+from console import demo_network as network
+from console.audit import run_audit
+from console.audit_report import Report, print_report
+from console.client import Client
+from console.context import load_settings
+from console.demo_report import print_answers, print_trial_balance
+from console.errors import KassaError
+from console.fleet_messages import FleetMessage, messages
+from console.fleet_run import run
+from console.fleet_tally import Tally
+from console.fleet_world import FleetPayee, FleetTerminal, World
+from console.output import say
+from console.rejects import RejectReader
+from console.requests import command_request
+from console.serving import keep_running
+from console.stack import Stack
+from sinks.registries.build import build
+from sinks.warehouse import open_warehouse
+from streams.keyring import load_operator_key
+
+_BAD_BPS = 1_500
+_ANSWER_S = 30.0
+_SETTLED_S = 120.0
+
+
+class DemoFailed(KassaError):
+    """Something of the demo did not happen as it must."""
+
+    exit_code = 1
+
+
+def register(app: typer.Typer) -> None:
+    app.command("demo")(demo)
+
+
+def demo(
+    count: Annotated[int, typer.Option(min=100, metavar="N", help="How many messages the terminals send.")] = 5_000,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed sends the same payments.")] = 1,
+    serve: Annotated[bool, typer.Option("--serve", help="Keep it running afterwards, until Ctrl-C.")] = False,
+) -> None:
+    """The whole of Kassa on this machine: a network of terminals pays, payees misbehave, the books are audited.
+
+    Starts empty, and forgets everything when it ends. Exit code 0 only when the audit passed.
+    """
+    started = time.monotonic()
+    settings = load_settings()
+    say(f"one-machine stack in {settings.dir}: it starts empty and forgets when it stops")
+    with Stack(settings.dir) as stack, _simulator(stack, seed) as simulator:
+        stack.tell(simulator=simulator.url)
+        stack.wait_ready()
+        fleet = network.terminals(stack.settings)
+        _introduce(stack, simulator, fleet)
+        tally = _pay(stack, fleet, count, seed)
+        print_answers(tally)
+        report = run_audit(stack.settings, simulator=simulator.url, wait_s=_ANSWER_S)
+        _registries(stack, datetime.fromtimestamp(time.time() - (time.monotonic() - started), UTC))
+        print_trial_balance(stack.settings)
+        print_report(report)
+        say(f"{count} messages, seed {seed}, {time.monotonic() - started:.1f} s in all")
+        _judge(tally, report)
+        if serve:
+            keep_running(stack)
+
+
+@contextmanager
+def _simulator(stack: Stack, seed: int) -> Iterator[OsmpSimulator]:
+    with OsmpSimulator.start(stack.directory / "run" / "simulator", network.BEHAVIOURS, seed) as simulator:
+        yield simulator
+
+
+def _introduce(stack: Stack, simulator: OsmpSimulator, fleet: list[FleetTerminal]) -> None:
+    """Open the agents and put the directory in place, by signed commands like anybody's."""
+    key = load_operator_key(stack.settings, "root")
+    with Client(stack.settings, ["root"], many=True) as client:
+        steps = (network.first_commands(simulator.url_of, fleet), network.sub_agents(), network.deposits())
+        total = sum(_carry_out(client, [command_request(command, key) for command in step]) for step in steps)
+    agents = len(network.TREES) * (1 + network.SUBS_PER_TREE)
+    say(f"{len(network.TREES)} trees with {agents} agents, {len(fleet)} terminals, {len(network.BEHAVIOURS)} payees "
+        f"({total} signed commands)")  # fmt: skip
+
+
+def _carry_out(client: Client, requests: list[object]) -> int:
+    """Send commands and wait until each is done; raises DemoFailed on the first that is not."""
+    waiting = {request.id: request for request in requests}  # type: ignore[attr-defined]
+    for request in waiting.values():
+        client.send(request)  # type: ignore[arg-type]
+    deadline = time.monotonic() + _ANSWER_S
+    while waiting:
+        reply = client.poll(0.05)
+        if reply is not None and reply.state != "DONE":
+            raise DemoFailed(f"command {reply.id}: {reply.code} {reply.reason}")
+        if reply is not None:
+            waiting.pop(reply.id, None)
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"no worker answered {len(waiting)} commands in {_ANSWER_S:.0f} s")
+    return len(requests)
+
+
+def _pay(stack: Stack, fleet: list[FleetTerminal], count: int, seed: int) -> Tally:
+    rng = Random(seed)
+    receivers = [FleetPayee.of(payee, network.tariff(payee.id), rng) for payee in network.payees()]
+    world = World(fleet, receivers, datetime.now(UTC))
+    rejects = RejectReader(stack.settings)
+    owners = [one.id for one in fleet]
+    try:
+        with Client(stack.settings, owners, many=True) as client, _progress() as progress:
+            sent = _shown(progress, messages(world, seed, count, _BAD_BPS), count)
+            return run(client, rejects, sent, rate=0, wait_s=_SETTLED_S)
+    finally:
+        rejects.close()
+
+
+def _progress() -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+
+
+def _shown(progress: Progress, fleet: Iterable[FleetMessage], count: int) -> Iterator[FleetMessage]:
+    yield from progress.track(fleet, total=count, description="payments sent, then settled")
+
+
+def _registries(stack: Stack, since: datetime) -> None:
+    """Each payee's registry of every day of its own zone that the demo touched."""
+    out = stack.directory / "registries"
+    written: list[Path] = []
+    with open_warehouse(stack.settings) as client:
+        for payee in network.payees():
+            zone = ZoneInfo(payee.time_zone)
+            for day in sorted({since.astimezone(zone).date(), datetime.now(zone).date()}):
+                written += [build(client, payee.id, day, form, out) for form in ("csv", "tsv")]
+    say(f"{len(written)} registries in {out}")
+
+
+def _judge(tally: Tally, report: Report) -> None:
+    if not tally.is_settled:
+        raise DemoFailed("some payments are still open: see `kassa payment show`")
+    if not report.passed:
+        raise DemoFailed("the audit failed")

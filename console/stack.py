@@ -1,0 +1,150 @@
+"""The whole of Kassa on one machine: broker, warehouse, workers and sink as processes of ours.
+
+It starts empty, since its broker forgets, and ends with the process that started it. Other commands of this checkout
+find it through `stack.toml` in the settings' directory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from console.errors import KassaError
+from sinks.embedded import EmbeddedWarehouse
+from sinks.migrations import migrate
+from sinks.warehouse import open_warehouse
+from streams.embedded import EmbeddedBroker
+from streams.keyring import ensure_operator_key, ensure_server_key
+from streams.lifeline import spawn
+from streams.settings import STACK_FILE, Settings
+from streams.topics import create_or_verify
+
+_READY_S = 60.0
+
+
+class StackError(KassaError):
+    """The stack cannot be started, or a part of it that keeps data has ended."""
+
+
+class Stack:
+    """A running stack. `settings` reach it; as a context manager it is stopped at the end of the block."""
+
+    def __init__(self, directory: Path, *, workers: int = 1, partitions: int = 4) -> None:
+        self.directory = directory.resolve()
+        self.workers = workers
+        self._lock = _locked(self.directory)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {}
+        shutil.rmtree(self.directory / "warehouse", ignore_errors=True)
+        self.broker = EmbeddedBroker.start(self.directory / "run")
+        try:
+            self.warehouse = EmbeddedWarehouse.start(self.directory / "warehouse")
+            self.settings = Settings(
+                dir=self.directory, kafka=self.broker.bootstrap, clickhouse=self.warehouse.url, partitions=partitions
+            )
+            self._prepare()
+        except BaseException:
+            self.broker.stop()
+            raise
+
+    def _prepare(self) -> None:
+        ensure_server_key(self.settings)
+        ensure_operator_key(self.settings)
+        create_or_verify(self.settings)
+        with open_warehouse(self.settings) as client:
+            migrate(client, self.settings.database)
+        self.tell()
+        for number in range(1, self.workers + 1):
+            name = f"worker-{number}"
+            self.start(name, "worker", {"KASSA_WORKER_ID": name})
+        self.start("sink-1", "sink", {})
+
+    def tell(self, **more: str) -> None:
+        """Write `stack.toml`, by which other commands find this stack; `more` adds keys to it."""
+        found = {"kafka": self.settings.kafka, "clickhouse": self.settings.clickhouse, **more}
+        lines = [f'{name} = "{value}"' for name, value in found.items()] + [f"partitions = {self.settings.partitions}"]
+        (self.directory / STACK_FILE).write_text("\n".join(lines) + "\n")
+
+    def start(self, name: str, command: str, env: dict[str, str]) -> None:
+        """Start a `kassa` command as a part of the stack; its log is `run/<name>.log`."""
+        reach = {
+            "KASSA_DIR": str(self.directory),
+            "KASSA_KAFKA": self.settings.kafka,
+            "KASSA_CLICKHOUSE": self.settings.clickhouse,
+            "KASSA_PARTITIONS": str(self.settings.partitions),
+        }
+        log = self.directory / "run" / f"{name}.log"
+        line = [sys.executable, "-m", "console", command]
+        self._starts[name] = lambda: spawn(line, log=log, env={**reach, **env})
+        self._children[name] = self._starts[name]()
+
+    def wait_ready(self, time_out_s: float = _READY_S) -> None:
+        """Wait until every worker decides. Raises StackError with the end of the log of one that does not."""
+        deadline = time.monotonic() + time_out_s
+        for name in [name for name in self._children if name.startswith("worker")]:
+            ready = self.directory / "run" / f"{name}.ready"
+            while not ready.exists():
+                if self._children[name].poll() is not None or time.monotonic() > deadline:
+                    raise StackError(f"{name} did not start: {self._log_end(name)}")
+                time.sleep(0.02)
+
+    def kill(self, name: str) -> None:
+        """kill -9, as a machine that dies; `revive` starts it again."""
+        self._children[name].kill()
+        self._children[name].wait()
+        (self.directory / "run" / f"{name}.ready").unlink(missing_ok=True)
+
+    def revive(self, name: str) -> None:
+        self._children[name] = self._starts[name]()
+
+    def look_after(self) -> list[str]:
+        """Start again what has ended; returns the names. Raises StackError when the broker or warehouse has ended."""
+        if not self.broker.is_running or not self.warehouse.is_running:
+            raise StackError(f"the broker or the warehouse has ended: look at the logs in {self.directory / 'run'}")
+        ended = [name for name, child in self._children.items() if child.poll() is not None]
+        for name in ended:
+            self.revive(name)
+        return ended
+
+    def stop(self) -> None:
+        """Stop every part, workers and sink in an orderly way."""
+        (self.directory / STACK_FILE).unlink(missing_ok=True)
+        for child in self._children.values():
+            child.terminate()
+        for child in self._children.values():
+            try:
+                child.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self.warehouse.stop()
+        self.broker.stop()
+        self._lock.close()
+
+    def _log_end(self, name: str) -> str:
+        return (self.directory / "run" / f"{name}.log").read_text(errors="replace")[-400:].strip()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+
+def _locked(directory: Path) -> IO[str]:
+    """One stack a directory: two would overwrite each other's files. The lock goes with the process."""
+    (directory / "run").mkdir(parents=True, exist_ok=True)
+    lock = (directory / "run" / "stack.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise StackError(f"a stack is running in {directory} already: stop it first, or set KASSA_DIR") from None
+    return lock

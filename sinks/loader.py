@@ -1,0 +1,217 @@
+"""The loader: from Kafka's topics into the warehouse's tables, every record exactly once.
+
+Where to go on is read from the tables themselves (see `positions`); what Kafka keeps as this group's offsets is a
+courtesy to tools that show lag. Nothing is consumed while a block waits for the warehouse, so memory is bounded by
+one block per table and partition and by librdkafka's queue.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from sinks.blocks import Pending
+from sinks.errors import KafkaRefused, LedgerMismatch, LedgerUnreadable, Stopped
+from sinks.feeds import FEEDS
+from sinks.inserts import Inserter, MarkMoved
+from sinks.migrations import migrate
+from sinks.warehouse import Patience, open_warehouse
+from streams.clients import reader
+from streams.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+GROUP = "kassa-sink"
+_AT_ONCE = 1_000
+_BLOCK_BYTES = 32 * 1024 * 1024
+_COURTESY_S = 2.0
+_STOP_WITHIN_S = 0.5
+_BROKER_ANSWERS_S = 30.0
+# Trouble the client library gets over by itself.
+_PASSING = frozenset(
+    {KafkaError._PARTITION_EOF, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._MAX_POLL_EXCEEDED}
+)
+
+Place = tuple[str, int]  # topic, partition
+
+
+class Loader:
+    """Loads what its consumer is assigned, until `stop` is set. One thread; `clock` counts monotonic seconds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        consumer: Consumer,
+        inserter: Inserter,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most_rows = settings.sink_batch_rows
+        self._within_s = settings.sink_within_ms / 1000
+        self._consumer = consumer
+        self._inserter = inserter
+        self._stop = stop
+        self._clock = clock
+        self._pending: dict[Place, list[Pending]] = {}
+        self._read_to: dict[Place, int] = {}
+        self._courtesy_at = clock()
+
+    def run(self) -> None:
+        """Raises LedgerUnreadable, LedgerMismatch, KafkaRefused, WarehouseRefused: what no repeat will mend."""
+        self._consumer.subscribe(list(FEEDS), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+        try:
+            while not self._stop.is_set():
+                self._turn()
+            self._insert_all()
+            self._tell_kafka()
+        except Stopped:
+            log.info("stopped with rows still to be loaded; the next start loads them")
+
+    def _turn(self) -> None:
+        began_s = self._clock()
+        messages = self._consumer.consume(num_messages=_AT_ONCE, timeout=min(self._within_s, _STOP_WITHIN_S))
+        try:
+            self._take(messages, began_s)
+            self._insert_where(lambda pending: self._clock() - pending.born_s >= self._within_s)
+        except MarkMoved as moved:
+            log.warning("reading on from what the warehouse has", why=str(moved))
+            self._assigned(self._consumer, [TopicPartition(*place) for place in self._pending])
+        if self._clock() - self._courtesy_at >= _COURTESY_S:
+            self._tell_kafka()
+
+    def _take(self, messages: Iterable[Message], now_s: float) -> None:
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                _judge(error)
+                continue
+            try:
+                self._add(message, now_s)
+            except LedgerUnreadable:
+                self._insert_all()  # all that comes before it is sound
+                raise
+
+    def _add(self, message: Message, now_s: float) -> None:
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        assert topic is not None  # only messages never sent have none
+        assert partition is not None
+        assert offset is not None
+        place = (topic, partition)
+        if place not in self._pending:
+            return  # no longer ours
+        weight = len(message.value() or b"")
+        for pending, rows in zip(self._pending[place], FEEDS[topic].rows_of(message), strict=True):
+            if not pending.fits(len(rows), weight, self._most_rows, _BLOCK_BYTES):
+                self._inserter.insert(pending.take())
+            pending.add(offset, rows, weight, now_s)
+        self._read_to[place] = offset + 1
+
+    def _insert_all(self) -> None:
+        self._insert_where(lambda _: True)
+
+    def _insert_where(self, is_due: Callable[[Pending], bool]) -> None:
+        for tables in self._pending.values():
+            for pending in tables:
+                if pending.rows and is_due(pending):
+                    self._inserter.insert(pending.take())
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Begin each partition where the table that is furthest behind ends. Drops what was gathered before."""
+        self._pending = {}
+        self._read_to = {}
+        starts = [self._start(consumer, part.topic, part.partition) for part in partitions]
+        consumer.assign(starts)
+        log.info("assigned", starts=" ".join(f"{part.topic}/{part.partition}@{part.offset}" for part in starts))
+
+    def _start(self, consumer: Consumer, topic: str, partition: int) -> TopicPartition:
+        tables = FEEDS[topic].tables
+        marks = [self._inserter.mark(table, partition) for table in tables]
+        first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_BROKER_ANSWERS_S)
+        if max(marks) >= end:
+            raise LedgerMismatch(
+                f"{topic} partition {partition} ends before offset {end}, but the warehouse has offset {max(marks)}: "
+                "is it the warehouse of another ledger?"
+            )
+        start = min(marks) + 1
+        if FEEDS[topic].whole and start < first:
+            raise LedgerMismatch(
+                f"{topic} partition {partition} begins at offset {first}, but the warehouse has it only up to {start}"
+            )
+        start = max(start, first)
+        self._pending[topic, partition] = [
+            Pending(table, partition, mark) for table, mark in zip(tables, marks, strict=True)
+        ]
+        self._read_to[topic, partition] = start
+        return TopicPartition(topic, partition, start)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """What was gathered is dropped: whoever has the partition next reads it again."""
+        for part in partitions:
+            self._pending.pop((part.topic, part.partition), None)
+            self._read_to.pop((part.topic, part.partition), None)
+
+    def _tell_kafka(self) -> None:
+        """Commit how far everything is in its tables. Nobody reads it but tools, so nobody waits for it."""
+        self._courtesy_at = self._clock()
+        reached = [
+            TopicPartition(topic, partition, min([pending.first for pending in tables if pending.rows] + [read_to]))
+            for (topic, partition), tables in self._pending.items()
+            if (read_to := self._read_to[topic, partition]) > 0
+        ]
+        if reached:
+            self._consumer.commit(offsets=reached, asynchronous=True)
+
+
+def _judge(error: KafkaError) -> None:
+    """Raises KafkaRefused for what will not pass."""
+    if error.fatal() or (error.code() not in _PASSING and not error.retriable()):
+        raise KafkaRefused(f"{error.name()}: {error.str()}")
+    if error.code() != KafkaError._PARTITION_EOF:
+        log.info("kafka", error=error.str())
+
+
+def run_loader(settings: Settings, stop: threading.Event) -> None:
+    """Wait for the warehouse, bring its schema up to date, load until `stop` is set. Raises what Loader.run raises,
+    and MigrationError."""
+    try:
+        client = Patience(stop).until_there(lambda: open_warehouse(settings))
+        try:
+            Patience(stop).until_there(lambda: migrate(client, settings.database))
+            _load(settings, Inserter(client, stop), stop)
+        finally:
+            client.close()
+    except Stopped:
+        return
+
+
+def _load(settings: Settings, inserter: Inserter, stop: threading.Event) -> None:
+    consumer = reader(
+        settings,
+        group_id=GROUP,
+        group_instance_id=settings.sink_id,
+        session_timeout_ms=settings.session_time_out_s * 1000,
+        auto_offset_reset="error",
+        enable_partition_eof=False,
+    )
+    try:
+        Loader(settings, consumer, inserter, stop).run()
+    except KafkaException as error:
+        raise KafkaRefused(str(error.args[0])) from error
+    finally:
+        consumer.close()
+
+
+def main(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises what `run_loader` raises."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    gc.freeze()  # what is here now stays; what comes are rows, which have no cycles to be found
+    gc.set_threshold(50_000, 20, 100)
+    run_loader(settings, stop)

@@ -1,0 +1,113 @@
+"""What Kassa relies on, held against real Apache Kafka, and against a cluster that loses brokers."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaException, Producer
+
+from streams.apache_kafka import ApacheKafka
+from tests.broker_clients import TIMEOUT_S, a_producer, a_topic, an_admin, read, send, values
+from tests.broker_contract import CONTRACT
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    with ApacheKafka.start(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    with ApacheKafka.start(tmp_path_factory.mktemp("cluster"), brokers=3) as brokers:
+        yield brokers
+
+
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+def test_the_contract(kafka: ApacheKafka, check: Callable[[str], None]) -> None:
+    check(kafka.bootstrap)
+
+
+def test_records_outlive_the_broker(tmp_path: Path) -> None:
+    with ApacheKafka.start(tmp_path) as first:
+        topic = a_topic(first.bootstrap)
+        send(a_producer(first.bootstrap), topic, b"acknowledged")
+        first.kill(1)
+    with ApacheKafka.start(tmp_path) as second:
+        assert values(read(second.bootstrap, topic)) == [b"acknowledged"]
+
+
+def test_a_cluster_keeps_three_copies_and_wants_two(cluster: ApacheKafka) -> None:
+    topic = a_topic(cluster.bootstrap, copies=3)
+    send(a_producer(cluster.bootstrap, "first-of-all"), topic)
+    topics = an_admin(cluster.bootstrap).list_topics(timeout=TIMEOUT_S).topics
+    for name in (topic, "__transaction_state"):
+        assert {len(partition.replicas) for partition in topics[name].partitions.values()} == {3}, name
+
+
+def test_a_transaction_whose_leader_dies_is_there_wholly_or_not_at_all(cluster: ApacheKafka) -> None:
+    topic = a_topic(cluster.bootstrap, copies=3)
+    producer = a_producer(cluster.bootstrap, "survivor")
+    assert transact(producer, topic, [b"1.1", b"1.2"])
+
+    leader = leader_of(cluster, topic)
+    torn = [b"2.%d" % number for number in range(100)]
+    committed = transact(producer, topic, torn, half_way=lambda: cluster.kill(leader))
+    while not transact(producer, topic, [b"3.1", b"3.2"]):
+        pass  # each round is bounded by its commit
+
+    expected = [b"1.1", b"1.2", *(torn if committed else []), b"3.1", b"3.2"]
+    assert values(read(cluster.bootstrap, topic)) == expected
+    assert leader_of(cluster, topic) != leader
+    cluster.restart(leader)
+    assert values(read(cluster.bootstrap, topic)) == expected
+
+
+def test_a_frozen_leader_is_replaced_and_loses_nothing_acknowledged(cluster: ApacheKafka) -> None:
+    topic = a_topic(cluster.bootstrap, copies=3)
+    # The client waits out a frozen broker: by default a minute.
+    producer = a_producer(cluster.bootstrap, enable_idempotence="true", socket_timeout_ms=2000)
+    send(producer, topic, b"before")
+    leader = leader_of(cluster, topic)
+    cluster.pause(leader)
+    send(producer, topic, b"while it is frozen")
+    cluster.resume(leader)
+    send(producer, topic, b"after")
+    assert values(read(cluster.bootstrap, topic)) == [b"before", b"while it is frozen", b"after"]
+
+
+def transact(producer: Producer, topic: str, texts: list[bytes], half_way: Callable[[], None] = lambda: None) -> bool:
+    """Write all in one transaction; whether it was committed. Something may happen when half is on the broker."""
+    producer.begin_transaction()
+    middle = len(texts) // 2
+    try:
+        send(producer, topic, *texts[:middle])
+        half_way()
+        send(producer, topic, *texts[middle:])
+    except KafkaException as error:
+        if not error.args[0].txn_requires_abort():
+            raise
+        producer.abort_transaction(TIMEOUT_S)
+        return False
+    return committed(producer)
+
+
+def committed(producer: Producer) -> bool:
+    deadline = time.monotonic() + 2 * TIMEOUT_S
+    while True:
+        try:
+            producer.commit_transaction(TIMEOUT_S)
+            return True
+        except KafkaException as error:
+            if error.args[0].txn_requires_abort():
+                producer.abort_transaction(TIMEOUT_S)
+                return False
+            if not error.args[0].retriable() or time.monotonic() > deadline:
+                raise
+
+
+def leader_of(cluster: ApacheKafka, topic: str) -> int:
+    return int(an_admin(cluster.bootstrap).list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions[0].leader)
