@@ -129,7 +129,7 @@ class Arrivals:
             self._see(record)
 
     def finish(self) -> Check:
-        """After every partition was seen: a message not found may have been re-keyed and wait on its right partition."""
+        """After every partition was seen: what was not found may wait on its right partition, re-keyed."""
         check = Check(
             f"arrivals.{self.topic}", self.first + self.again + self.rejected + self.rekeyed + len(self._lost)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 from pydantic import ValidationError
 
@@ -22,9 +23,14 @@ class CoreFold:
     def __init__(self) -> None:
         self.check = Check("core.fold")
         self._state: State | None = None
+        self._first_account = 0
+        self._first_payment = 0
 
-    def begin(self, partition: int) -> None:
+    def begin(self, partition: int, ledger: LedgerAudit, payments: PaymentAudit) -> None:
+        """The two others have seen every earlier partition."""
         self._state = State(partition)
+        self._first_account = len(ledger.statements)
+        self._first_payment = len(payments.index)
 
     def see(self, partition: int, offset: int, entry: Entry) -> None:
         """After the first entry that the core refuses, nothing more of the partition can be folded."""
@@ -51,11 +57,7 @@ class CoreFold:
             for (account, currency), end in book.accounts.items()
             if end.seq
         }
-        ours = {
-            key: (one.seq, one.total)
-            for key, one in ledger.statements.items()
-            if ledger.books[key[0]].partition == state.partition
-        }
+        ours = {key: (one.seq, one.total) for key, one in islice(ledger.statements.items(), self._first_account, None)}
         for key in sorted(theirs.keys() | ours.keys()):
             self.check.looked_at += 1
             folded, added = theirs.get(key, (0, 0)), ours.get(key, (0, 0))
@@ -71,8 +73,8 @@ class CoreFold:
         open_words = {kind.value for kind in OPEN}
         ours = {
             index.ids[number]: index.state_of(number)
-            for number, partition in enumerate(index.partition)
-            if partition == state.partition and index.state_of(number) in open_words
+            for number in range(self._first_payment, len(index))
+            if index.state_of(number) in open_words
         }
         for payment in sorted(state.open.keys() | ours.keys()):
             self.check.looked_at += 1

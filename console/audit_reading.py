@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import TopicMetadata  # type: ignore[attr-defined]
 
 from streams.clients import reader
 from streams.compacted import SILENT, TopicUnreadable
 from streams.settings import Settings
-from streams.topics import Topic, partitions_of
+from streams.topics import Topic
 
 # The consumer group of the workers: how far they have passed what arrived.
 WORKERS = "kassa"
 SILENCE_S = 30.0
 _AT_ONCE = 2_000
+_TURN_S = 0.02  # it waits that long for the last messages, however few they are
+
+
+Headers = Sequence[tuple[str, str | bytes | None]]
 
 
 class Record(NamedTuple):
@@ -26,7 +31,7 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, str | bytes | None]]
+    headers: Headers
 
 
 class Span(NamedTuple):
@@ -37,19 +42,19 @@ class Span(NamedTuple):
 
 
 def spans(settings: Settings, topic: Topic) -> dict[int, Span]:
-    """The offsets of every partition. Raises KafkaException when no broker answers."""
+    """The offsets of every partition. Raises KafkaException when no broker answers, TopicUnreadable."""
     consumer = reader(settings, logger=SILENT)
     try:
-        return {partition: _span(consumer, topic, partition) for partition in range(partitions_of(topic, settings))}
+        return {partition: _span(consumer, topic, partition) for partition in _partitions(consumer, topic)}
     finally:
         consumer.close()
 
 
 def committed(settings: Settings, topic: Topic) -> dict[int, int]:
     """How far the workers' group has passed each partition: everything below that offset is decided."""
-    places = [TopicPartition(topic.name, partition) for partition in range(partitions_of(topic, settings))]
     consumer = reader(settings, logger=SILENT, group_id=WORKERS)  # asks, and joins nothing
     try:
+        places = [TopicPartition(topic.name, partition) for partition in _partitions(consumer, topic)]
         found = consumer.committed(places, timeout=SILENCE_S)
     finally:
         consumer.close()
@@ -72,6 +77,14 @@ def read(settings: Settings, topic: Topic, partition: int) -> Iterator[Record]:
         consumer.close()
 
 
+def _partitions(consumer: Consumer, topic: Topic) -> list[int]:
+    """Those there are, whatever this machine's settings say. Asks for all topics: by name, one could be created."""
+    known: dict[str, TopicMetadata] = consumer.list_topics(timeout=SILENCE_S).topics
+    if topic.name not in known:
+        raise TopicUnreadable(f"there is no topic {topic.name!r}: run `kassa init` first")
+    return sorted(known[topic.name].partitions)
+
+
 def _span(consumer: Consumer, topic: Topic, partition: int) -> Span:
     low, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=SILENCE_S)
     return Span(low, high)
@@ -80,7 +93,7 @@ def _span(consumer: Consumer, topic: Topic, partition: int) -> Span:
 def _until(consumer: Consumer, topic: Topic, partition: int, end: int) -> Iterator[Record]:
     silent_since = time.monotonic()
     while True:
-        messages = consumer.consume(_AT_ONCE, timeout=0.2)
+        messages = consumer.consume(_AT_ONCE, timeout=_TURN_S)
         if messages:
             silent_since = time.monotonic()
         elif time.monotonic() - silent_since > SILENCE_S:
@@ -93,6 +106,7 @@ def _until(consumer: Consumer, topic: Topic, partition: int, end: int) -> Iterat
                 raise KafkaException(error)
             if offset >= end:
                 return
-            yield Record(partition, offset, message.key(), message.value(), message.headers() or ())
+            headers = cast(Headers, message.headers() or ())  # a producer may be given a dict; a consumer gives a list
+            yield Record(partition, offset, message.key(), message.value(), headers)
             if offset + 1 >= end:
                 return

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from console.output import json_line, rows, say
 
 # Failures described in full; the rest are only counted, so that a ruined ledger does not fill the memory.
 DESCRIBED = 10
@@ -97,3 +100,35 @@ class Report:
             if check.name == name:
                 return check
         raise KeyError(name)
+
+
+def print_report(report: Report) -> None:
+    """A table on a terminal, a line a check elsewhere; then every failure, and the verdict."""
+    lines = [(check.verdict, check.name, f"{check.looked_at:,}", check.note) for check in report.checks]
+    if sys.stdout.isatty():
+        rows(("verdict", "check", "looked at", ""), lines, right=("looked at",))
+    else:
+        for verdict, name, looked_at, note in lines:
+            say(f"{verdict:6}  {name:23}  {looked_at:>11}  {note}".rstrip())
+    for line in _failures(report):
+        say(line)
+    failed = sum(not check.passed for check in report.checks)
+    outcome = f"{failed} of {len(report.checks)} checks failed" if failed else f"all {len(report.checks)} checks passed"
+    say(f"audit: {outcome} in {report.elapsed_s:.1f} s")
+
+
+def print_json(report: Report) -> None:
+    """One JSON object a check, and one at the end for all."""
+    for check in report.checks:
+        json_line(check.as_json())
+    json_line({"passed": report.passed, "checks": len(report.checks), "elapsed_s": round(report.elapsed_s, 3)})
+
+
+def _failures(report: Report) -> Iterator[str]:
+    for check in report.checks:
+        if check.passed:
+            continue
+        yield f"{check.name}: not so: {CATALOGUE[check.name]}"
+        yield from (f"  {failure}" for failure in check.failures)
+        if check.failed > len(check.failures):
+            yield f"  and {check.failed - len(check.failures):,} more"

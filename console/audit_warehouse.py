@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,8 +47,9 @@ class Ends:
 class WarehouseAudit:
     """`client` is connected to the settings' database. Raises WarehouseAway and WarehouseRefused throughout."""
 
-    def __init__(self, settings: Settings, client: Client, ends: Ends) -> None:
+    def __init__(self, settings: Settings, client: Client, partitions: Sequence[int], ends: Ends) -> None:
         self._settings = settings
+        self._partitions = partitions
         self._client = client
         self._ends = ends
 
@@ -64,7 +65,7 @@ class WarehouseAudit:
     def ledger_rows(self, seen: Callable[[int], None]) -> list[Check]:
         """Tables `entries` and `legs`. `seen` is told of every record compared."""
         entries, legs = Check("warehouse.entries"), Check("warehouse.legs")
-        for partition in range(self._settings.partitions):
+        for partition in self._partitions:
             end = self._ends.of("entries", partition)
             ours = Comparison(entries, partition, tuple(audit_rows.ENTRY_COLUMNS), 1, self._entries(partition, end))
             their_legs = self._select("legs", audit_rows.LEG_COLUMNS, partition, end, "offset, leg_no")
@@ -98,7 +99,7 @@ class WarehouseAudit:
         """View `payments`: one row for each payment, its facts and its state."""
         check = Check("warehouse.payments", len(index))
         seen, moved_on = bytearray(len(index)), 0
-        for partition in range(self._settings.partitions):
+        for partition in self._partitions:
             end = self._ends.of("payment_states", partition)
             query = f"SELECT {_PAYMENT_COLUMNS} FROM payments WHERE partition = {{partition:UInt16}}"
             for row in self._stream(query, {"partition": partition}):
@@ -146,7 +147,8 @@ class WarehouseAudit:
 
     def _marks(self, table: str) -> dict[int, int]:
         """Partition -> highest offset."""
-        return dict(rows(self._client, f"SELECT partition, max(offset) FROM {table} GROUP BY partition"))
+        found = rows(self._client, f"SELECT partition, max(offset) FROM {table} GROUP BY partition")
+        return {int(partition): int(offset) for partition, offset in found}
 
     def _beyond(self, check: Check) -> None:
         """Rows of partitions or offsets that the ledger does not have at all."""
@@ -162,7 +164,7 @@ class WarehouseAudit:
         query = "SELECT DISTINCT book FROM entries WHERE partition = {partition:UInt16} AND offset > {end:Int64}"
         return {
             str(book)
-            for partition in range(self._settings.partitions)
+            for partition in self._partitions
             for (book,) in rows(
                 self._client, query, {"partition": partition, "end": self._ends.of("entries", partition)}
             )
@@ -209,8 +211,9 @@ def _payment_fault(row: Row, number: int | None, index: PaymentIndex, seen: byte
         return "there more than once"
     seen[number] = 1
     *plain, accounts, amounts, made_at, received_at, state, offset = row
-    facts = PaymentFacts(*plain, tuple(zip(accounts, amounts, strict=True)), made_at, received_at)
-    if facts_fingerprint(facts) != index.facts[number]:
+    # In the order of PaymentFacts; the types are as the view's columns have them.
+    values: list[Any] = [*plain, tuple(zip(accounts, amounts, strict=True)), made_at, received_at]
+    if facts_fingerprint(PaymentFacts(*values)) != index.facts[number]:
         return "its facts differ"
     if state != index.state_of(number):
         return f"state is {state}, should be {index.state_of(number)}"

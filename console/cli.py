@@ -81,9 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     said = " ".join(error.format_message().split())
-    if type(error).__name__ == "NoArgsIsHelpError":
-        print(error.format_message(), file=sys.stderr)
-    else:
+    if said:  # nothing was asked for and so help is shown: that is all there is to say
         fail(said + (f" (see `{context.command_path} --help`)" if context is not None else ""))
     return 2
 

@@ -31,6 +31,8 @@ from console.rejects import RejectReader
 from console.requests import command_request
 from console.serving import keep_running
 from console.stack import Stack
+from schemas.command import DirectoryCommand, TreeCommand
+from schemas.envelope import SigningKey
 from sinks.registries.build import build
 from sinks.warehouse import open_warehouse
 from streams.keyring import load_operator_key
@@ -90,17 +92,18 @@ def _introduce(stack: Stack, simulator: OsmpSimulator, fleet: list[FleetTerminal
     key = load_operator_key(stack.settings, "root")
     with Client(stack.settings, ["root"], many=True) as client:
         steps = (network.first_commands(simulator.url_of, fleet), network.sub_agents(), network.deposits())
-        total = sum(_carry_out(client, [command_request(command, key) for command in step]) for step in steps)
+        total = sum(carry_out(client, step, key) for step in steps)
     agents = len(network.TREES) * (1 + network.SUBS_PER_TREE)
     say(f"{len(network.TREES)} trees with {agents} agents, {len(fleet)} terminals, {len(network.BEHAVIOURS)} payees "
         f"({total} signed commands)")  # fmt: skip
 
 
-def _carry_out(client: Client, requests: list[object]) -> int:
-    """Send commands and wait until each is done; raises DemoFailed on the first that is not."""
-    waiting = {request.id: request for request in requests}  # type: ignore[attr-defined]
+def carry_out(client: Client, commands: Iterable[TreeCommand | DirectoryCommand], key: SigningKey) -> int:
+    """Send commands at once and wait until each is done; how many. Raises DemoFailed on one that is not."""
+    waiting = {command.id: command_request(command, key) for command in commands}
+    total = len(waiting)
     for request in waiting.values():
-        client.send(request)  # type: ignore[arg-type]
+        client.send(request)
     deadline = time.monotonic() + _ANSWER_S
     while waiting:
         reply = client.poll(0.05)
@@ -110,7 +113,7 @@ def _carry_out(client: Client, requests: list[object]) -> int:
             waiting.pop(reply.id, None)
         if time.monotonic() > deadline:
             raise DemoFailed(f"no worker answered {len(waiting)} commands in {_ANSWER_S:.0f} s")
-    return len(requests)
+    return total
 
 
 def _pay(stack: Stack, fleet: list[FleetTerminal], count: int, seed: int) -> Tally:

@@ -111,10 +111,11 @@ def sub_agents() -> Iterator[Command]:
             yield _order(OpenAgent, name, tree=tree, agent=name, parent=tree, name=name, currency=CURRENCY, **terms)
 
 
-def deposits() -> Iterator[Command]:
-    """Enough for most: the second sub-agents, and what the third ones share, run out on the way."""
+def deposits(*, enough: bool = False) -> Iterator[Command]:
+    """Not enough for all: the second sub-agents, and what the third ones share, run out on the way."""
     for tree in TREES:
         for agent, amount in ((tree, 20_000_000), (f"{tree}-1", 90_000_000), (f"{tree}-2", 15_000_000)):
+            amount *= 1_000 if enough else 1
             yield _order(
                 Deposit, agent, tree=tree, agent=agent, amount=amount, currency=CURRENCY, document=f"demo {agent}"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import tomllib
 from collections.abc import Callable
 from typing import Any
@@ -61,6 +62,11 @@ def _kafka(error: KafkaException, broker: str) -> str:
     return _one_line(f"Kafka at {where}: {said}")
 
 
+def _short(error: BaseException) -> str:
+    """A library's words, of which the first say what matters."""
+    return textwrap.shorten(str(error), 200, placeholder=" …")
+
+
 def _toml(error: BaseException) -> str:
     return f"kassa.toml is not TOML: {error}"
 
@@ -79,8 +85,8 @@ _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (EmbeddedBrokerError, str),
     (ApacheKafkaFailed, str),
     (EnvelopeError, str),
-    (WarehouseAway, lambda error: f"ClickHouse does not answer: {error}"),
-    (WarehouseRefused, lambda error: f"ClickHouse said no: {error}"),
+    (WarehouseAway, lambda error: f"ClickHouse does not answer; is KASSA_CLICKHOUSE right? {_short(error)}"),
+    (WarehouseRefused, lambda error: f"ClickHouse said no: {_short(error)}"),
     (SinkError, str),
     (tomllib.TOMLDecodeError, _toml),
     (SettingsError, _settings),

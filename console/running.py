@@ -84,7 +84,7 @@ def _tables(settings: Settings) -> None:
     from sinks.warehouse import open_warehouse
 
     # Only people's lines here: what was applied is said below.
-    configure_logs(settings.model_copy(update={"log_level": "warning"}))
+    configure_logs("warning")
     client = open_warehouse(settings)
     try:
         applied = migrate(client, settings.database)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 _TIME = "DateTime64(3, 'UTC')"
 _WORD = "LowCardinality(String)"
-_ANSWER = "Tuple(offset Int64, step String, verdict String, code String, provider_ref String, comment String)"
 _SHARES = "Array(Tuple(account String, amount Int64))"
 
 
@@ -113,6 +112,7 @@ PAYMENT_STATES = Table(
         ("payee", _WORD),
         ("received_at", _TIME),
         ("payment_id", "String"),
+        ("state", _WORD),
         ("book", _WORD),
         ("number", "UInt64"),
         ("terminal", "String"),
@@ -132,9 +132,17 @@ PAYMENT_STATES = Table(
         ("made_at", _TIME),
         ("held_at", _TIME),
         ("final_at", _TIME),
-        ("standing", f"Tuple(offset Int64, state String, at {_TIME}, refusal UInt16, reason String)"),
-        ("progress", f"Tuple(offset Int64, tries UInt32, deferrals UInt32, due_at {_TIME})"),
-        ("answer", _ANSWER),
+        ("changed_at", _TIME),
+        ("refusal", "UInt16"),
+        ("reason", "String"),
+        ("tries", "UInt32"),
+        ("deferrals", "UInt32"),
+        ("due_at", _TIME),
+        ("outcome_step", _WORD),
+        ("outcome_verdict", _WORD),
+        ("outcome_code", _WORD),
+        ("provider_ref", "String"),
+        ("outcome_comment", "String"),
     ),
 )
 

@@ -22,6 +22,7 @@ from sinks.embedded_sql import Statement
 
 # chDB encodes each block of a streamed result on its own: joined, only these are what one result would be.
 _JOINABLE = frozenset({"native", "rowbinary", "tabseparated", "tsv", "tabseparatedraw", "tsvraw", "csv"})
+_HELD_BACK_BYTES = 1 << 20
 _HEADER_FORMAT = "RowBinaryWithNamesAndTypes"
 _WITHOUT_CHANGE = frozenset({"SET", "USE"})
 
@@ -83,8 +84,8 @@ class Answer:
 class StreamedAnswer(Answer):
     """A result the engine is still producing."""
 
-    def __init__(self, query: Query, lease: Lease, stream: Any, first: bytes, engine: Engine) -> None:
-        super().__init__(query.format, {}, [first])
+    def __init__(self, query: Query, lease: Lease, stream: Any, blocks: list[bytes], engine: Engine) -> None:
+        super().__init__(query.format, {}, blocks)
         self._query = query
         self._lease: Lease | None = lease
         self._stream = stream
@@ -209,18 +210,24 @@ class Engine:
         return Answer(query.format if statement.reads or body else None, _summary(result), [body])
 
     def _streamed(self, lease: Lease, query: Query) -> Answer:
+        """Streamed in earnest only beyond what a server, too, holds back for a failure to be told by its status."""
         stream = lease.connection.send_query(query.statement.sql, query.default_format, params=dict(query.params))
-        first = stream.fetch()
-        if first is None:
-            return Answer(query.format, {}, [_empty(lease.connection, query)])
-        return StreamedAnswer(query, lease, stream, first.bytes(), self)
+        blocks: list[bytes] = []
+        summary: Mapping[str, int] = {}
+        while sum(map(len, blocks)) < _HELD_BACK_BYTES:
+            chunk = stream.fetch()
+            if chunk is None:
+                return Answer(query.format, summary, [b"".join(blocks) or _empty(lease.connection, query)])
+            blocks.append(chunk.bytes())
+            summary = _summary(chunk)
+        return StreamedAnswer(query, lease, stream, blocks, self)
 
 
 def _insert(connection: Connection, sql: str | bytes, format_name: str, rows: bytes) -> Mapping[str, int]:
-    inserter = connection.send_insert(sql, format_name)
-    if rows:
-        inserter.append(rows)
-    done = inserter.finish()
+    with connection.send_insert(sql, format_name) as inserter:
+        if rows:
+            inserter.append(rows)
+        done = inserter.finish()
     return {
         "written_rows": done.rows_written,
         "written_bytes": done.bytes_written,

@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import string
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from sinks.embedded_codings import MAX_BODY_BYTES, Packer, choose, packer, too_large
 from sinks.embedded_engine import Answer, Engine, Query
@@ -93,7 +94,9 @@ class HttpInterface:
             tag = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
             headers["X-ClickHouse-Exception-Tag"] = tag
             pack = _start_packing(headers, exchange.coding)
-            return StreamingResponse(self._chunks(answer, pack, tag), headers=headers)
+            chunks = self._chunks(_packed(answer, pack, tag, self._engine.version))
+            # Not waited for: when it is called the client may be gone and the task cancelled.
+            return _Streamed(chunks, headers, lambda: self._control.submit(answer.close))
         body = answer.fetch() or b""
         if body and exchange.coding:
             pack = _start_packing(headers, exchange.coding)
@@ -120,15 +123,10 @@ class HttpInterface:
         finally:
             gone.cancel()
 
-    async def _chunks(self, answer: Answer, pack: Packer, tag: str) -> AsyncIterator[bytes]:
-        packed = _packed(answer, pack, tag, self._engine.version)
+    async def _chunks(self, packed: Iterator[bytes]) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
-        try:
-            while (chunk := await loop.run_in_executor(self._readers, next, packed, None)) is not None:
-                yield chunk
-        finally:
-            # Not waited for: here the client may be gone and this task cancelled.
-            self._control.submit(answer.close)
+        while (chunk := await loop.run_in_executor(self._readers, next, packed, None)) is not None:
+            yield chunk
 
     def _headers(self, query: Query, answer: Answer) -> dict[str, str]:
         names = ("read_rows", "read_bytes", "written_rows", "written_bytes", "total_rows_to_read", "result_rows")
@@ -152,6 +150,20 @@ class HttpInterface:
         }
         body = error.body(self._engine.version).encode("utf-8", "surrogateescape")
         return Response(body, http_status(error.code), headers)
+
+
+class _Streamed(StreamingResponse):
+    """An answer in chunks, closed whatever becomes of it: a client may be gone before the first."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], headers: dict[str, str], close: Callable[[], object]) -> None:
+        super().__init__(chunks, headers=headers)
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._close()
 
 
 def _packed(answer: Answer, pack: Packer, tag: str, version: str) -> Iterator[bytes]:

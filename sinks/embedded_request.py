@@ -59,7 +59,7 @@ def read(request: HttpRequest) -> Query:
         database=request.headers.get("x-clickhouse-database") or params.get("database", ""),
         default_format=request.headers.get("x-clickhouse-format") or params.get("default_format") or "TabSeparated",
         settings=_settings(params, with_tables=bool(tables)),
-        params={name[6:]: value for name, value in params.items() if name.startswith("param_")},
+        params=_query_params(params),
         tables=tables,
         session=_session(params),
         readonly=readonly,
@@ -106,6 +106,14 @@ def _settings(params: Mapping[str, str], *, with_tables: bool) -> Mapping[str, s
         and not name.startswith("param_")
         and not (with_tables and name.endswith(_TABLE_SUFFIXES))
     }
+
+
+def _query_params(params: Mapping[str, str]) -> Mapping[str, str]:
+    given = {name[6:]: value for name, value in params.items() if name.startswith("param_")}
+    for name, value in given.items():
+        if not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
+            raise EngineError.raised(ErrorCode.BAD_REQUEST_PARAMETER, f"Parameter {name} is not UTF-8")
+    return given
 
 
 def _session(params: Mapping[str, str]) -> SessionTerms | None:

@@ -58,6 +58,10 @@ class Inserter:
             return
         if there != block.after:
             raise MarkMoved(f"{block.token}: the table ends at {there}, expected {block.after}")
+        self.send(block)
+
+    def send(self, block: Block) -> None:
+        """Insert without looking or waiting. Raises WarehouseAway (it may be in all the same) and WarehouseRefused."""
         context = InsertContext(
             block.table.name,
             block.table.names,

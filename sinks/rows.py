@@ -118,13 +118,15 @@ def leg_rows(place: Place, entry: Entry) -> list[Row]:
 
 
 def payment_rows(place: Place, entry: Entry) -> list[Row]:
-    """The row of `payment_states`; none when the entry is not about a payment."""
+    """The row of `payment_states`; none when the entry is not about a payment.
+
+    DEFERRED is no state: the payment is still HELD. Funds are held, if at all, at the moment the order is received.
+    """
     facts = entry.payment
     if facts is None:
         return []
     partition, offset, _ = place
-    at, kind = entry.at, entry.kind
-    stays = kind is EntryKind.DEFERRED
+    state = EntryKind.HELD if entry.kind is EntryKind.DEFERRED else entry.kind
     return [
         (
             partition,
@@ -132,6 +134,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             facts.payee,
             facts.received_at,
             facts.id,
+            state.value,
             entry.book,
             facts.number,
             facts.terminal,
@@ -149,11 +152,15 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             facts.held,
             facts.rewards,
             facts.made_at,
-            at if kind is EntryKind.HELD else 0,
-            at if kind in FINAL else 0,
-            (-1, "", 0, 0, "") if stays else (offset, kind.value, at, entry.refusal, entry.reason),
-            (offset, entry.tries, entry.deferrals, entry.due_at),
-            (offset if entry.outcome else -1, *_outcome(entry)),
+            facts.received_at if facts.held else 0,
+            entry.at if state in FINAL else 0,
+            entry.at,
+            entry.refusal,
+            entry.reason,
+            entry.tries,
+            entry.deferrals,
+            entry.due_at,
+            *_outcome(entry),
         )
     ]
 

@@ -12,9 +12,9 @@ For the tests that must not trust an emulator, and for operators who have Java. 
 import argparse
 import base64
 import signal
+import sys
 import time
 import uuid
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -172,9 +172,14 @@ def main() -> None:
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     wanted = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    with suppress(KeyboardInterrupt), ApacheKafka.start(wanted.dir, brokers=wanted.brokers) as kafka:
-        print(kafka.bootstrap, flush=True)
-        kafka.watch()
+    try:
+        with ApacheKafka.start(wanted.dir, brokers=wanted.brokers) as kafka:
+            print(kafka.bootstrap, flush=True)
+            kafka.watch()
+    except KeyboardInterrupt:
+        return
+    except (ApacheKafkaMissing, ApacheKafkaFailed, ValueError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

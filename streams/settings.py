@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     sink_within_ms: Annotated[
         int, Field(ge=10, le=60_000, description="how old a row may get before it is inserted")
     ] = 300
+    simulator: Annotated[
+        str, Field(description="URL of the payee simulator, whose book the audit compares; empty: none")
+    ] = ""
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
     @property

@@ -62,25 +62,35 @@ def send(producer: Producer, topic: str, *values: bytes, **message: object) -> l
     return delivered
 
 
-def read(bootstrap: str, topic: str, *, isolation: str = "read_committed") -> list[Message]:
-    """Everything a reader of this isolation sees now, partition after partition, from the first record to the end."""
+def read(bootstrap: str, topic: str, *, isolation: str = "read_committed", past_open: bool = True) -> list[Message]:
+    """Every record that a reader of this isolation sees, partition after partition.
+
+    A committed transaction shows a moment after its commit was answered, when its markers are written. So what still
+    looks open at the end is waited for, unless `past_open` is False.
+    """
     settings: Settings = {"isolation.level": isolation, "enable.partition.eof": True, "enable.auto.commit": False}
     with a_consumer(bootstrap, f"reader-{uuid.uuid4().hex[:12]}", settings) as consumer:
-        partitions = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        unread = set(consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions)
+        consumer.assign([TopicPartition(topic, number, 0) for number in unread])
         messages: list[Message] = []
-        unread = set(partitions)
         deadline = time.monotonic() + TIMEOUT_S
         while unread:
             message = consumer.poll(max(0.0, deadline - time.monotonic()))
             assert message is not None, f"partitions {unread} of {topic} have no end after {TIMEOUT_S:.0f} s"
             if (error := message.error()) is None:
                 messages.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                unread.discard(message.partition() or 0)
-            elif not error.retriable():
+            elif error.code() != KafkaError._PARTITION_EOF:
                 raise KafkaException(error)
+            elif not past_open or _is_the_end(consumer, message):
+                unread.discard(message.partition() or 0)
     return sorted(messages, key=lambda message: (message.partition() or 0, message.offset() or 0))
+
+
+def _is_the_end(consumer: Consumer, reached: Message) -> bool:
+    """Whether nothing, seen or unseen, lies behind the place that was reached."""
+    partition = TopicPartition(reached.topic() or "", reached.partition() or 0)
+    _low, high = consumer.get_watermark_offsets(partition, cached=True)
+    return (reached.offset() or 0) >= high
 
 
 def values(messages: list[Message]) -> list[bytes | None]:

@@ -122,8 +122,8 @@ def a_place(
     *,
     book: str = "A",
     by: str = TERMINAL_KID,
-    payee: Payee | None | Literal["default"] = "default",
-    tariff: Tariff | None | Literal["default"] = "default",
+    payee: Payee | Literal["default"] | None = "default",
+    tariff: Tariff | Literal["default"] | None = "default",
     **order_changes: Any,
 ) -> Place:
     """A verified order; payee=None and tariff=None say that there is none."""

@@ -15,6 +15,6 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 set_hypothesis_home_dir(Path(__file__).parent.parent / "var" / "hypothesis")
 _COMMON = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("default", _COMMON, max_examples=60, stateful_step_count=40)
+settings.register_profile("default", _COMMON, max_examples=100, stateful_step_count=40)
 settings.register_profile("long", _COMMON, max_examples=2_500, stateful_step_count=100)
 settings.load_profile(PROFILE)

@@ -122,7 +122,7 @@ def test_a_million_rows_come_in_blocks(client: Client) -> None:
 def test_a_failure_halfway_through_a_stream_is_no_short_result(client: Client) -> None:
     with (
         pytest.raises(StreamFailureError, match="FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"),
-        client.query_row_block_stream("SELECT throwIf(number = 900000) FROM numbers(1000000)") as stream,
+        client.query_row_block_stream("SELECT number, throwIf(number = 900000) FROM numbers(1000000)") as stream,
     ):
         for _ in stream:
             pass

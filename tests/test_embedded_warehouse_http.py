@@ -75,6 +75,7 @@ def test_a_result_has_the_format_asked_for(
 
 def test_an_answer_has_the_headers_clients_look_for(http: httpx.Client) -> None:
     answer = ask(http, "SELECT number FROM numbers(3) FORMAT JSON", query_id="mine")
+    assert json.loads(ask(http, "SELECT number FROM numbers(3)").headers["X-ClickHouse-Summary"])["read_rows"] == "3"
     assert answer.json()["data"] == [{"number": 0}, {"number": 1}, {"number": 2}]
     assert answer.headers["X-ClickHouse-Query-Id"] == "mine"
     assert answer.headers["X-ClickHouse-Format"] == "JSON"
@@ -101,6 +102,8 @@ def test_parameters_and_settings_come_in_the_url(http: httpx.Client) -> None:
         == "158"
     )
     assert ask(http, "SELECT {a:UInt8}").headers["X-ClickHouse-Exception-Code"] == "456"
+    assert http.get("/?query=SELECT+{a:String}&param_a=%FF").headers["X-ClickHouse-Exception-Code"] == "408"
+    assert http.get("/?query=SELECT+hex('%FF')").text == "FF\n"
 
 
 def test_a_request_without_a_session_leaves_nothing_behind(http: httpx.Client) -> None:
@@ -220,6 +223,8 @@ def test_a_failure_halfway_is_marked_in_the_answer(http: httpx.Client) -> None:
     assert answer.status_code == 200
     assert answer.text.endswith(f" {tag}\r\n__exception__\r\n")
     assert f"\r\n__exception__\r\n{tag}\r\nCode: 395. DB::Exception: " in answer.text
+    early = ask(http, "SELECT throwIf(number = 150000) FROM numbers(200000)")
+    assert (early.status_code, early.headers["X-ClickHouse-Exception-Code"]) == (500, "395")
     whole = ask(http, "SELECT throwIf(number = 900000) FROM numbers(1000000)", wait_end_of_query="1")
     assert (whole.status_code, whole.headers["X-ClickHouse-Exception-Code"]) == (500, "395")
 

@@ -80,36 +80,29 @@ def test_only_entries_about_payments_say_where_a_payment_stands() -> None:
     assert payment_rows(HERE, Bookkeeper().deposit("S", 100)) == []
 
 
-NO_STATE = (-1, "", 0, 0, "")
-NO_ANSWER = (-1, "", "", "", "", "")
-
-
 @pytest.mark.parametrize(
-    ("kind", "standing", "held_at", "final_at"),
+    ("kind", "state", "final_at"),
     [
-        (EntryKind.HELD, (41, "HELD", NOON, 0, ""), NOON, 0),
-        (EntryKind.UNKNOWN, (41, "UNKNOWN", NOON, 0, ""), 0, 0),
-        (EntryKind.MANUAL, (41, "MANUAL", NOON, 0, ""), 0, 0),
-        (EntryKind.DEFERRED, NO_STATE, 0, 0),
-        (EntryKind.POSTED, (41, "POSTED", NOON, 0, ""), 0, NOON),
-        (EntryKind.VOIDED, (41, "VOIDED", NOON, 0, ""), 0, NOON),
-        (EntryKind.DECLINED, (41, "DECLINED", NOON, 0, ""), 0, NOON),
+        (EntryKind.HELD, "HELD", 0),
+        (EntryKind.DEFERRED, "HELD", 0),
+        (EntryKind.UNKNOWN, "UNKNOWN", 0),
+        (EntryKind.MANUAL, "MANUAL", 0),
+        (EntryKind.POSTED, "POSTED", NOON + 5),
+        (EntryKind.VOIDED, "VOIDED", NOON + 5),
+        (EntryKind.DECLINED, "DECLINED", NOON + 5),
     ],
 )
-def test_what_an_entry_says_about_the_state(
-    kind: EntryKind, standing: tuple[Any, ...], held_at: int, final_at: int
-) -> None:
-    entry = Bookkeeper().entry(kind, payment=facts(), tries=2, deferrals=1, due_at=NOON + 5)
+def test_where_a_payment_stands_after_an_entry(kind: EntryKind, state: str, final_at: int) -> None:
+    entry = Bookkeeper().entry(kind, payment=facts(), at=NOON + 5, tries=2, deferrals=1, due_at=NOON + 9, outcome=PAID)
     (row,) = (named(PAYMENT_STATES, row) for row in payment_rows(HERE, entry))
-    assert row["standing"] == standing
-    assert (row["held_at"], row["final_at"]) == (held_at, final_at)
-    assert row["progress"] == (41, 2, 1, NOON + 5)
-    assert row["answer"] == NO_ANSWER
+    assert (row["state"], row["final_at"], row["changed_at"], row["held_at"]) == (state, final_at, NOON + 5, NOON)
+    assert (row["tries"], row["deferrals"], row["due_at"]) == (2, 1, NOON + 9)
+    assert (row["outcome_verdict"], row["outcome_code"], row["provider_ref"]) == ("PAID", "0", "prv-1")
 
 
-def test_an_answer_is_kept_with_the_offset_that_makes_it_the_newest() -> None:
-    (row,) = payment_rows(HERE, Bookkeeper().entry(EntryKind.POSTED, payment=facts(), outcome=PAID))
-    assert named(PAYMENT_STATES, row)["answer"] == (41, "pay", "PAID", "0", "prv-1", "thank you")
+def test_a_payment_that_held_nothing_has_no_time_of_it() -> None:
+    (row,) = payment_rows(HERE, Bookkeeper().decline(facts(held=0)))
+    assert named(PAYMENT_STATES, row)["held_at"] == 0
 
 
 def test_a_reject_keeps_its_bytes_and_its_story() -> None:

@@ -30,7 +30,7 @@ CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 4.0  # below the 5 s of Apache, the first to hang up: a pay on a line just hung up is an unclear one
 
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "kassa"}
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.ASCII | re.IGNORECASE)
+_CHARSET = re.compile(rb"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +158,12 @@ def _is_cancelled() -> bool:
 
 
 async def _whole(response: httpx.Response, stream: httpx.AsyncByteStream) -> HttpReply:
-    headers = response.headers
-    if headers.get("content-encoding", "identity") != "identity":
-        raise OutcomeUnknown("reply-encoded", "the reply is compressed, which was not asked for")
+    charset = ""
+    for name, value in response.headers.raw:
+        if name.lower() == b"content-type":
+            charset = _charset(value)
+        elif name.lower() == b"content-encoding" and value.lower() != b"identity":
+            raise OutcomeUnknown("reply-encoded", "the reply is compressed, which was not asked for")
     body = bytearray()
     try:
         async with aclosing(cast(AsyncGenerator[bytes, None], stream.__aiter__())) as chunks:
@@ -172,5 +175,9 @@ async def _whole(response: httpx.Response, stream: httpx.AsyncByteStream) -> Htt
         raise OutcomeUnknown("reply-cut", f"the reply broke off: {type(error).__name__}") from None
     if len(body) > MAX_REPLY_BYTES:
         raise OutcomeUnknown("reply-too-large", f"the reply is longer than {MAX_REPLY_BYTES} bytes")
-    charset = _CHARSET.search(headers.get("content-type", ""))
-    return HttpReply(response.status_code, charset[1] if charset else "", bytes(body))
+    return HttpReply(response.status_code, charset, bytes(body))
+
+
+def _charset(content_type: bytes) -> str:
+    found = _CHARSET.search(content_type)
+    return found[1].decode("ascii") if found else ""

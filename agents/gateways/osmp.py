@@ -67,12 +67,11 @@ def query(step: Step, facts: PaymentFacts, zone: tzinfo = UTC) -> str:
     (_, account), *further = facts.subscriber.items()
     if clash := RESERVED.intersection(name for name, _ in further):
         raise NotSent("bad-field", f"the payee's field {min(clash)!r} has the name of a parameter of the protocol")
-    parameters = [("command", step), ("txn_id", str(facts.txn))]
-    if step == "pay":
-        parameters.append(("txn_date", f"{ms_instant(facts.received_at).astimezone(zone):%Y%m%d%H%M%S}"))
-    parameters += [("account", account), ("sum", str(Money(facts.amount, facts.currency)))]
+    at = ms_instant(facts.received_at).astimezone(zone)
+    date = f"&txn_date={at:%Y%m%d%H%M%S}" if step == "pay" else ""
     try:
-        return urlencode(parameters + further, quote_via=quote)
+        asked = f"command={step}&txn_id={facts.txn}{date}&account={quote(account, safe='')}&sum={_sum(facts)}"
+        return f"{asked}&{urlencode(further, quote_via=quote)}" if further else asked
     except UnicodeEncodeError:
         raise NotSent("bad-field", "a field of the subscriber cannot be written in UTF-8") from None
 
@@ -93,7 +92,14 @@ def judge(step: Step, facts: PaymentFacts, reply: HttpReply, fatal: frozenset[in
     return GatewayOutcome(step, verdict, str(said.result), said.provider_ref, said.comment)
 
 
+def _sum(facts: PaymentFacts) -> str:
+    """The amount as the protocol writes it: major units, a dot, the currency's decimals."""
+    return str(Money(facts.amount, facts.currency))
+
+
 def _is_amount(text: str, facts: PaymentFacts) -> bool:
+    if text == _sum(facts):
+        return True
     try:
         return Money.parse(text, facts.currency).minor == facts.amount
     except ValueError:  # MoneyError, and Python's own for thousands of digits

@@ -1,0 +1,160 @@
+"""The whole audit, from the first look at Kafka to the last row of the warehouse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from pydantic import ValidationError
+
+from console.audit_arrivals import Arrivals, Quarantine, command_of, made_up, payment_of
+from console.audit_core import CoreFold, compare_balances
+from console.audit_ledger import LedgerAudit
+from console.audit_payee import GatewayAddresses, PayeeAudit, books
+from console.audit_payments import PaymentAudit
+from console.audit_reading import Record, committed, read, spans
+from console.audit_report import CATALOGUE, Check, Report
+from console.audit_warehouse import Ends, WarehouseAudit
+from schemas.entry import Entry
+from sinks.warehouse import connect
+from streams.compacted import read_all
+from streams.settings import Settings
+from streams.topics import BALANCES, COMMANDS, LEDGER, PAYMENTS, REJECTS
+
+_BALANCES_S = 60.0
+
+Passed = dict[str, dict[int, int]]
+
+
+# Is told what is being looked at, and how many things of it were.
+Watching = Callable[[str, int], None]
+
+
+def _unwatched(what: str, count: int) -> None:
+    pass
+
+
+class Audit:
+    """One audit. Everything is read after the workers' offsets, so that what they have passed must be there."""
+
+    def __init__(self, settings: Settings, watching: Watching = _unwatched) -> None:
+        self._settings = settings
+        self._watching = watching
+        self._readable = Check("ledger.readable")
+        self._partitions: list[int] = []
+        self._ends = Ends()
+        self._gateways = GatewayAddresses()
+        self.ledger = LedgerAudit()
+        self.payments = PaymentAudit()
+        self.core = CoreFold()
+
+    def run(self, simulator: str | None, wait_s: float) -> list[Check]:
+        began_at = time.time_ns() // 1_000_000
+        client = connect(self._settings)
+        try:
+            self._partitions = sorted(spans(self._settings, LEDGER))
+            passed = {topic.name: committed(self._settings, topic) for topic in (PAYMENTS, COMMANDS)}
+            self._read_ledger()
+            checks = [*self._ledger_checks(), self._balances(), *self._arrivals(passed)]
+            checks += self._warehouse(WarehouseAudit(self._settings, client, self._partitions, self._ends), wait_s)
+        finally:
+            client.close()
+        return checks + (self._payees(simulator, began_at) if simulator else [])
+
+    def _read_ledger(self) -> None:
+        for partition in self._partitions:
+            self.core.begin(partition, self.ledger, self.payments)
+            for record in self._counted("ledger", read(self._settings, LEDGER, partition)):
+                self._readable.looked_at += 1
+                if (entry := self._entry(record)) is not None:
+                    self._see(partition, record.offset, entry)
+            self.core.end(self.ledger, self.payments)
+
+    def _entry(self, record: Record) -> Entry | None:
+        place = f"partition {record.partition} offset {record.offset}"
+        try:
+            entry = Entry.decode(record.value or b"")
+        except ValidationError as error:
+            why = error.errors(include_url=False, include_input=False)[0]
+            self._readable.fail(f"{place}: not an entry: {'.'.join(map(str, why['loc']))} {why['msg']}")
+            return None
+        if record.key != entry.book.encode():
+            self._readable.fail(f"{place}: entry of book {entry.book} under the key {record.key!r}")
+        return entry
+
+    def _see(self, partition: int, offset: int, entry: Entry) -> None:
+        self.ledger.see(partition, offset, entry)
+        self.payments.see(partition, offset, entry)
+        self.core.see(partition, offset, entry)
+        self._gateways.see(entry)
+        self._ends.reached("entries", partition, offset)
+        if entry.legs:
+            self._ends.reached("legs", partition, offset)
+        if entry.payment is not None:
+            self._ends.reached("payment_states", partition, offset)
+
+    def _ledger_checks(self) -> list[Check]:
+        return [self._readable, *self.ledger.checks(), *self.payments.checks(self.ledger), self.core.check]
+
+    def _balances(self) -> Check:
+        return compare_balances(read_all(self._settings, BALANCES, _BALANCES_S), self.ledger)
+
+    def _arrivals(self, passed: Passed) -> list[Check]:
+        quarantine = Quarantine()
+        for record in self._counted("rejects", read(self._settings, REJECTS, 0)):
+            quarantine.see(record)
+            self._ends.reached("rejects", 0, record.offset)
+        orders = Arrivals(PAYMENTS.name, payment_of, self.payments.payments, quarantine, passed[PAYMENTS.name])
+        commands = Arrivals(COMMANDS.name, command_of, self.payments.commands, quarantine, passed[COMMANDS.name])
+        sources = []
+        for topic, source in ((PAYMENTS, orders), (COMMANDS, commands)):
+            there = spans(self._settings, topic)
+            for partition in there:
+                source.see(self._counted(topic.name, read(self._settings, topic, partition)))
+            sources.append((source, there))
+        origins = {(source.topic, partition): span for source, there in sources for partition, span in there.items()}
+        return [orders.finish(), commands.finish(), made_up(sources), quarantine.finish(origins)]
+
+    def _warehouse(self, warehouse: WarehouseAudit, wait_s: float) -> list[Check]:
+        self._watching("waiting for the warehouse", 0)
+        behind = warehouse.wait(wait_s)
+        entries, legs = warehouse.ledger_rows(self._counter("entries in the warehouse"))
+        entries.note = behind
+        self._watching("payments in the warehouse", len(self.payments.index))
+        found = [entries, legs, warehouse.payments(self.payments.index)]
+        return [*found, warehouse.rejects(), warehouse.trial_balance(self.ledger)]
+
+    def _payees(self, simulator: str, began_at: int) -> list[Check]:
+        audit = PayeeAudit(self.payments.index, self._gateways.at(simulator), began_at)
+        for paid in books(simulator):
+            audit.see(paid)
+        return audit.checks()
+
+    def _counted(self, what: str, records: Iterator[Record]) -> Iterator[Record]:
+        count = self._counter(what)
+        for record in records:
+            yield record
+            count(1)
+
+    def _counter(self, what: str) -> Callable[[int], None]:
+        seen = 0
+
+        def count(more: int) -> None:
+            nonlocal seen
+            seen += more
+            if seen % 10_000 == 0:
+                self._watching(what, seen)
+
+        return count
+
+
+def run_audit(settings: Settings, *, simulator: str | None, wait_s: float, watching: Watching = _unwatched) -> Report:
+    """Audit what these settings lead to. wait_s: how long the warehouse may take to reach the ledger's end, seconds.
+
+    Raises KafkaException, TopicUnreadable, WarehouseAway, WarehouseRefused, NoSimulator when it cannot look.
+    """
+    started = time.monotonic()
+    order = list(CATALOGUE)
+    checks = Audit(settings, watching).run(simulator, wait_s)
+    checks.sort(key=lambda check: order.index(check.name))
+    return Report(checks, time.monotonic() - started)

@@ -1,0 +1,320 @@
+"""The command line without a broker: help, bad input and bad settings, each answered by one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from console import broker, context, explain
+from console.amounts import basis_points, calendar_day, minor_units, named_values, percentage
+from console.cli import app, main
+from console.errors import BadInput, NoAnswer, NotFinal, Refused
+from console.fees import fee_on_top
+from console.numbers import fresh_id, number_file, reserve_numbers
+from console.repeats import remembered
+from schemas.money import MoneyError
+from schemas.tariff import Fee, Tariff
+from streams.keyring import ensure_terminal_key
+from streams.settings import Settings
+from tests.builders import a_tariff, an_order, set_tariff
+
+KASSA = Path(sys.executable).with_name("kassa")
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine on which nothing of Kassa is set up yet."""
+    for name in [name for name in os.environ if name.startswith("KASSA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """(exit code, the line on stderr)."""
+    code = main(arguments)
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert said.count("\n") == (1 if code else 0), said
+    return code, said.strip()
+
+
+# --- what is asked wrongly
+
+PAY = ["pay", "--terminal", "k", "--payee", "p", "--to", "1"]
+ADD = ["add", "p", "--gateway", "g", "--field"]
+ANYWHERE = [
+    (["nonsense"], "No such command 'nonsense'"),
+    (["agent", "oepn", "A"], "Did you mean 'open'?"),
+    (["agent", "open"], "Missing argument 'AGENT'"),
+    (["agent", "open", "A", "--overdarft", "5"], "No such option: --overdarft"),
+    (["agent", "open", "A", "--funding", "gift"], "'gift' is not one of 'own', 'shared'"),
+    (["agent", "deposit", "A", "10.00"], "Missing option '--document'"),
+    (PAY, "Missing option '--amount'"),
+    ([*PAY, "--amount", "1", "--number", "0"], "Invalid value for '--number'"),
+    (["fleet", "--count", "many"], "Invalid value for '--count': Input should be a valid integer"),
+    (["fleet", "--count", "-5"], "Invalid value for '--count': Input should be greater"),
+    (["terminal", "enroll", "k", "--agent", "A", "--algorithm", "HS256"], "is not one of 'EdDSA', 'ES256'"),
+    (["agent", "list"], "no broker is known"),
+    (["worker"], "no broker is known"),
+    (["sink"], "no broker is known"),
+    (["payment", "show", "kiosk-7.12"], "no broker is known"),
+    (["payment", "resolve", "kiosk-7.12", "--evidence", "letter"], "--paid (the payee has the money) or --not-paid"),
+    (["registry", "build", "--payee", "mobile"], "no warehouse is known"),
+]  # fmt: skip
+
+# With a broker known, but not asked: these are found out before.
+AMOUNTS = [
+    ("gateway", ["add", "osmp", "--url", "ftp://payee"], "url: string should match pattern"),
+    ("gateway", ["add", "o/smp", "--url", "http://payee"], "id: string should match pattern"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--retry-budget", "0"], "budget: input should be greater"),
+    ("payee", [*ADD, "phone", "--max", "10"], "is not NAME:PATTERN[:TITLE]"),
+    ("payee", [*ADD, "phone:[", "--max", "10"], "not a regular expression"),
+    ("payee", [*ADD, "P:x", "--max", "10"], "name: string should match pattern"),
+    ("payee", [*ADD, "phone:x", "--max", "10,50"], "'10,50' is not an amount in RUB"),
+    ("payee", [*ADD, "phone:x", "--max", "0"], "max_amount: input should be greater"),
+    ("payee", [*ADD, "phone:x", "--max", "1", "--currency", "XXX"], "unknown currency"),
+    ("payee", [*ADD, "phone:x", "--max", "1", "--time-zone", "Mars"], "unknown time zone"),
+    ("fleet", ["--bad", "0.5"], "'0.5' is not a percentage"),
+    ("agent", ["open", "A", "--overdraft", "1e3"], "'1e3' is not an amount in RUB"),
+    ("agent", ["open", "A", "--overdraft", "9" * 5000], "longer than any amount"),
+    ("agent", ["open", "A", "--overdraft", "10000000000.01"], "above the largest single amount"),
+    ("agent", ["open", "A", "--currency", "rub"], "unknown currency 'rub'"),
+    ("agent", ["open", "-A-"], "No such option: -A"),
+    ("agent", ["open", "A b"], "string should match pattern"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "says"), ANYWHERE, ids=[" ".join(arguments) for arguments, _ in ANYWHERE])
+def test_what_is_asked_wrongly_is_answered_by_one_line(capsys: Any, arguments: list[str], says: str) -> None:
+    code, said = ran(capsys, *arguments)
+    assert (code, says in said) == (2, True), said
+
+
+@pytest.mark.parametrize(("group", "arguments", "says"), AMOUNTS, ids=[f"{row[0]} {row[2]}" for row in AMOUNTS])
+def test_a_value_that_cannot_be_used_is_named(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch, group: str, arguments: list[str], says: str
+) -> None:
+    monkeypatch.setenv("KASSA_KAFKA", "127.0.0.1:1")
+    code, said = ran(capsys, group, *arguments)
+    assert (code, says in said) == (2, True), said
+
+
+@pytest.mark.parametrize(
+    ("toml", "env", "says"),
+    [
+        ("batch_max = 0", {}, "settings: batch_max: input should be greater than or equal to 1 (got '0')"),
+        ("batch_max = 'x'", {}, "batch_max: input should be a valid integer"),
+        ("btach_max = 5", {}, "btach_max: extra inputs are not permitted"),
+        ("batch_max = ", {}, "kassa.toml is not TOML"),
+        ("", {"KASSA_PARTITIONS": "none"}, "partitions: input should be a valid integer"),
+        ("", {"KASSA_LOG_LEVEL": "loud"}, "log_level: string should match pattern"),
+        ("", {"KASSA_CONFIG": "/no/such.toml"}, "KASSA_CONFIG=/no/such.toml: there is no such file"),
+    ],
+)
+def test_a_bad_setting_is_named(
+    machine: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, toml: str, env: dict[str, str], says: str
+) -> None:
+    (machine / "kassa.toml").write_text(toml)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    code, said = ran(capsys, "agent", "list")
+    assert (code, says in said) == (2, True), said
+
+
+def test_a_password_is_not_printed(machine: Path, capsys: Any) -> None:
+    (machine / "kassa.toml").write_text("clickhouse_password = 4711")
+    code, said = ran(capsys, "agent", "list")
+    assert (code, "clickhouse_password" in said, "4711" in said) == (2, True, False)
+
+
+def test_a_misspelt_variable_is_pointed_out(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KASSA_BTACH_MAX", "5")
+    assert context.misspelt_variables() == ["KASSA_BTACH_MAX is not a setting: did you mean KASSA_BATCH_MAX?"]
+
+
+def test_init_makes_keys_also_where_no_broker_is_known_yet(machine: Path, capsys: Any) -> None:
+    code, said = ran(capsys, "init")
+    assert (code, "topics not made: no broker is known" in said) == (2, True)
+    assert (machine / "var/keys/server.pub.json").exists()
+
+
+def test_a_broker_that_is_not_there_is_named(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KASSA_KAFKA", "127.0.0.1:1")
+    monkeypatch.setattr(broker, "_TIME_OUT_S", 0.2)
+    code, said = ran(capsys, "worker")
+    assert (code, "no broker answers at 127.0.0.1:1" in said) == (2, True)
+
+
+def test_a_mistake_of_ours_is_not_dressed_up_as_the_user_s() -> None:
+    assert explain.explain(KeyError("books")) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "says"),
+    [
+        (
+            Refused("payment k.1", 220, retryable=True),
+            1,
+            "payment k.1: 220 the agent lacks funds; the same request may",
+        ),
+        (Refused("agent.open 7", 300, "tree A is already open"), 1, "agent.open 7: 300 tree A is already open"),
+        (
+            Refused("payment k.1", 4, "field phone"),
+            1,
+            "4 the subscriber's number does not have the payee's format (field",
+        ),
+        (NoAnswer("no worker"), 2, "no worker"),
+        (NotFinal("k.1 is HELD"), 3, "k.1 is HELD"),
+    ],
+)
+def test_exit_codes_tell_a_refusal_from_a_failure(error: Any, exit_code: int, says: str) -> None:
+    assert (error.exit_code, says in str(error)) == (exit_code, True), str(error)
+
+
+# --- help
+
+
+def _commands(group: Any, path: str = "kassa") -> dict[str, Any]:
+    if not hasattr(group, "commands"):
+        return {path: group}
+    below = [_commands(command, f"{path} {name}") for name, command in group.commands.items()]
+    return {path: group} | {name: command for some in below for name, command in some.items()}
+
+
+def test_every_command_explains_itself() -> None:
+    from typer.main import get_command
+
+    commands = _commands(get_command(app))
+    assert [name for name, command in commands.items() if not (command.help or "").strip()] == []
+    shown = CliRunner().invoke(app, ["pay", "--help"], prog_name="kassa")
+    assert (shown.exit_code, "Usage: kassa pay" in shown.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("arguments", [[], ["agent"]])
+def test_without_a_command_help_is_shown(capsys: Any, arguments: list[str]) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert ("Commands" in shown.out, shown.err) == (True, "")
+
+
+# --- the installed command
+
+
+def kassa(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KASSA_")}
+    return subprocess.run([KASSA, *arguments], env=clean | env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_installed_command_answers_with_exit_code_and_one_line() -> None:
+    shown = kassa("agent", "deposit", "A", "x")
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert shown.stderr == "kassa: Missing option '--document'. (see `kassa agent deposit --help`)\n"
+
+
+def test_the_installed_command_shows_its_help_on_stdout() -> None:
+    shown = kassa("--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "Usage: kassa" in shown.stdout
+
+
+# --- numbers and amounts
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [("950.00", "RUB", 95_000), ("950", "RUB", 95_000), ("0.5", "RUB", 50), ("7", "JPY", 7), ("1.234", "KWD", 1_234)],
+)
+def test_amounts_are_read_exactly(text: str, currency: str, minor: int) -> None:
+    assert minor_units(text, currency) == minor
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1", "1,5", "1e3", "0x10", "٣", " 1", "1.234", "NaN", "9" * 21])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(MoneyError):
+        minor_units(text, "RUB")
+
+
+@pytest.mark.parametrize(
+    ("text", "bps"), [("5%", 500), ("0.5%", 50), ("0.05 %", 5), ("100%", 10_000), ("0%", 0), ("12.34%", 1_234)]
+)
+def test_percentages_are_read_exactly(text: str, bps: int) -> None:
+    assert basis_points(text) == bps
+    assert basis_points(percentage(bps)) == bps
+
+
+@pytest.mark.parametrize("text", ["5", "5.%", "-5%", "0.005%", "101%", "5%%", "٥%", "", "1e1%"])
+def test_what_is_no_percentage_is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        basis_points(text)
+
+
+@pytest.mark.parametrize("text", ["", "today", "2026-02-30", "26-1-1", "2026-11-23T10:00"])
+def test_what_is_no_day_is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        calendar_day(text)
+
+
+@pytest.mark.parametrize("texts", [["a"], ["=1"], ["a=1", "a=2"]])
+def test_named_values_need_a_name_each(texts: list[str]) -> None:
+    with pytest.raises(BadInput):
+        named_values(texts)
+
+
+@pytest.mark.parametrize(
+    "fee",
+    [
+        Fee(),
+        Fee(rate_bps=500),
+        Fee(rate_bps=500, base="collected"),
+        Fee(rate_bps=33, min_minor=100),
+        Fee(rate_bps=777, max_minor=2_000, base="collected"),
+        Fee(min_minor=1_000),
+        Fee(rate_bps=9_999),
+    ],
+)
+def test_a_fee_put_on_top_is_the_one_the_tariff_finds_in_the_total(fee: Fee) -> None:
+    tariff = Tariff(payee="mobile", fee=fee)
+    for amount in (1, 2, 99, 100, 95_000, 95_001, 10**9 + 7):
+        found = fee_on_top(tariff, amount)
+        assert found is not None
+        assert fee.within(amount + found) == found
+
+
+def test_no_fee_fits_where_everything_put_in_is_the_fee() -> None:
+    assert fee_on_top(Tariff(payee="mobile", fee=Fee(rate_bps=10_000, base="collected")), 100) is None
+
+
+def test_running_numbers_go_on_where_they_ended(machine: Path) -> None:
+    settings = Settings(dir=machine)
+    ensure_terminal_key(settings, "kiosk-7")
+    assert [reserve_numbers(settings, "kiosk-7"), reserve_numbers(settings, "kiosk-7", 10)] == [1, 2]
+    assert reserve_numbers(settings, "kiosk-7") == 12
+    number_file(settings, "kiosk-7").write_text("twelve")
+    with pytest.raises(BadInput, match="does not hold a number"):
+        reserve_numbers(settings, "kiosk-7")
+
+
+def test_command_ids_sort_by_time_and_differ() -> None:
+    ids = [fresh_id() for _ in range(100)]
+    assert len(set(ids)) == 100
+    assert {len(one) for one in ids} == {26}
+    assert ids[0][:6] == ids[-1][:6]
+
+
+def test_an_order_repeated_under_its_id_is_the_same_to_the_last_byte(machine: Path) -> None:
+    settings = Settings(dir=machine)
+    first = an_order()
+    later = first.model_copy(update={"made_at": first.made_at.replace(year=2027)})
+    other = later.model_copy(update={"amount": 1})
+    assert [remembered(settings, one, "made_at") for one in (first, later, other)] == [first, first, other]
+    command = set_tariff(a_tariff()).command
+    again = command.model_copy(update={"issued_at": command.issued_at.replace(year=2027)})
+    assert remembered(settings, command, "issued_at") == command
+    assert remembered(settings, again, "issued_at") == command

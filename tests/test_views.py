@@ -1,0 +1,357 @@
+"""What analysts and the audit read: views and checks over hand-made ledgers."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas.entry import Entry, EntryKind
+from schemas.ids import ms_instant
+from sinks import checks
+from sinks.blocks import Block
+from sinks.columns import ENTRIES, LEGS, PAYMENT_STATES
+from sinks.comparing import LedgerRow, digests, ledger_rows
+from sinks.inserts import Inserter
+from sinks.rows import Place, entry_row, leg_rows, payment_rows
+from sinks.warehouse import rows
+from tests.sink_builders import NOON, Bookkeeper, facts
+from tests.sink_loading import load_directory, load_entries
+
+pytest_plugins = ["tests.sink_fixtures"]
+pytestmark = pytest.mark.integration
+
+
+def table(client: Client, query: str) -> list[dict[str, Any]]:
+    answer = client.query(query)
+    return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
+
+
+def payment(client: Client, id: str = "kiosk-1.1") -> dict[str, Any]:
+    (found,) = table(client, f"SELECT * FROM payments WHERE payment_id = '{id}'")
+    return found
+
+
+# --- payments
+
+
+def test_a_posted_payment_is_one_row_with_everything_known_of_it(client: Client) -> None:
+    book = Bookkeeper()
+    entries = [
+        book.hold(facts(), at=NOON),
+        book.defer(facts(), at=NOON + 1_000),
+        book.unclear(facts(), at=NOON + 2_000),
+        book.post(facts(), at=NOON + 3_000),
+    ]
+    for offset, entry in enumerate(entries):
+        load_entries(client, [entry], first_offset=offset)
+    row = payment(client)
+    assert (row["state"], row["refusal"], row["tries"], row["provider_ref"]) == ("POSTED", 0, 1, "prv-1")
+    assert (row["outcome_verdict"], row["outcome_code"], row["outcome_step"]) == ("PAID", "0", "pay")
+    assert (row["received_at"], row["held_at"]) == (ms_instant(NOON), ms_instant(NOON))
+    assert (row["final_at"], row["changed_at"], row["due_at"]) == (
+        ms_instant(NOON + 3_000),
+        ms_instant(NOON + 3_000),
+        None,
+    )
+    assert row["subscriber"] == {"phone": "9161234567"}
+    assert (row["amount"], row["fee"], row["processing"], row["held"]) == (95_000, 5_000, 950, 95_950)
+    assert [tuple(share.values()) for share in row["rewards"]] == list(facts().rewards)
+    assert (row["book"], row["agent"], row["payer_agent"], row["terminal"]) == ("A", "S", "S", "kiosk-1")
+
+
+@pytest.mark.parametrize(
+    ("steps", "state", "is_final"),
+    [
+        (["hold"], "HELD", False),
+        (["hold", "defer"], "HELD", False),
+        (["hold", "unclear"], "UNKNOWN", False),
+        (["hold", "defer", "unclear"], "UNKNOWN", False),
+        (["hold", "void"], "VOIDED", True),
+        (["decline"], "DECLINED", True),
+        (["hold", "unclear", "post"], "POSTED", True),
+    ],
+)
+def test_a_payments_state_is_what_the_last_entry_made_it(
+    client: Client, steps: list[str], state: str, is_final: bool
+) -> None:
+    book = Bookkeeper()
+    for step in steps:
+        getattr(book, step)(facts(held=0) if step == "decline" else facts())
+    load_entries(client, book.entries)
+    row = payment(client)
+    assert row["state"] == state
+    assert (row["final_at"] is not None) == is_final
+    assert (row["held_at"] is not None) == (steps[0] == "hold")
+    assert (row["due_at"] is not None) == (steps[-1] in ("defer", "unclear"))
+
+
+def test_a_payments_state_never_steps_back_however_its_rows_arrive(client: Client) -> None:
+    book = Bookkeeper()
+    for entry in (book.hold(facts()), book.unclear(facts()), book.post(facts())):
+        load_entries(client, [entry], first_offset=entry.seq)
+    _insert_late(client, Bookkeeper().hold(facts()), offset=1)
+    for merged in (False, True):
+        if merged:
+            client.command("OPTIMIZE TABLE payment_states FINAL")
+        row = payment(client)
+        assert (row["state"], row["offset"], row["provider_ref"]) == ("POSTED", 3, "prv-1")
+
+
+def _insert_late(client: Client, entry: Entry, offset: int) -> None:
+    """Insert an entry's payment state without looking: what a loader does that slept in the middle of an insert."""
+    again = payment_rows(Place(0, offset, NOON), entry)
+    Inserter(client, threading.Event()).send(Block(PAYMENT_STATES, 0, -1, offset, offset, again))
+
+
+# --- statements and balances
+
+
+def test_an_agents_statement_reads_like_a_banks(client: Client) -> None:
+    book = Bookkeeper()
+    book.deposit("S", 1_000_000)
+    book.pay(facts())
+    load_entries(client, book.entries)
+    lines = table(
+        client, "SELECT seq, amount, balance, kind, payment_id, cause_id FROM agent_statement WHERE agent = 'S'"
+    )
+    assert [tuple(line.values()) for line in lines] == [
+        (1, 1_000_000, 1_000_000, "DEPOSITED", "", "A-1"),
+        (2, -95_950, 904_050, "HELD", "kiosk-1.1", "A-2"),
+        (3, 950, 905_000, "POSTED", "kiosk-1.1", "A-3"),
+    ]
+
+
+def test_the_trial_balance_is_zero_in_every_book_and_currency(client: Client) -> None:
+    book, other = Bookkeeper("A"), Bookkeeper("B")
+    for keeper in (book, other):
+        keeper.deposit("S", 1_000_000)
+        keeper.pay(facts(1))
+        keeper.hold(facts(2))
+    other.hold(facts(3, currency="KZT"))
+    load_entries(client, book.entries, partition=0)
+    load_entries(client, other.entries, partition=1)
+    lines = table(client, "SELECT * FROM trial_balance WHERE book = 'A'")
+    assert {
+        (line["account_kind"], line["debit_turnover"], line["credit_turnover"], line["balance"]) for line in lines
+    } == {
+        ("bank", 1_000_000, 0, -1_000_000),
+        ("agent", 191_900, 1_001_425, 809_525),
+        ("hold", 95_950, 191_900, 95_950),
+        ("payee", 1_900, 95_000, 93_100),
+        ("fee", 0, 950, 950),
+        ("reward", 0, 475, 475),
+    }
+    sums = table(client, "SELECT book, currency, sum(balance) AS total FROM trial_balance GROUP BY ALL ORDER BY ALL")
+    assert [tuple(line.values()) for line in sums] == [("A", "RUB", 0), ("B", "KZT", 0), ("B", "RUB", 0)]
+
+
+# --- days
+
+
+def test_a_payees_day_ends_at_its_own_midnight(client: Client) -> None:
+    moscow_midnight = 1_773_262_800_000  # 2026-03-12 00:00:00 in Moscow
+    load_directory(client, "payees", [(b"mobile", b'{"time_zone":"Europe/Moscow"}')])
+    book = Bookkeeper()
+    book.pay(facts(1, received_at=moscow_midnight - 1))
+    book.pay(facts(2, received_at=moscow_midnight, amount=100, fee=7))
+    book.pay(facts(3, received_at=moscow_midnight, payee="unlisted"))
+    book.hold(facts(4, received_at=moscow_midnight))
+    book.decline(facts(5, received_at=moscow_midnight, held=0))
+    load_entries(client, book.entries)
+    lines = table(client, "SELECT payee, business_day, currency, payments_count, amount, fee FROM payee_day")
+    assert [tuple(line.values()) for line in lines] == [
+        ("mobile", date(2026, 3, 11), "RUB", 1, 95_000, 5_000),
+        ("mobile", date(2026, 3, 12), "RUB", 1, 100, 7),
+        ("unlisted", date(2026, 3, 11), "RUB", 1, 95_000, 5_000),  # in UTC, for want of a zone
+    ]
+
+
+# --- the directory
+
+
+def test_the_directory_shows_the_newest_record_and_no_deleted_one(client: Client) -> None:
+    first = b'{"id":"mobile","name":"Old","gateway":"osmp","currency":"RUB","time_zone":"Asia/Almaty","max_amount":500}'
+    second = first.replace(b"Old", b"New")
+    load_directory(client, "payees", [(b"mobile", first), (b"gone", first), (b"odd", b"not json")])
+    load_directory(client, "payees", [(b"mobile", second), (b"gone", None)], first=3)
+    found = table(client, "SELECT id, name, gateway, currency, time_zone, max_amount FROM payees FINAL ORDER BY id")
+    assert [tuple(line.values()) for line in found] == [
+        ("mobile", "New", "osmp", "RUB", "Asia/Almaty", 500),
+        ("odd", "", "", "", "", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "columns", "expected"),
+    [
+        (
+            "terminals",
+            b'{"id":"t","agent":"S","tree":"A","keys":[{"kid":"t:1"},{"kid":"t:2"}],"address":null}',
+            "agent, tree, address, keys",
+            ("S", "A", "", ["t:1", "t:2"]),
+        ),
+        (
+            "tariffs",
+            b'{"payee":"p","version":4,"fee":{"rate_bps":500},"processing":{"rate_bps":100},"reward":{"rate_bps":200},'
+            b'"reward_shares_bps":[5000,2500]}',
+            "version, fee_bps, processing_bps, reward_bps, reward_shares_bps",
+            (4, 500, 100, 200, [5_000, 2_500]),
+        ),
+        (
+            "gateways",
+            b'{"id":"g","protocol":"osmp","url":"https://p.example","time_out_ms":9000,"connections":15}',
+            "protocol, url, time_out_ms, connections",
+            ("osmp", "https://p.example", 9_000, 15),
+        ),
+        ("operators", b'{"id":"o","keys":[{"kid":"o:1"}]}', "keys", (["o:1"],)),
+    ],
+)
+def test_directory_records_are_readable_as_columns(
+    client: Client, name: str, value: bytes, columns: str, expected: tuple[Any, ...]
+) -> None:
+    load_directory(client, name, [(b"x", value)])
+    assert rows(client, f"SELECT {columns} FROM {name} FINAL") == [expected]
+
+
+# --- checks
+
+
+def a_sound_book() -> Bookkeeper:
+    book = Bookkeeper("A")
+    book.open_agent("S")
+    book.deposit("S", 1_000_000)
+    book.pay(facts(1))
+    book.hold(facts(2))
+    book.hold(facts(3))
+    book.void(facts(3))
+    book.decline(facts(4, held=0))
+    return book
+
+
+def faults(client: Client) -> dict[str, int]:
+    """How many faults each check finds, where it finds any."""
+    found = {
+        "chains": len(checks.broken_chains(client)),
+        "unbalanced": len(checks.unbalanced_entries(client)),
+        "totals": sum(total.total != 0 for total in checks.totals(client)),
+        "holds": len(checks.hold_mismatches(client)),
+        "books": len(checks.book_gaps(client)),
+        "incomplete": len(checks.incomplete_entries(client)),
+        "stale": len(checks.stale_payments(client)),
+        "duplicates": len(checks.physical_duplicates(client)),
+    }
+    return {name: count for name, count in found.items() if count}
+
+
+def test_a_sound_ledger_has_no_faults(client: Client) -> None:
+    load_entries(client, a_sound_book().entries)
+    assert faults(client) == {}
+    (total,) = checks.totals(client)
+    assert (total.currency, total.total) == ("RUB", 0)
+
+
+def _leg_changed(entries: list[Entry], at: int, leg: int, **changes: Any) -> list[Entry]:
+    legs = list(entries[at].legs)
+    legs[leg] = replace(legs[leg], **changes)
+    return [*entries[:at], replace(entries[at], legs=tuple(legs)), *entries[at + 1 :]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (lambda e: _leg_changed(e, 3, 4, balance=1), {"chains": 2}),  # this leg, and the next after it
+        (lambda e: _leg_changed(e, 3, 1, amount=95_001), {"chains": 1, "unbalanced": 1, "totals": 1}),
+        (lambda e: _leg_changed(e, 3, 2, seq=2), {"chains": 1}),
+        (lambda e: [*e[:2], *e[4:]], {"chains": 2, "books": 1}),  # lost: a payment's entries
+        (lambda e: [*e, e[-1]], {"books": 1}),  # decided twice
+        (lambda e: [*e[:6], replace(e[6], legs=()), e[7]], {"holds": 1}),  # voided, and the hold not released
+    ],
+    ids=["balance", "amount", "seq", "lost", "twice", "hold kept"],
+)
+def test_every_fault_is_found(client: Client, spoil: Any, found: dict[str, int]) -> None:
+    load_entries(client, spoil(a_sound_book().entries))
+    assert faults(client) == found
+
+
+def test_rows_missing_in_one_table_are_found(client: Client) -> None:
+    entries = a_sound_book().entries
+    load_entries(client, entries)
+    client.command("ALTER TABLE legs DELETE WHERE offset = 3 AND leg_no = 7 SETTINGS mutations_sync = 1")
+    client.command("ALTER TABLE payment_states DELETE WHERE offset = 3 SETTINGS mutations_sync = 1")
+    (incomplete,) = checks.incomplete_entries(client)
+    assert (incomplete.offset, incomplete.legs_due, incomplete.legs) == (3, 7, 6)
+    (stale,) = checks.stale_payments(client)
+    assert (stale.payment_id, stale.state_offset, stale.entry_offset) == ("kiosk-1.1", -1, 3)
+
+
+def test_a_book_on_two_partitions_is_found(client: Client) -> None:
+    entries = a_sound_book().entries
+    load_entries(client, entries[:2], partition=0)
+    load_entries(client, entries[2:], partition=1)
+    (gap,) = checks.book_gaps(client)
+    assert (gap.book, gap.partitions, gap.entries, gap.last_seq) == ("A", 2, 8, 8)
+
+
+def test_doubled_rows_are_found_and_hidden_from_readers(client: Client) -> None:
+    entries = a_sound_book().entries
+    load_entries(client, entries)
+    blind = Inserter(client, threading.Event())
+    again = [(Place(0, n, e.at), e) for n, e in enumerate(entries[:4])]
+    blind.send(Block(ENTRIES, 0, -1, 0, 3, [entry_row(place, entry) for place, entry in again]))
+    blind.send(Block(LEGS, 0, -1, 1, 3, [row for place, entry in again for row in leg_rows(place, entry)]))
+    assert faults(client) == {"duplicates": 2}
+    assert [(d.table, d.partition, d.rows - d.distinct) for d in checks.physical_duplicates(client)] == [
+        ("entries", 0, 4),
+        ("legs", 0, 11),
+    ]
+
+
+# --- the ledger read back
+
+
+def test_the_warehouse_gives_the_ledger_back_row_for_row(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sinks.comparing.STEP", 13)
+    entries = a_sound_book().entries
+    load_entries(client, entries[:5], partition=2, first_offset=10)
+    load_entries(client, entries[5:], partition=2, first_offset=100)  # a gap, as transactions leave them
+    offsets = [*range(10, 15), *range(100, 103)]
+    assert list(ledger_rows(client, 2)) == [LedgerRow.of(o, e) for o, e in zip(offsets, entries, strict=True)]
+    assert list(ledger_rows(client, 7)) == []
+
+
+def test_legs_without_an_entry_are_not_passed_over(client: Client) -> None:
+    entries = a_sound_book().entries
+    load_entries(client, entries)
+    client.command("ALTER TABLE entries DELETE WHERE offset = 2 SETTINGS mutations_sync = 1")
+    orphan = list(ledger_rows(client, 0))[2]
+    assert (orphan.offset, orphan.book, orphan.kind, len(orphan.legs)) == (2, "", "", 2)
+
+
+def test_digests_tell_two_warehouses_apart(client: Client) -> None:
+    entries = a_sound_book().entries
+    load_entries(client, entries, partition=0)
+    load_entries(client, _leg_changed(entries, 3, 4, balance=1), partition=1)
+    same, other = digests(client)
+    assert (same.entries, same.legs, same.first_offset, same.last_offset) == (8, 17, 0, 7)
+    assert same.entries_digest == other.entries_digest
+    assert same.legs_digest != other.legs_digest
+
+
+def test_kinds_that_set_no_state_are_few() -> None:
+    """A new payment kind must be looked at: is it a state, or does it leave the state as it was?"""
+    assert {kind for kind in EntryKind if kind.value not in _STATES} == {
+        EntryKind.DEFERRED,
+        EntryKind.AGENT_OPENED,
+        EntryKind.LIMIT_SET,
+        EntryKind.DEPOSITED,
+        EntryKind.DIRECTORY_SET,
+        EntryKind.REFUSED,
+    }
+
+
+_STATES = {"HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}
