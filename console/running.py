@@ -9,8 +9,6 @@ from console.context import broker_settings, load_settings
 from console.errors import BadInput, NoBroker
 from console.output import say
 from streams.keyring import ensure_operator_key, ensure_server_key, load_trusted, owned, server_key_file
-from streams.logs import configure_logs
-from streams.logs import configure_logs
 from streams.settings import Settings
 from streams.topics import ALL, create_or_verify
 
@@ -83,8 +81,6 @@ def _tables(settings: Settings) -> None:
     from sinks.migrations import migrate  # ClickHouse's client takes half a second to import
     from sinks.warehouse import open_warehouse
 
-    # Only people's lines here: what was applied is said below.
-    configure_logs("warning")
     client = open_warehouse(settings)
     try:
         applied = migrate(client, settings.database)

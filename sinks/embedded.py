@@ -225,9 +225,13 @@ def _serve(directory: Path, listener: socket.socket, ready: Path | None, parent:
 def _listener(port: int) -> socket.socket:
     """With its protocol named: asyncio sends at once (TCP_NODELAY) only where it is, or an answer takes 40 ms."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
-    listener.listen()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

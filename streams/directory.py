@@ -11,8 +11,7 @@ import threading
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from pydantic import ValidationError
 
 from schemas.envelope import VerifyingKey
@@ -22,6 +21,7 @@ from schemas.payee import Payee
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from streams.clients import reader
+from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
 from streams.topics import DIRECTORY, GATEWAYS, OPERATORS, PAYEES, TARIFFS, TERMINALS
 
@@ -87,7 +87,7 @@ class DirectoryReader:
     def __init__(self, settings: Settings, directory: Directory) -> None:
         self.directory = directory
         self._settings = settings
-        self._admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 2})
+        self._topic_ends = Ends(settings)
         self._stopping = False
         self._wake = threading.Event()
         self._moved = threading.Condition()
@@ -114,7 +114,7 @@ class DirectoryReader:
         """
         try:
             ends = self._ends(time_out_s)
-        except (KafkaException, TimeoutError) as error:
+        except EndsUnknown as error:
             log.warning("directory_ends_unknown", error=str(error))
             return False
         self._wake.set()
@@ -127,11 +127,8 @@ class DirectoryReader:
 
     def _ends(self, time_out_s: float) -> dict[str, int]:
         """Where each topic's committed records end now."""
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = {TopicPartition(topic.name, 0): latest for topic in DIRECTORY}
-        level = IsolationLevel.READ_COMMITTED
-        found = self._admin.list_offsets(asked, isolation_level=level, request_timeout=time_out_s)
-        return {place.topic: future.result(time_out_s).offset for place, future in found.items()}
+        found = self._topic_ends.now([(topic.name, 0) for topic in DIRECTORY], time_out_s)
+        return {topic: end for (topic, _), end in found.items()}
 
     def _behind(self, ends: dict[str, int]) -> dict[str, int]:
         return {name: end for name, end in ends.items() if self._position[name] < end}
@@ -143,7 +140,7 @@ class DirectoryReader:
                 self._wake.clear()
                 try:
                     self._read(consumer, self._behind(self._ends(_ANSWER_S)))
-                except (KafkaException, TimeoutError) as error:
+                except (KafkaException, EndsUnknown) as error:
                     log.warning("directory_not_read", error=str(error))
                 self._wake.wait(_LOOK_S)
         finally:

@@ -10,9 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from confluent_kafka import IsolationLevel, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
 from agents.gateways.simulator import OsmpSimulator
 from agents.gateways.simulator_faults import Behaviour
 from console import demo_network as network
@@ -22,6 +19,7 @@ from console.fleet_messages import FleetMessage, messages
 from console.fleet_world import FleetPayee, FleetTerminal, World
 from console.requests import Request
 from console.stack import Stack
+from streams.ends import Ends
 from streams.keyring import load_operator_key
 from streams.topics import LEDGER, PAYMENTS
 
@@ -33,7 +31,7 @@ class Network:
     stack: Stack
     simulator: OsmpSimulator
     fleet: list[FleetTerminal]
-    admin: AdminClient
+    ends: Ends
 
     def world(self, seed: int) -> World:
         rng = Random(seed)
@@ -55,12 +53,8 @@ class Network:
 
     def ledger_end(self) -> int:
         """How many offsets the ledger has, transaction markers included."""
-        places = [TopicPartition(LEDGER.name, number) for number in range(self.stack.settings.partitions)]
-        latest = OffsetSpec.latest()
-        found = self.admin.list_offsets(
-            {place: latest for place in places}, isolation_level=IsolationLevel.READ_COMMITTED
-        )
-        return sum(future.result(10).offset for future in found.values())
+        places = [(LEDGER.name, number) for number in range(self.stack.settings.partitions)]
+        return sum(self.ends.now(places).values())
 
 
 @contextmanager
@@ -84,7 +78,7 @@ def running_network(
                 network.deposits(enough=True),
             ):
                 carry_out(client, step, key)
-        yield Network(stack, simulator, fleet, AdminClient({"bootstrap.servers": stack.settings.kafka, "log_level": 2}))
+        yield Network(stack, simulator, fleet, Ends(stack.settings))
 
 
 def until(what: str, happens: Callable[[], bool], time_out_s: float = 60) -> None:

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, Producer, TopicPartition
 from schemas.entry import Entry
 from sinks import checks
 from sinks.comparing import LedgerRow, ledger_rows
+from sinks.warehouse import rows
 from streams.clients import producer, reader
 from streams.settings import Settings
 from streams.topics import LEDGER
@@ -104,8 +105,8 @@ def assert_loaded_once(client: Client, settings: Settings) -> None:
     """Wait for the warehouse to have the whole ledger, row for row; then nothing is stored twice or broken."""
     truth = ledger_of(settings)
     assert any(truth.values())
-    lasts = {number: rows[-1].offset for number, rows in truth.items() if rows}
-    settled = {number: [row.offset for row in rows if row.legs][-1] for number, rows in truth.items() if rows}
+    lasts = {number: those[-1].offset for number, those in truth.items() if those}
+    settled = {number: [row.offset for row in those if row.legs][-1] for number, those in truth.items() if those}
     eventually("every entry is loaded", lambda: _ends(client, "entries") == lasts)
     eventually("every leg is loaded", lambda: _ends(client, "legs") == settled)
     eventually("every payment is up to date", lambda: checks.stale_payments(client) == [])
@@ -119,7 +120,8 @@ def assert_loaded_once(client: Client, settings: Settings) -> None:
 
 
 def _ends(client: Client, table: str) -> dict[int, int]:
-    return dict(client.query(f"SELECT partition, max(offset) FROM {table} GROUP BY partition").result_rows)
+    found = rows(client, f"SELECT partition, max(offset) FROM {table} GROUP BY partition")
+    return {partition: offset for partition, offset in found}
 
 
 def start_loader(settings: Settings) -> subprocess.Popen[bytes]:
@@ -138,5 +140,12 @@ def start_loader(settings: Settings) -> subprocess.Popen[bytes]:
 
 
 _PASSED_ON = (
-    "kafka", "clickhouse", "database", "partitions", "sink_id", "sink_batch_rows", "sink_within_ms", "session_time_out_s"
-)  # fmt: skip
+    "kafka",
+    "clickhouse",
+    "database",
+    "partitions",
+    "sink_id",
+    "sink_batch_rows",
+    "sink_within_ms",
+    "session_time_out_s",
+)

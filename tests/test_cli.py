@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from console import broker, context, explain
+from console import broker, cli, context, explain
 from console.amounts import basis_points, calendar_day, minor_units, named_values, percentage
 from console.cli import app, main
 from console.errors import BadInput, NoAnswer, NotFinal, Refused
@@ -33,6 +33,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if name.startswith("KASSA_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "configure_logs", lambda level: None)  # it would bind logs to this test's stderr for good
     return tmp_path
 
 

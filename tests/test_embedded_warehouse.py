@@ -1,19 +1,13 @@
-"""The embedded warehouse through an unmodified clickhouse-connect, and its life as a process."""
+"""The embedded warehouse through an unmodified clickhouse-connect."""
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import clickhouse_connect
 import pytest
@@ -21,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 from clickhouse_connect.driver.external import ExternalData
 
-from sinks.embedded import EmbeddedWarehouse, WarehouseNotStarted, _listener
+from sinks.embedded import EmbeddedWarehouse
 
 pytestmark = pytest.mark.integration
 
@@ -50,6 +44,13 @@ def table(client: Client, request: pytest.FixtureRequest) -> str:
 
 def a_client(warehouse: EmbeddedWarehouse, **options: object) -> Client:
     return clickhouse_connect.get_client(host=warehouse.host, port=warehouse.port, **options)
+
+
+def await_true(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    give_up_at = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < give_up_at, "it did not come true in time"
+        threading.Event().wait(0.01)
 
 
 def create(client: Client, name: str) -> None:
@@ -309,77 +310,3 @@ def test_a_slow_query_holds_up_no_insert(warehouse: EmbeddedWarehouse, client: C
     client.command(f"KILL QUERY WHERE query LIKE '{forever}%' SYNC")
     slow.join(10)
     assert [error.code for error in ended] == [394]
-
-
-# --- the process ---------------------------------------------------------------------------------------------
-
-
-def await_true(condition, timeout_s: float = 20) -> None:
-    give_up_at = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < give_up_at, "it did not come true in time"
-        threading.Event().wait(0.01)
-
-
-def test_an_answered_insert_survives_kill_9(tmp_path: Path) -> None:
-    with EmbeddedWarehouse.start(tmp_path) as first, a_client(first) as client:
-        create(client, "kept")
-        for n in range(10):
-            client.insert("kept", [[n, "x"]], column_names=["a", "b"], settings={"insert_deduplication_token": str(n)})
-        first.kill()
-    with EmbeddedWarehouse.start(tmp_path) as second, a_client(second) as client:
-        assert count(client, "kept") == 10
-        client.insert("kept", [[9, "x"]], column_names=["a", "b"], settings={"insert_deduplication_token": "9"})
-        assert count(client, "kept") == 10, "the tokens are remembered too"
-
-
-def test_a_second_process_is_refused_in_one_line(warehouse: EmbeddedWarehouse, client: Client) -> None:
-    with pytest.raises(WarehouseNotStarted) as refused:
-        EmbeddedWarehouse.start(warehouse.directory)
-    assert str(refused.value).splitlines()[1:] == [
-        f"The embedded warehouse in {warehouse.directory} is in use by process {warehouse.pid}"
-    ]
-    assert client.command("SELECT 1") == 1
-
-
-def test_it_ends_well_when_asked_to(tmp_path: Path) -> None:
-    running = EmbeddedWarehouse.start(tmp_path)
-    running.stop()
-    running.stop()
-    assert running._process.returncode == 0
-    assert not (tmp_path / "warehouse.log").read_bytes()
-
-
-def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
-    program = (
-        "import os, sys, pathlib; from sinks.embedded import EmbeddedWarehouse\n"
-        f"print(EmbeddedWarehouse.start(pathlib.Path({str(tmp_path)!r})).pid, flush=True); os.read(0, 1)"
-    )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent
-    )
-    with parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        os.kill(child, 0)
-        parent.send_signal(signal.SIGKILL)
-    await_true(lambda: not alive(child))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def test_answers_are_sent_at_once() -> None:
-    """asyncio turns Nagle's algorithm off only where the protocol is named; with it each answer takes 40 ms."""
-    with _listener(0) as listener:
-        assert listener.proto == socket.IPPROTO_TCP
-
-
-def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sinks.embedded._PACKAGES", ("no_such_engine",))
-    with pytest.raises(WarehouseNotStarted, match=r"needs no_such_engine: pip install kassa\[embedded\]"):
-        EmbeddedWarehouse.start(tmp_path)
