@@ -9,7 +9,7 @@ import typer
 
 from console.amounts import minor_units
 from console.context import broker_settings
-from console.lookup import balances, find_agent
+from console.lookup import balances, find_agent, spender
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut, Tree
 from console.output import json_line, major, pairs, rows
@@ -131,20 +131,22 @@ def limit(
 
 def show(agent: AgentArgument, tree: Tree = None, as_json: AsJson = False) -> None:
     """One agent's balance, holds and limit as they are now."""
-    there = find_agent(broker_settings(), agent, tree)
+    settings = broker_settings()
+    there = find_agent(settings, agent, tree)
     if as_json:
         json_line(there.model_dump(mode="json"))
         return
+    money = spender(there, balances(settings))
     pairs(
         {
             "agent": f"{there.agent} ({there.name})",
             "tree": there.tree,
             "above": there.parent or "-",
-            "funding": there.funding,
+            "funding": "own" if money is there else f"shared: spends the money of {money.agent}",
             "balance": f"{major(there.balance, there.currency)} {there.currency}",
             "held": major(there.held, there.currency),
             "overdraft": major(there.overdraft, there.currency),
-            "available": major(there.available, there.currency),
+            "available": major(money.available, there.currency),
             "entry": f"{there.seq} at {there.at:%Y-%m-%d %H:%M:%S} UTC",
         }
     )
@@ -152,15 +154,21 @@ def show(agent: AgentArgument, tree: Tree = None, as_json: AsJson = False) -> No
 
 def list_agents(tree: Tree = None, as_json: AsJson = False) -> None:
     """All agents, tree by tree."""
-    found = [one for one in balances(broker_settings()) if tree in (None, one.tree)]
+    everyone = balances(broker_settings())
+    found = [one for one in everyone if tree in (None, one.tree)]
     if as_json:
         for one in found:
             json_line(one.model_dump(mode="json"))
         return
     columns = ("tree", "agent", "above", "name", "currency", "balance", "held", "overdraft", "available", "funding")
-    rows(columns, (_line(one) for one in found), right=("balance", "held", "overdraft", "available"))
+    rows(
+        columns,
+        (_line(one, spender(one, everyone)) for one in found),
+        right=("balance", "held", "overdraft", "available"),
+    )
 
 
-def _line(one: Balance) -> tuple[object, ...]:
-    money = (major(minor, one.currency) for minor in (one.balance, one.held, one.overdraft, one.available))
-    return (one.tree, one.agent, one.parent or "-", one.name, one.currency, *money, one.funding)
+def _line(one: Balance, money: Balance) -> tuple[object, ...]:
+    amounts = (major(minor, one.currency) for minor in (one.balance, one.held, one.overdraft, money.available))
+    funding = "own" if money is one else f"of {money.agent}"
+    return (one.tree, one.agent, one.parent or "-", one.name, one.currency, *amounts, funding)

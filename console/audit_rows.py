@@ -163,13 +163,13 @@ class Comparison:
         self._key = key
         self._found = found
         self._next = next(found, None)
-        self._last: Row | None = None
+        self._before: Row | None = None
 
     def expect(self, row: Row) -> None:
         """The next row that must be there."""
         self._check.looked_at += 1
         if row == self._next:
-            self._advance()
+            self._before, self._next = row, next(self._found, None)
             return
         key = row[: self._key]
         while self._next is not None and self._next[: self._key] < key:
@@ -178,7 +178,7 @@ class Comparison:
             self._fail(key, "missing")
             return
         self._fail(key, self._differences(row, self._next))
-        self._advance()
+        self._before, self._next = row, next(self._found, None)
 
     def end(self) -> None:
         """Nothing more is expected."""
@@ -187,14 +187,10 @@ class Comparison:
 
     def _pass_over(self, row: Row) -> None:
         key = row[: self._key]
+        is_again = self._before is not None and self._before[: self._key] == key
         self._check.looked_at += 1
-        self._fail(key, "there more than once" if key == self._last else "not on the topic")
-        self._advance()
-
-    def _advance(self) -> None:
-        if self._next is not None:
-            self._last = self._next[: self._key]
-        self._next = next(self._found, None)
+        self._fail(key, "there more than once" if is_again else "not on the topic")
+        self._before, self._next = row, next(self._found, None)
 
     def _fail(self, key: Row, what: str) -> None:
         names = " ".join(f"{column} {value}" for column, value in zip(self._columns, key, strict=False))

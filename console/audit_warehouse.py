@@ -192,7 +192,7 @@ class WarehouseAudit:
         settings = {"max_block_size": _BLOCK_ROWS}
         with translated(), self._client.query_row_block_stream(query, dict(parameters), settings=settings) as blocks:
             for block in blocks:
-                yield from map(tuple, block)
+                yield from block
 
 
 def _json(record: Record) -> dict[str, Any] | None:

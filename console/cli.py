@@ -11,6 +11,8 @@ from typer.main import get_command
 
 from console import (
     agents,
+    audit,
+    demo,
     fleet,
     gateways,
     operators,
@@ -30,7 +32,10 @@ from console.output import fail, note
 from streams.logs import configure_logs
 
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
-PARTS = (serving, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments, registries, fleet)
+PARTS = (
+    demo, serving, audit, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
+    registries, fleet,
+)  # fmt: skip
 
 
 def create_app() -> typer.Typer:

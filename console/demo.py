@@ -16,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from agents.gateways.simulator import OsmpSimulator
 from console import demo_network as network
-from console.audit import run_audit
 from console.audit_report import Report, print_report
+from console.audit_run import run_audit
 from console.client import Client
 from console.context import load_settings
 from console.demo_report import print_answers, print_trial_balance
@@ -33,7 +33,7 @@ from console.serving import keep_running
 from console.stack import Stack
 from schemas.command import DirectoryCommand, TreeCommand
 from schemas.envelope import SigningKey
-from sinks.registries.build import build
+from sinks.registries.build import FORMATS, build
 from sinks.warehouse import open_warehouse
 from streams.keyring import load_operator_key
 
@@ -146,7 +146,7 @@ def _registries(stack: Stack, since: datetime) -> None:
         for payee in network.payees():
             zone = ZoneInfo(payee.time_zone)
             for day in sorted({since.astimezone(zone).date(), datetime.now(zone).date()}):
-                written += [build(client, payee.id, day, form, out) for form in ("csv", "tsv")]
+                written += [build(client, payee.id, day, form, out) for form in FORMATS]
     say(f"{len(written)} registries in {out}")
 
 

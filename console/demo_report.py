@@ -12,7 +12,7 @@ from streams.settings import Settings
 
 _TRIAL_BALANCE = """
 SELECT account_kind, currency, sum(debit_turnover), sum(credit_turnover), sum(balance)
-FROM {database:Identifier}.trial_balance GROUP BY account_kind, currency ORDER BY account_kind, currency
+FROM trial_balance GROUP BY account_kind, currency ORDER BY account_kind, currency
 """
 
 

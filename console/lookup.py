@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -66,6 +67,14 @@ def find_agent(settings: Settings, agent: str, tree: str | None = None) -> Balan
         trees = ", ".join(sorted(one.tree for one in found))
         raise NotFound(f"agent {agent!r} is in several trees ({trees}): say which with --tree")
     return found[0]
+
+
+def spender(agent: Balance, all_agents: Iterable[Balance]) -> Balance:
+    """Whose money the agent's terminals spend: its own, or that of the nearest agent above that has its own."""
+    tree = {one.agent: one for one in all_agents if one.tree == agent.tree}
+    while agent.funding == "shared" and agent.parent in tree:
+        agent = tree[agent.parent]
+    return agent
 
 
 def find_terminal(settings: Settings, terminal: str) -> Terminal:

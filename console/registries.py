@@ -17,10 +17,10 @@ from console.output import say
 
 
 class FileFormat(StrEnum):
-    """csv: semicolons, a header and totals; txt: the field's tab-separated text with its Total line."""
+    """csv: semicolons, a header and totals; tsv: the field's tab-separated text with its Total line."""
 
     CSV = "csv"
-    TXT = "txt"
+    TSV = "tsv"
 
 
 def register(app: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from console.context import broker_settings, load_settings
 from console.errors import BadInput, NoBroker
 from console.output import say
 from streams.keyring import ensure_operator_key, ensure_server_key, load_trusted, owned, server_key_file
+from streams.logs import configure_logs
 from streams.settings import Settings
 from streams.topics import ALL, create_or_verify
 

@@ -23,6 +23,7 @@ from sinks.inserts import Inserter, MarkMoved
 from sinks.migrations import migrate
 from sinks.warehouse import Patience, open_warehouse
 from streams.clients import reader
+from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,7 @@ _AT_ONCE = 1_000
 _BLOCK_BYTES = 32 * 1024 * 1024
 _COURTESY_S = 2.0
 _STOP_WITHIN_S = 0.5
+_LOOK_S = 0.1
 _BROKER_ANSWERS_S = 30.0
 # Trouble the client library gets over by itself.
 _PASSING = frozenset(
@@ -50,6 +52,7 @@ class Loader:
         consumer: Consumer,
         inserter: Inserter,
         stop: threading.Event,
+        ends: Ends,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most_rows = settings.sink_batch_rows
@@ -60,6 +63,8 @@ class Loader:
         self._clock = clock
         self._pending: dict[Place, list[Pending]] = {}
         self._read_to: dict[Place, int] = {}
+        self._ends = ends
+        self._end_seen: dict[Place, int] = {}
         self._courtesy_at = clock()
 
     def run(self) -> None:
@@ -76,6 +81,8 @@ class Loader:
     def _turn(self) -> None:
         began_s = self._clock()
         messages = self._consumer.consume(num_messages=_AT_ONCE, timeout=min(self._within_s, _STOP_WITHIN_S))
+        if not messages and not any(pending.rows for tables in self._pending.values() for pending in tables):
+            messages = self._rest()
         try:
             self._take(messages, began_s)
             self._insert_where(lambda pending: self._clock() - pending.born_s >= self._within_s)
@@ -85,11 +92,32 @@ class Loader:
         if self._clock() - self._courtesy_at >= _COURTESY_S:
             self._tell_kafka()
 
+    def _rest(self) -> list[Message]:
+        """At the end of everything: wait for news without reading (see streams.ends). A rebalance ends the wait too."""
+        assigned = self._consumer.assignment()
+        self._consumer.pause(assigned)
+        messages: list[Message] = []
+        while not self._stop.is_set() and not messages and not self._has_news():
+            messages = self._consumer.consume(num_messages=_AT_ONCE, timeout=_LOOK_S)
+        ours = {(part.topic, part.partition) for part in self._consumer.assignment()}
+        self._consumer.resume([part for part in assigned if (part.topic, part.partition) in ours])
+        return messages
+
+    def _has_news(self) -> bool:
+        try:
+            ends = self._ends.now(self._pending)
+        except EndsUnknown as error:
+            log.info("kafka", error=str(error))
+            return True  # reading finds out what the matter is
+        return any(end > max(self._read_to[place], self._end_seen.get(place, 0)) for place, end in ends.items())
+
     def _take(self, messages: Iterable[Message], now_s: float) -> None:
         for message in messages:
             error = message.error()
             if error is not None:
                 _judge(error)
+                if error.code() == KafkaError._PARTITION_EOF:
+                    self._end_seen[str(message.topic()), message.partition() or 0] = message.offset() or 0
                 continue
             try:
                 self._add(message, now_s)
@@ -125,6 +153,7 @@ class Loader:
         """Begin each partition where the table that is furthest behind ends. Drops what was gathered before."""
         self._pending = {}
         self._read_to = {}
+        self._end_seen = {}
         starts = [self._start(consumer, part.topic, part.partition) for part in partitions]
         consumer.assign(starts)
         log.info("assigned", starts=" ".join(f"{part.topic}/{part.partition}@{part.offset}" for part in starts))
@@ -197,10 +226,9 @@ def _load(settings: Settings, inserter: Inserter, stop: threading.Event) -> None
         group_instance_id=settings.sink_id,
         session_timeout_ms=settings.session_time_out_s * 1000,
         auto_offset_reset="error",
-        enable_partition_eof=False,
     )
     try:
-        Loader(settings, consumer, inserter, stop).run()
+        Loader(settings, consumer, inserter, stop, Ends(settings)).run()
     except KafkaException as error:
         raise KafkaRefused(str(error.args[0])) from error
     finally:

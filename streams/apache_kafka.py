@@ -27,7 +27,7 @@ from streams.kafka_jars import ApacheKafkaMissing
 
 __all__ = ["ApacheKafka", "ApacheKafkaFailed", "ApacheKafkaMissing", "main"]
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 10.0
 
 

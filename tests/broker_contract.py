@@ -152,7 +152,7 @@ def a_topic_keeps_the_settings_it_was_made_with(bootstrap: str) -> None:
 def an_undeclared_topic_is_not_made(bootstrap: str) -> None:
     unknown = f"undeclared-{uuid.uuid4()}"
     with pytest.raises(KafkaException) as refused:
-        send(a_producer(bootstrap, message_timeout_ms=3000), unknown, b"lost")
+        send(a_producer(bootstrap, message_timeout_ms=1000), unknown, b"lost")
     assert refused.value.args[0].code() in (
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._UNKNOWN_TOPIC,

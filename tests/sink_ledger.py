@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import KafkaError, Producer, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from schemas.entry import Entry
 from sinks import checks
@@ -26,11 +26,17 @@ _S = 30
 
 
 class LedgerWriter:
-    """Pays through one book a partition, in transactions; every fourth, by the given chance, is aborted."""
+    """Pays through one book a partition, in transactions; before every fourth or so another one is aborted.
+
+    By a producer of its own: after an abort the embedded broker hides what that producer commits from then on.
+    """
 
     def __init__(self, settings: Settings, chance: random.Random, name: str = "test") -> None:
-        self._producer: Producer = producer(settings, transactional_id=f"writer-{name}")
-        self._producer.init_transactions(_S)
+        self._committing, self._aborting = (
+            producer(settings, transactional_id=f"writer-{name}-{what}") for what in ("commits", "aborts")
+        )
+        for either in (self._committing, self._aborting):
+            either.init_transactions(_S)
         self._chance = chance
         self._partitions = settings.partitions
         self._books = [Bookkeeper(f"book-{number}") for number in range(settings.partitions)]
@@ -64,14 +70,15 @@ class LedgerWriter:
     def write_values(
         self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]], commit: bool = True
     ) -> None:
-        self._producer.begin_transaction()
+        writer = self._committing if commit else self._aborting
+        writer.begin_transaction()
         for key, value in records:
-            self._producer.produce(topic, value, key, partition)
+            writer.produce(topic, value, key, partition)
         if commit:
-            self._producer.commit_transaction(_S)
+            writer.commit_transaction(_S)
         else:
-            self._producer.flush(_S)
-            self._producer.abort_transaction(_S)
+            writer.flush(_S)
+            writer.abort_transaction(_S)
 
 
 def ledger_of(settings: Settings) -> dict[int, list[LedgerRow]]:
@@ -121,7 +128,7 @@ def assert_loaded_once(client: Client, settings: Settings) -> None:
 
 def _ends(client: Client, table: str) -> dict[int, int]:
     found = rows(client, f"SELECT partition, max(offset) FROM {table} GROUP BY partition")
-    return {partition: offset for partition, offset in found}
+    return {row[0]: row[1] for row in found}
 
 
 def start_loader(settings: Settings) -> subprocess.Popen[bytes]:

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from agents.gateways.simulator_faults import Behaviour
-from console.audit import run_audit
+from console.audit_run import run_audit
 from sinks.warehouse import open_warehouse, rows
 from tests.network import Network, running_network, until
 

@@ -74,7 +74,7 @@ def a_day(client: Client) -> Client:
 
 
 @pytest.mark.parametrize("payee", ["mobile", "quiet", "yen"])
-@pytest.mark.parametrize("format", ["txt", "csv"])
+@pytest.mark.parametrize("format", ["tsv", "csv"])
 def test_a_days_file_is_golden(a_day: Client, payee: str, format: Format, tmp_path: Path) -> None:
     path = build(a_day, payee, DAY, format, tmp_path / "out")
     assert path == tmp_path / "out" / f"{payee}_2026-03-12.{format}"
@@ -85,15 +85,15 @@ def test_a_days_file_is_golden(a_day: Client, payee: str, format: Format, tmp_pa
 
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(a_day: Client, tmp_path: Path) -> None:
-    path = tmp_path / "mobile_2026-03-12.txt"
+    path = tmp_path / "mobile_2026-03-12.tsv"
     path.write_text("yesterday's attempt")
-    assert build(a_day, "mobile", DAY, "txt", tmp_path) == path
+    assert build(a_day, "mobile", DAY, "tsv", tmp_path) == path
     assert path.read_bytes() == (GOLDEN / path.name).read_bytes()
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_failed_write_leaves_the_old_file(a_day: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "mobile_2026-03-12.txt"
+    path = tmp_path / "mobile_2026-03-12.tsv"
     path.write_text("whole")
 
     def full(_: int) -> None:
@@ -101,7 +101,7 @@ def test_a_failed_write_leaves_the_old_file(a_day: Client, tmp_path: Path, monke
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="no space"):
-        build(a_day, "mobile", DAY, "txt", tmp_path)
+        build(a_day, "mobile", DAY, "tsv", tmp_path)
     assert path.read_text() == "whole"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -109,7 +109,7 @@ def test_a_failed_write_leaves_the_old_file(a_day: Client, tmp_path: Path, monke
 @pytest.mark.parametrize("payee", ["nobody", "", "../mobile", "mobile'; --"])
 def test_an_unknown_payee_is_said_to_be_unknown(a_day: Client, payee: str, tmp_path: Path) -> None:
     with pytest.raises(UnknownPayee, match="there is no payee"):
-        build(a_day, payee, DAY, "txt", tmp_path / "out")
+        build(a_day, payee, DAY, "tsv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

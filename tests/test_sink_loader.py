@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,9 @@ from clickhouse_connect.driver.client import Client
 from structlog.testing import capture_logs
 
 from schemas.reject import HEADER_REASON
-from sinks.errors import LedgerMismatch, LedgerUnreadable
+from sinks.errors import LedgerMismatch, LedgerUnreadable, SinkError, WarehouseAway
 from sinks.loader import run_loader
-from sinks.warehouse import rows
+from sinks.warehouse import open_warehouse, rows
 from streams.clients import producer
 from streams.settings import Settings
 from tests.sink_builders import Bookkeeper
@@ -178,19 +178,21 @@ def test_the_loader_waits_for_a_warehouse_that_is_away_and_says_so_once(
 
 
 def _client_when_there(settings: Settings) -> Client:
-    from sinks.errors import WarehouseAway
-    from sinks.warehouse import Patience, open_warehouse
+    opened: list[Client] = []
 
-    del WarehouseAway
-    return Patience(threading.Event()).until_there(lambda: open_warehouse(settings))
+    def there() -> bool:
+        with suppress(WarehouseAway):
+            opened.append(open_warehouse(settings))
+        return bool(opened)
+
+    eventually("the warehouse is there", there)
+    return opened[0]
 
 
 def _count_or_none(client: Client) -> int | None:
-    from sinks.errors import SinkError
-
     try:
         return count(client, "entries")
-    except SinkError:
+    except SinkError:  # away, or not migrated yet
         return None
 
 

@@ -14,9 +14,9 @@ from clickhouse_connect.driver.client import Client
 from sinks.registries import table_csv, text
 from sinks.registries.day import RegistryDay, read_day
 
-Format = Literal["txt", "csv"]
+Format = Literal["tsv", "csv"]
 
-FORMATS: dict[Format, Callable[[RegistryDay], bytes]] = {"txt": text.render, "csv": table_csv.render}
+FORMATS: dict[Format, Callable[[RegistryDay], bytes]] = {"tsv": text.render, "csv": table_csv.render}
 
 
 def build(client: Client, payee: str, day: date, format: Format, out_dir: Path) -> Path:

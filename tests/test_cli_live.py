@@ -1,0 +1,328 @@
+"""The command line against a running stack: what operators and terminals do, as they would type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator_faults import Behaviour
+from console import cli
+from console.cli import main
+from console.stack import Stack
+from schemas.envelope import SigningKey
+from streams.embedded import EmbeddedBroker
+from streams.keyring import write_public
+
+pytestmark = pytest.mark.integration
+
+KASSA = Path(sys.executable).with_name("kassa")
+UNCLEAR = Behaviour(temporary_pct=100, faulty_askings=1_000)
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OsmpSimulator]:
+    payees = {"mobile": Behaviour(), "unclear": UNCLEAR}
+    with OsmpSimulator.start(tmp_path_factory.mktemp("payees"), payees) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A stack's directory: commands run there find it by its stack.toml."""
+    directory = tmp_path_factory.mktemp("stack")
+    with Stack(directory) as stack:
+        stack.wait_ready()
+        yield directory
+
+
+@dataclass
+class Shown:
+    code: int
+    out: str
+    err: str
+
+    def says(self, *words: str) -> bool:
+        return all(word in self.out + self.err for word in words)
+
+
+Kassa = Callable[..., Shown]
+
+
+@pytest.fixture
+def kassa(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> Kassa:
+    """Runs a command in this process, as the environment says; one line of error at most, never a traceback."""
+    for name in [name for name in os.environ if name.startswith("KASSA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "configure_logs", lambda level: None)  # it would bind logs to this test's stderr for good
+
+    def run(*arguments: str) -> Shown:
+        code = main(arguments)
+        shown = capsys.readouterr()
+        assert shown.err.count("\n") <= 1, shown.err
+        return Shown(code, shown.out, shown.err)
+
+    return run
+
+
+@pytest.fixture
+def on_stack(kassa: Kassa, running: Path, monkeypatch: pytest.MonkeyPatch) -> Kassa:
+    monkeypatch.setenv("KASSA_DIR", str(running))
+    return kassa
+
+
+@pytest.fixture
+def network(on_stack: Kassa, simulator: OsmpSimulator, request: pytest.FixtureRequest) -> Kassa:
+    """The payees, and for this test a tree of its own: agent T<n> with 1000.00 and its terminal k<n>."""
+    done = [
+        on_stack("gateway", "add", "osmp", "--url", simulator.url_of("mobile"), "--id", "gateway-1"),
+        on_stack(
+            *("payee", "add", "mobile", "--gateway", "osmp", "--field", "phone:[0-9]{10}:Phone", "--id", "payee-1"),
+            *("--min", "1.00", "--max", "15000", "--time-zone", "Europe/Moscow"),
+        ),
+        on_stack("tariff", "set", "mobile", "--fee", "5%", "--processing", "1%", "--reward", "2%", "--id", "tariff-1"),
+        on_stack("agent", "open", tree(request), "--name", "Dealer"),
+        on_stack("agent", "deposit", tree(request), "1000.00", "--document", "bank 17"),
+        on_stack("terminal", "enroll", kiosk(request), "--agent", tree(request)),
+    ]
+    assert [shown.code for shown in done] == [0] * len(done), done
+    return on_stack
+
+
+def tree(request: pytest.FixtureRequest) -> str:
+    return "T" + _number(request)
+
+
+def kiosk(request: pytest.FixtureRequest) -> str:
+    return "k" + _number(request)
+
+
+def _number(request: pytest.FixtureRequest) -> str:
+    return str(request.node.session.items.index(request.node))
+
+
+def paying(terminal: str, *more: str, amount: str = "95.00", to: str = "9161234567") -> list[str]:
+    return ["pay", "--terminal", terminal, "--payee", "mobile", "--to", to, "--amount", amount, *more]
+
+
+def test_init_twice_changes_nothing(on_stack: Kassa) -> None:
+    for _ in range(2):
+        shown = on_stack("init")
+        assert (shown.code, shown.err) == (0, "")
+        assert shown.says("all there", "0 created, 11 verified", "nothing to apply")
+
+
+def test_a_payment_is_paid_and_told_everywhere(network: Kassa, request: Any, tmp_path: Path) -> None:
+    terminal, agent = kiosk(request), tree(request)
+    shown = network(*paying(terminal))
+    assert shown.code == 0, shown
+    assert shown.says(f"payment {terminal}.1: 95.00 + fee 4.75 RUB to mobile", "HELD", "POSTED", "final")
+    balance = json.loads(network("agent", "show", agent, "--json").out)
+    assert (balance["balance"], balance["held"]) == (100_000 - 9_500 - 95, 0)
+    told = [network("payment", "show", f"{terminal}.1", *where, "--json") for where in ([], ["--from-ledger"])]
+    assert [one.code for one in told] == [0, 0]
+    assert told[0].out == told[1].out
+    assert [step["kind"] for step in json.loads(told[0].out)["steps"]] == ["HELD", "POSTED"]
+    assert network("payment", "show", f"{terminal}.1").says("POSTED", "pay PAID 0", "payee:mobile +95.00")
+
+    def in_registry() -> bool:
+        network("registry", "build", "--payee", "mobile", "--out", str(tmp_path))  # the sink may be behind
+        return any(f"{terminal}.1;" in path.read_text() for path in tmp_path.glob("mobile_*.csv"))
+
+    eventually(in_registry)
+
+
+def test_a_number_used_again_is_a_duplicate_or_a_conflict(network: Kassa, request: Any) -> None:
+    terminal = kiosk(request)
+    assert network(*paying(terminal)).code == 0
+    again = network(*paying(terminal, "--number", "1"))
+    assert (again.code, again.says("POSTED", "the stored outcome of a duplicate")) == (0, True)
+    other = network(*paying(terminal, "--number", "1", amount="96.00"))
+    assert (other.code, other.says("REJECTED", "215", "CONFLICT")) == (1, True)
+    assert network("payment", "show", f"{terminal}.1", "--from-ledger").says("95.00 + fee", "POSTED")
+
+
+def test_a_command_repeated_under_its_id_is_done_once(network: Kassa, request: Any) -> None:
+    agent = tree(request)
+    for said in ("deposited", "done before"):
+        shown = network("agent", "deposit", agent, "50.00", "--document", "18", "--id", f"d-{agent}")
+        assert (shown.code, shown.says(said, f"command d-{agent}")) == (0, True)
+    shown = network("agent", "deposit", agent, "51.00", "--document", "18", "--id", f"d-{agent}")
+    assert (shown.code, shown.says("215")) == (1, True)
+    assert network("agent", "show", agent).says("1050.00 RUB")
+
+
+def test_refusals_come_with_their_code_and_sentence(network: Kassa, request: Any) -> None:
+    terminal, agent = kiosk(request), tree(request)
+    for arguments, words in [
+        (paying(terminal, to="916"), ("DECLINED: 4 the subscriber's number does not have",)),
+        (paying(terminal, amount="0.50"), ("241 the amount is below the payee's minimum",)),
+        (paying(terminal, amount="5000.00"), ("220 the agent lacks funds", "the same request may succeed later")),
+        (paying(terminal, "--fee", "9.99"), ("255 the fee is not what the tariff says",)),
+        (["agent", "open", agent], ("300", "is already open")),
+        (["payment", "resolve", f"{terminal}.1", "--paid", "--evidence", "x"], ("only one in MANUAL",)),
+        (["terminal", "enroll", "k-other", "--agent", agent, "--id", f"bad {agent}"], ("id: string should match",)),
+    ]:
+        shown = network(*arguments)
+        assert (shown.code, shown.says(*words)) == (1 if "id:" not in words[0] else 2, True), shown
+
+
+def test_a_limit_and_a_sub_agent(network: Kassa, request: Any) -> None:
+    agent = tree(request)
+    assert network("agent", "open", f"S-{agent}", "--parent", agent, "--funding", "shared").code == 0
+    assert network("agent", "limit", agent, "250.50").says("overdraft of", "250.50 RUB")
+    listed = [json.loads(line) for line in network("agent", "list", "--tree", agent, "--json").out.splitlines()]
+    assert {(one["agent"], one["parent"], one["funding"]) for one in listed} == {
+        (agent, None, "own"),
+        (f"S-{agent}", agent, "shared"),
+    }
+    assert network("agent", "list", "--tree", agent).out.count("1250.50") == 2
+    assert network("agent", "show", f"S-{agent}").says("1250.50", f"spends the money of {agent}")
+
+
+def test_an_agent_s_id_in_two_trees_must_be_told_apart(network: Kassa, request: Any) -> None:
+    agent = tree(request)
+    assert network("agent", "open", f"X-{agent}").code == 0
+    for root in (agent, f"X-{agent}"):
+        assert network("agent", "open", f"same-{agent}", "--parent", root).code == 0
+    shown = network("agent", "show", f"same-{agent}")
+    assert (shown.code, shown.says("is in several trees", "--tree")) == (2, True)
+    assert network("agent", "show", f"same-{agent}", "--tree", agent).code == 0
+    assert network("agent", "show", "nobody").says("there is no agent 'nobody'")
+
+
+def test_keys_are_rotated_and_revoked(network: Kassa, request: Any) -> None:
+    terminal, agent = kiosk(request), tree(request)
+    shown = network("terminal", "enroll", terminal, "--agent", agent, "--new-key", "--algorithm", "ES256")
+    assert (shown.code, shown.says(f"{terminal}:2", "ES256")) == (0, True), shown
+    assert network(*paying(terminal, "--no-wait")).code == 0
+    assert network("terminal", "revoke", terminal).says("several keys", "--kid")
+    assert network("terminal", "revoke", terminal, "--kid", f"{terminal}:2").code == 0
+    assert network("terminal", "list", "--agent", agent).says(f"{terminal}:1 EdDSA", f"{terminal}:2 ES256 revoked")
+    shown = network(*paying(terminal, "--time-out", "0.5"))
+    assert (shown.code, shown.says("no worker answered", "quarantined without an answer")) == (2, True)
+    shown = network("terminal", "enroll", terminal, "--agent", agent, "--algorithm", "ES256")
+    assert (shown.code, shown.says("revoked")) == (1, True)
+
+
+def test_a_key_made_elsewhere_is_enrolled_by_its_public_half(network: Kassa, request: Any, tmp_path: Path) -> None:
+    agent = tree(request)
+    mine, theirs = SigningKey.generate(f"pos-{agent}:1", "ES256"), SigningKey.generate("somebody:1")
+    write_public(tmp_path / "keys" / "pos.json", mine.public())
+    write_public(tmp_path / "keys" / "theirs.json", theirs.public())
+    (tmp_path / "private.json").write_bytes(mine.dump())
+    enroll = ["terminal", "enroll", f"pos-{agent}", "--agent", agent, "--public-key"]
+    shown = network(*enroll, str(tmp_path / "keys" / "pos.json"))
+    assert (shown.code, shown.says("with the terminal", f"pos-{agent}:1")) == (0, True)
+    for path, words in [("keys/theirs.json", "somebody:1"), ("private.json", "not a public key"), ("none", "no key")]:
+        shown = network(*enroll, str(tmp_path / path))
+        assert (shown.code, shown.says(words)) == (2, True)
+        assert orjson.loads(mine.dump())["d"] not in shown.out + shown.err
+    shown = network(*paying(f"pos-{agent}"))
+    assert (shown.code, shown.says("there is no key")) == (2, True)
+
+
+def test_nothing_a_command_prints_is_a_private_key(network: Kassa, request: Any, running: Path) -> None:
+    secret = orjson.loads((running / "keys" / "terminals" / f"{kiosk(request)}.jwk").read_bytes())["d"]
+    for arguments in (["terminal", "list"], ["terminal", "list", "--json"], ["operator", "list"]):
+        assert secret not in network(*arguments).out
+    assert secret not in network("terminal", "enroll", kiosk(request), "--agent", tree(request)).out
+
+
+def test_an_introduced_operator_commands(network: Kassa, request: Any) -> None:
+    agent = tree(request)
+    shown = network("agent", "limit", agent, "1", "--operator", f"op-{agent}")
+    assert (shown.code, shown.says("there is no key")) == (2, True)
+    assert network("operator", "add", f"op-{agent}").says("may command", f"op-{agent}.jwk")
+    assert network("agent", "limit", agent, "1", "--operator", f"op-{agent}").code == 0
+    assert network("operator", "list").says(f"op-{agent}:1")
+
+
+def test_an_operator_decides_what_nobody_else_can(network: Kassa, request: Any, simulator: OsmpSimulator) -> None:
+    terminal, agent = kiosk(request), tree(request)
+    impatient = ("--retry-interval-ms", "10", "--retry-budget", "1")
+    assert network("gateway", "add", "unclear", "--url", simulator.url_of("unclear"), *impatient).code == 0
+    field = ("--field", "phone:[0-9]{10}")
+    assert network("payee", "add", "unclear", "--gateway", "unclear", *field, "--max", "100", "--skip-check").code == 0
+    pay = ["pay", "--terminal", terminal, "--payee", "unclear", "--to", "9161234567", "--amount", "10.00"]
+    shown = network(*pay, "--wait", "2")
+    while shown.says("there is no such payee"):  # a worker reads the directory a moment after the answer
+        shown = network(*pay, "--wait", "2")
+    payment = shown.out.split()[1].rstrip(":")
+    assert (shown.code, shown.says("MANUAL", "not final", f"kassa payment show {payment}")) == (3, True), shown
+    shown = network("payment", "resolve", payment, "--not-paid", "--evidence", "letter of the payee")
+    assert (shown.code, shown.says(f"payment {payment} is VOIDED")) == (0, True), shown
+    assert network("payment", "show", payment, "--from-ledger").says("VOIDED", "letter of the payee")
+    assert network("agent", "show", agent).says("1000.00 RUB")
+
+
+def test_a_fleet_s_good_and_bad_input_ends_as_it_must(network: Kassa, request: Any, running: Path) -> None:
+    agent = tree(request)
+    for name in ("f1", "f2"):
+        assert network("terminal", "enroll", f"{name}-{agent}", "--agent", agent).code == 0
+    assert network("agent", "deposit", agent, "1000000.00", "--document", "19").code == 0
+    record = running / "fleet.jsonl"
+    fleet = ["fleet", "--count", "200", "--bad", "40%", "--seed", "11", "--payee", "mobile", "--record", str(record)]
+    shown = network(*fleet, "--terminal", f"f1-{agent}", "--terminal", f"f2-{agent}")
+    assert (shown.code, shown.says("200 messages, 40% bad, seed 11", "POSTED")) == (0, True), shown
+    acknowledged = [json.loads(line) for line in record.read_text().splitlines()]
+    assert len(acknowledged) == 200
+    assert {line["topic"] for line in acknowledged} == {"payments"}
+    poor = network("fleet", "--count", "3", "--terminal", f"f1-{agent}", "--payee", "nobody")
+    assert (poor.code, poor.says("there is no payee 'nobody'")) == (2, True)
+
+
+# --- when something is missing
+
+
+def test_commands_say_what_is_missing(kassa: Kassa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From an empty broker to a silent one: each line says what to do next, and Ctrl-C is quiet."""
+    with EmbeddedBroker.start(tmp_path / "broker") as broker:
+        monkeypatch.setenv("KASSA_KAFKA", broker.bootstrap)
+        assert kassa("agent", "list").says("there is no topic 'balances'", "run `kassa init` first")
+        assert kassa("worker").says("there is no topic payments", "run `kassa init` first")
+        assert kassa("agent", "open", "A").says("there is no key", "`kassa init`")
+        assert kassa("init").says("made", "11 created", "no tables made")
+        shown = kassa("agent", "open", "A", "--time-out", "0.3", "--id", "open-A")
+        assert (shown.code, shown.says("no worker answered open-A", broker.bootstrap, "--id open-A")) == (2, True)
+        shown = kassa("pay", "--terminal", "k", "--payee", "p", "--to", "1", "--amount", "1")
+        assert (shown.code, shown.says("there is no key")) == (2, True)
+        assert kassa("fleet").says("no terminal with a key on this machine")
+        assert kassa("tariff", "set", "mobile").says("there is no payee 'mobile'")
+        monkeypatch.setenv("KASSA_PARTITIONS", "2")
+        assert kassa("init").says("topics differ from their declaration", "4 partitions, declared 2")
+        monkeypatch.delenv("KASSA_PARTITIONS")
+        assert _interrupted(tmp_path) == (130, "", "")
+        (tmp_path / "var" / "keys" / "trusted" / "root:1.json").unlink()
+        assert kassa("worker").says("nobody may command", "is empty")
+
+
+def _interrupted(directory: Path) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr) of a command that waits for an answer and gets Ctrl-C instead."""
+    command = subprocess.Popen(
+        [KASSA, "agent", "open", "B", "--time-out", "60", "--id", "open-B"],
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": directory},
+    )
+    eventually((directory / "var" / "outbox" / "open-B.json").exists, 60)  # from then on it waits
+    command.send_signal(signal.SIGINT)
+    out, err = command.communicate(timeout=30)
+    return command.returncode, out, err
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 30) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_s} s"
+        time.sleep(0.05)
