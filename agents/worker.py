@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,9 @@ class _Worker(faust.Worker):
 def run(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT."""
     configure_logs(settings.log_level)
+    # The fold is a million objects without cycles: looking through them all for some is an eighth of the work.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     ready = ready_file(settings)
     ready.parent.mkdir(parents=True, exist_ok=True)
     ready.unlink(missing_ok=True)

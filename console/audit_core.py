@@ -70,11 +70,10 @@ class CoreFold:
 
     def _compare_payments(self, state: State, payments: PaymentAudit) -> None:
         index = payments.index
-        open_words = {kind.value for kind in OPEN}
         ours = {
             index.ids[number]: index.state_of(number)
             for number in range(self._first_payment, len(index))
-            if index.state_of(number) in open_words
+            if index.state_of(number) in OPEN
         }
         for payment in sorted(state.open.keys() | ours.keys()):
             self.check.looked_at += 1

@@ -36,7 +36,7 @@ class StackError(KassaError):
 class Stack:
     """A running stack. `settings` reach it; as a context manager it is stopped at the end of the block."""
 
-    def __init__(self, directory: Path, *, workers: int = 1, partitions: int = 4) -> None:
+    def __init__(self, directory: Path, *, workers: int = 1, partitions: int = 4, sink: bool = True) -> None:
         self.directory = directory.resolve()
         self.workers = workers
         self._lock = _locked(self.directory)
@@ -49,12 +49,12 @@ class Stack:
             self.settings = Settings(
                 dir=self.directory, kafka=self.broker.bootstrap, clickhouse=self.warehouse.url, partitions=partitions
             )
-            self._prepare()
+            self._prepare(sink)
         except BaseException:
             self.broker.stop()
             raise
 
-    def _prepare(self) -> None:
+    def _prepare(self, sink: bool) -> None:
         ensure_server_key(self.settings)
         ensure_operator_key(self.settings)
         create_or_verify(self.settings)
@@ -64,13 +64,17 @@ class Stack:
         for number in range(1, self.workers + 1):
             name = f"worker-{number}"
             self.start(name, "worker", {"KASSA_WORKER_ID": name})
-        self.start("sink-1", "sink", {})
+        if sink:
+            self.start_sink()
 
     def tell(self, **more: str) -> None:
         """Write `stack.toml`, by which other commands find this stack; `more` adds keys to it."""
         found = {"kafka": self.settings.kafka, "clickhouse": self.settings.clickhouse, **more}
         lines = [f'{name} = "{value}"' for name, value in found.items()] + [f"partitions = {self.settings.partitions}"]
         (self.directory / STACK_FILE).write_text("\n".join(lines) + "\n")
+
+    def start_sink(self) -> None:
+        self.start("sink-1", "sink", {})
 
     def start(self, name: str, command: str, env: dict[str, str]) -> None:
         """Start a `kassa` command as a part of the stack; its log is `run/<name>.log`."""

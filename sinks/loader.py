@@ -170,7 +170,7 @@ class Loader:
         start = min(marks) + 1
         if FEEDS[topic].whole and start < first:
             raise LedgerMismatch(
-                f"{topic} partition {partition} begins at offset {first}, but the warehouse has it only up to {start}"
+                f"{topic} partition {partition} begins at offset {first}, but the warehouse needs it from {start} on"
             )
         start = max(start, first)
         self._pending[topic, partition] = [

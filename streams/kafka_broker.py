@@ -137,8 +137,9 @@ def server_properties(broker: Broker, voters: str, brokers: int) -> str:
         "transaction.state.log.num.partitions": INTERNAL_PARTITIONS,
         "message.max.bytes": LARGEST_MESSAGE_BYTES,
         "replica.fetch.max.bytes": LARGEST_MESSAGE_BYTES,
-        # One machine: nobody is slow to arrive, and a dead broker should be noticed in seconds.
+        # One machine: nobody is slow to arrive, and the dead, brokers and writers both, are noticed in seconds.
         "group.initial.rebalance.delay.ms": 0,
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
         "broker.heartbeat.interval.ms": 500,
         "broker.session.timeout.ms": 4000,
     }

@@ -69,6 +69,19 @@ def a_fenced_writer_can_write_no_more(bootstrap: str) -> None:
     assert read(bootstrap, topic) == []
 
 
+def a_successor_reads_at_once_all_that_was_committed(bootstrap: str) -> None:
+    """A commit is answered before its markers are on every partition; taking the writer over waits for them."""
+    topic, writer = a_topic(bootstrap, partitions=48), f"writer-{uuid.uuid4()}"
+    predecessor = a_producer(bootstrap, writer)
+    for round_ in range(3):
+        predecessor.begin_transaction()
+        for partition in range(48):
+            predecessor.produce(topic, b"%d" % round_, partition=partition)
+        predecessor.commit_transaction(TIMEOUT_S)
+    a_producer(bootstrap, writer)
+    assert len(read(bootstrap, topic, past_open=False)) == 3 * 48
+
+
 def a_forgotten_transaction_is_aborted(bootstrap: str) -> None:
     """By the broker, once its time is over: until then it holds up every reader behind it."""
     topic = a_topic(bootstrap)
@@ -173,6 +186,7 @@ CONTRACT: tuple[Callable[[str], None], ...] = (
     an_open_transaction_is_not_read,
     a_second_writer_fences_the_first,
     a_fenced_writer_can_write_no_more,
+    a_successor_reads_at_once_all_that_was_committed,
     a_forgotten_transaction_is_aborted,
     append_time_is_the_brokers,
     ten_megabytes_pass_where_permitted,

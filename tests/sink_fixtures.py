@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,21 @@ def stack(sink_broker: EmbeddedBroker, sink_settings: Settings) -> Settings:
 
 @pytest.fixture
 def client(sink_settings: Settings) -> Iterator[Client]:
-    """A client of a migrated database."""
-    opened = open_warehouse(sink_settings)
-    migrate(opened, sink_settings.database)
+    """A client of a migrated database of this test's own."""
+    with _migrated(sink_settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_client(sink_warehouse: EmbeddedWarehouse) -> Iterator[Client]:
+    """A client of a migrated database the module's tests share: each must look at its own rows only."""
+    with _migrated(Settings(clickhouse=sink_warehouse.url, database=f"kassa_{next(_numbers)}")) as opened:
+        yield opened
+
+
+@contextmanager
+def _migrated(settings: Settings) -> Iterator[Client]:
+    opened = open_warehouse(settings)
+    migrate(opened, settings.database)
     yield opened
     opened.close()

@@ -53,7 +53,7 @@ async def test_a_connection_is_used_again_and_carries_no_cookies() -> None:
         while await one.hear():
             await one.reply(b"<response/>", Set_Cookie="session=1; Path=/")
 
-    async with ScriptedPayee(talk) as payee, a_line(payee.url) as line:
+    async with ScriptedPayee(talk) as payee, a_line(payee.url.replace("127.0.0.1", "localhost")) as line:
         for _ in range(3):
             await line.get(QUERY)
         assert payee.connections == 1

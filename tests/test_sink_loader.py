@@ -247,6 +247,6 @@ def test_a_warehouse_of_another_ledger_is_not_loaded_into(
 ) -> None:
     LedgerWriter(stack, chance).transactions(10)
     load_entries(client, [Bookkeeper().open_agent("S")], partition=0, first_offset=1_000_000)
-    with pytest.raises(LedgerMismatch, match="ledger partition 0 ends before offset 1000000"):
+    with pytest.raises(LedgerMismatch, match=r"ledger partition 0 ends before .* the warehouse has offset 1000000"):
         run_loader(stack, threading.Event())
     assert count(client, "entries") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import replace
 from datetime import date
@@ -35,6 +36,8 @@ def payment(client: Client, id: str = "kiosk-1.1") -> dict[str, Any]:
     (found,) = table(client, f"SELECT * FROM payments WHERE payment_id = '{id}'")
     return found
 
+
+_offsets = itertools.count(0, 100)
 
 # --- payments
 
@@ -77,13 +80,14 @@ def test_a_posted_payment_is_one_row_with_everything_known_of_it(client: Client)
     ],
 )
 def test_a_payments_state_is_what_the_last_entry_made_it(
-    client: Client, steps: list[str], state: str, is_final: bool
+    shared_client: Client, steps: list[str], state: str, is_final: bool
 ) -> None:
     book = Bookkeeper()
+    name = "-".join(steps)
     for step in steps:
-        getattr(book, step)(facts(held=0) if step == "decline" else facts())
-    load_entries(client, book.entries)
-    row = payment(client)
+        getattr(book, step)(facts(id=name, held=0 if step == "decline" else 95_950))
+    load_entries(shared_client, book.entries, first_offset=next(_offsets))
+    row = payment(shared_client, name)
     assert row["state"] == state
     assert (row["final_at"] is not None) == is_final
     assert (row["held_at"] is not None) == (steps[0] == "hold")
@@ -212,10 +216,10 @@ def test_the_directory_shows_the_newest_record_and_no_deleted_one(client: Client
     ],
 )
 def test_directory_records_are_readable_as_columns(
-    client: Client, name: str, value: bytes, columns: str, expected: tuple[Any, ...]
+    shared_client: Client, name: str, value: bytes, columns: str, expected: tuple[Any, ...]
 ) -> None:
-    load_directory(client, name, [(b"x", value)])
-    assert rows(client, f"SELECT {columns} FROM {name} FINAL") == [expected]
+    load_directory(shared_client, name, [(b"x", value)])
+    assert rows(shared_client, f"SELECT {columns} FROM {name} FINAL") == [expected]
 
 
 # --- checks

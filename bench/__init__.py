@@ -1,0 +1,1 @@
+"""What Kassa does in a second on this machine: `make bench`. Machines are noisy: compare ratios within one run."""

@@ -1,0 +1,239 @@
+"""The whole audit on the real broker and warehouse: all of it passes, and no row can be touched unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import orjson
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from console.audit import run_audit
+from console.audit_report import CATALOGUE, Report
+from console.cli import main
+from schemas.outcome import Verdict
+from sinks.embedded import EmbeddedWarehouse
+from sinks.migrations import migrate
+from sinks.warehouse import open_warehouse
+from streams.embedded import EmbeddedBroker
+from streams.settings import Settings
+from streams.topics import PAYMENTS, create_or_verify
+from tests.audit_world import Office, introduce, loading, order
+
+pytestmark = pytest.mark.integration
+
+TABLES = ("entries", "legs", "payment_states", "rejects")
+_numbers = count(1)
+
+
+@dataclass
+class World:
+    """Broker and warehouse with a small network's morning on them, loaded and at rest."""
+
+    settings: Settings
+    office: Office
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    place = tmp_path_factory.mktemp("world")
+    with EmbeddedBroker.start(place) as broker, EmbeddedWarehouse.start(place / "warehouse") as warehouse:
+        settings = Settings(
+            dir=place,
+            kafka=broker.bootstrap,
+            clickhouse=warehouse.url,
+            partitions=2,
+            sink_within_ms=20,
+            clock_behind_s=10**9,  # the builders' clocks stand still
+        )
+        create_or_verify(settings)
+        office = Office(settings)
+        try:
+            a_morning(office)
+            with loading(settings):
+                assert run_audit(settings, simulator=None, wait_s=30).passed
+            yield World(settings, office)
+        finally:
+            office.close()
+
+
+def a_morning(office: Office) -> None:
+    """Payments of every course; one repeated, one in conflict, one under the wrong key, one not decided yet."""
+    first, second = introduce(office, "http://127.0.0.1:9/mobile/")
+    orders = [order(office, first, number) for number in range(1, 7)]
+    office.pay(*orders, orders[0], order(office, first, 1, amount=190_000, fee=10_000))
+    office.pay(order(office, second, 1), key=office.directory.terminals[first].tree)
+    office.pay(order(office, second, 2, amount=1))
+    office.send(PAYMENTS, "T", b"\xffnot a JWS")
+    office.work()
+    office.settle(orders[0].id, Verdict.PAID)
+    office.settle(orders[1].id, Verdict.PAID)
+    office.settle(orders[2].id, Verdict.FATAL, "check", "5")
+    office.settle(orders[3].id, Verdict.UNCLEAR)
+    office.settle(orders[4].id, Verdict.NOT_SENT, "check")
+    office.pay(order(office, second, 3))
+    office.producer.flush(10)
+
+
+@pytest.fixture
+def database(world: World) -> Iterator[tuple[Settings, Client]]:
+    """A copy of the warehouse for one test, with merges stopped: what is doubled stays so."""
+    settings = world.settings.model_copy(update={"database": f"kassa_{next(_numbers)}"})
+    client = open_warehouse(settings)
+    migrate(client, settings.database)
+    for table in TABLES:
+        client.command(f"SYSTEM STOP MERGES {settings.database}.{table}")
+        client.command(f"INSERT INTO {table} SELECT * FROM {world.settings.database}.{table}")
+    yield settings, client
+    client.close()
+
+
+def audit(settings: Settings, wait_s: float = 0) -> Report:
+    return run_audit(settings, simulator=None, wait_s=wait_s)
+
+
+def failures(report: Report) -> dict[str, list[str]]:
+    return {check.name: check.failures for check in report.checks if not check.passed}
+
+
+def test_every_check_passes_and_has_looked_at_something(database: tuple[Settings, Client]):
+    report = audit(database[0])
+    assert failures(report) == {}
+    assert {check.name for check in report.checks} == {name for name in CATALOGUE if not name.startswith("payee.")}
+    assert [check.name for check in report.checks if not check.looked_at] == []
+    assert report.check("arrivals.payments").note == "8 decided, 1 again, 2 in rejects, 1 re-keyed, 1 waiting"
+
+
+FIRST = "(SELECT min(offset) FROM {table} WHERE partition = 1)"
+TOUCHED = [
+    (
+        "DELETE FROM entries WHERE kind = 'VOIDED'",
+        {"warehouse.entries": "missing"},
+    ),
+    (
+        "INSERT INTO entries SELECT * FROM entries WHERE kind = 'VOIDED'",
+        {"warehouse.entries": "there more than once"},
+    ),
+    (
+        "ALTER TABLE entries UPDATE amount = amount + 1 WHERE kind = 'VOIDED'",
+        {"warehouse.entries": "amount is 95001, should be 95000"},
+    ),
+    (
+        "ALTER TABLE entries UPDATE subscriber = map('phone', '9160000000') WHERE kind = 'VOIDED'",
+        {"warehouse.entries": "subscriber differs"},
+    ),
+    (
+        "INSERT INTO entries SELECT * REPLACE (offset + 100000 AS offset) FROM entries WHERE kind = 'VOIDED'",
+        {"warehouse.entries": "the ledger there ends before", "warehouse.trial_balance": ""},
+    ),
+    (
+        "INSERT INTO entries SELECT * REPLACE (-7 AS offset) FROM entries WHERE kind = 'VOIDED'",
+        {"warehouse.entries": "offset -7: not on the topic"},
+    ),
+    (
+        "DELETE FROM legs WHERE kind = 'VOIDED' AND leg_no = 1",
+        {"warehouse.legs": "leg_no 1: missing", "warehouse.trial_balance": "hold accounts in RUB"},
+    ),
+    (
+        "INSERT INTO legs SELECT * FROM legs WHERE kind = 'VOIDED' AND leg_no = 2",
+        {"warehouse.legs": "leg_no 2: there more than once"},
+    ),
+    (
+        "ALTER TABLE legs UPDATE balance = balance - 1 WHERE kind = 'VOIDED' AND leg_no = 1",
+        {"warehouse.legs": "balance is "},
+    ),
+    (
+        "DELETE FROM payment_states WHERE payment_id = 'kiosk-T0.6'",
+        {"warehouse.payments": "payment kiosk-T0.6: missing"},
+    ),
+    (
+        "DELETE FROM rejects WHERE reason = 'NOT_JWS'",
+        {"warehouse.rejects": "missing"},
+    ),
+    (
+        "ALTER TABLE rejects UPDATE value = 'x' WHERE reason = 'NOT_JWS'",
+        {"warehouse.rejects": "value differs"},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("statement", "told"), TOUCHED, ids=[statement[:60] for statement, _ in TOUCHED])
+def test_a_row_that_was_touched_is_named(database: tuple[Settings, Client], statement: str, told: dict[str, str]):
+    settings, client = database
+    client.command(statement, settings={"mutations_sync": 2, "insert_deduplicate": 0})
+    found = failures(audit(settings))
+    assert found.keys() == told.keys()
+    for name, words in told.items():
+        assert words in found[name][0]
+
+
+def test_the_audit_waits_for_a_sink_that_is_behind(world: World):
+    settings = world.settings.model_copy(update={"database": f"kassa_{next(_numbers)}"})
+    open_warehouse(settings).close()
+    with loading(settings):
+        client = open_warehouse(settings)
+        migrate(client, settings.database)
+        client.close()
+        assert failures(audit(settings, wait_s=30)) == {}
+
+
+def test_a_sink_that_stays_behind_is_told_with_how_far_it_came(database: tuple[Settings, Client]):
+    settings, client = database
+    client.command("TRUNCATE TABLE rejects")
+    report = audit(settings, wait_s=0.05)
+    assert report.check("warehouse.entries").note.startswith("rejects partition 0 is at offset -1 of ")
+    assert failures(report).keys() == {"warehouse.rejects"}
+
+
+@pytest.fixture
+def command_line(database: tuple[Settings, Client], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    settings, _ = database
+    for name in ("dir", "kafka", "clickhouse", "database", "partitions"):
+        monkeypatch.setenv(f"KASSA_{name.upper()}", str(getattr(settings, name)))
+    return settings
+
+
+def test_the_command_prints_every_check_and_ends_with_0(command_line: Settings, capsys: pytest.CaptureFixture[str]):
+    assert main(["audit", "--wait", "5"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in told[:2]] == [["ok", "ledger.readable"], ["ok", "ledger.books"]]
+    assert told[-1].startswith("audit: all 25 checks passed in ")
+
+
+def test_the_command_ends_with_1_when_a_check_fails_and_tells_scripts_in_json(
+    command_line: Settings, database: tuple[Settings, Client], capsys: pytest.CaptureFixture[str]
+):
+    database[1].command("DELETE FROM rejects WHERE 1")
+    assert main(["audit", "--wait", "0", "--json"]) == 1
+    *checks, verdict = map(orjson.loads, capsys.readouterr().out.splitlines())
+    assert [check["check"] for check in checks if not check["passed"]] == ["warehouse.rejects"]
+    assert (verdict["passed"], verdict["checks"]) == (False, 25)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"KASSA_KAFKA": "127.0.0.1:1"}, "no broker answers at 127.0.0.1:1"),
+        ({"KASSA_CLICKHOUSE": "http://127.0.0.1:1"}, "ClickHouse does not answer"),
+        ({"KASSA_CLICKHOUSE": ""}, "no warehouse is known"),
+        ({"KASSA_DATABASE": "nowhere"}, "ClickHouse said no"),
+    ],
+)
+def test_the_command_ends_with_2_when_it_cannot_look(
+    command_line: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    wrong: dict[str, str],
+    told: str,
+):
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    assert main(["audit"]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_no_simulator_where_one_was_named_is_no_verdict(command_line: Settings, capsys: pytest.CaptureFixture[str]):
+    assert main(["audit", "--simulator", "http://127.0.0.1:1"]) == 2
+    assert "no simulator answers at http://127.0.0.1:1/book" in capsys.readouterr().err

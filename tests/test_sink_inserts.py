@@ -1,0 +1,201 @@
+"""One block, one table: in once, whatever becomes of the answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from structlog.testing import capture_logs
+
+from schemas.entry import Entry
+from sinks.blocks import Block
+from sinks.columns import ALL, ENTRIES, LEGS
+from sinks.errors import Stopped, WarehouseAway, WarehouseRefused
+from sinks.inserts import Inserter, MarkMoved
+from sinks.positions import NOTHING, mark
+from sinks.rows import Place, entry_row
+from sinks.warehouse import Patience, connect, rows, translated
+from streams.settings import Settings
+from tests.sink_builders import Bookkeeper, facts
+from tests.sink_loading import load_directory, load_entries
+
+pytest_plugins = ["tests.sink_fixtures"]
+pytestmark = pytest.mark.integration
+
+KILOBYTE = "x" * 1_024
+
+
+class Flaky:
+    """A client whose inserts fail as told: before they are sent, or after they were carried out."""
+
+    def __init__(self, client: Client, *faults: str) -> None:
+        self._client = client
+        self._faults = list(faults)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def insert(self, **arguments: Any) -> Any:
+        fault = self._faults.pop(0) if self._faults else ""
+        if fault == "not sent":
+            raise OperationalError("connection refused")
+        done = self._client.insert(**arguments)
+        if fault == "answer lost":
+            raise OperationalError("timed out")
+        return done
+
+
+def inserter(client: Any) -> Inserter:
+    return Inserter(client, threading.Event())
+
+
+def entries_block(after: int, offsets: range, reason: str = "") -> Block:
+    entry = Bookkeeper().entry(Bookkeeper().open_agent("S").kind, reason=reason)
+    return Block(
+        ENTRIES,
+        0,
+        after,
+        offsets[0],
+        offsets[-1],
+        [entry_row(Place(0, offset, 0), entry) for offset in offsets],
+    )
+
+
+def stored(client: Client) -> list[int]:
+    return [row[0] for row in rows(client, "SELECT offset FROM entries ORDER BY offset")]
+
+
+@pytest.mark.parametrize(
+    "faults", [(), ("not sent",), ("answer lost",), ("not sent", "answer lost"), ("not sent",) * 3]
+)
+def test_a_block_is_in_once_whatever_becomes_of_the_answer(client: Client, faults: tuple[str, ...]) -> None:
+    with capture_logs() as logs:
+        inserter(Flaky(client, *faults)).insert(entries_block(NOTHING, range(3)))
+    assert stored(client) == [0, 1, 2]
+    assert [line["event"] for line in logs] == (["warehouse away", "warehouse back"] if faults else [])
+
+
+def test_the_same_block_sent_twice_is_stored_once(client: Client) -> None:
+    """What happens when the first one is still under way when the answer is given up: both are sent."""
+    block = entries_block(NOTHING, range(3))
+    inserter(client).send(block)
+    inserter(client).send(block)
+    assert stored(client) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("after", [0, 2, 4, 7])
+def test_a_block_does_not_go_where_the_table_is_not_what_it_was(client: Client, after: int) -> None:
+    inserter(client).insert(entries_block(NOTHING, range(4)))
+    block = entries_block(after, range(after + 1, after + 9))
+    with pytest.raises(MarkMoved, match=f"the table ends at 3, expected {after}"):
+        inserter(client).insert(block)
+    assert stored(client) == [0, 1, 2, 3]
+
+
+def test_a_block_is_one_part_however_large(client: Client) -> None:
+    """Some 20 MB in 20,000 rows: were it several parts, a crash between them would lose the rest of the block."""
+    inserter(client).insert(entries_block(NOTHING, range(20_000), reason=KILOBYTE))
+    parts = rows(
+        client,
+        "SELECT sum(rows), count() FROM system.parts "
+        "WHERE active AND table = 'entries' AND database = currentDatabase()",
+    )
+    assert parts == [(20_000, 1)]
+
+
+def test_rows_that_do_not_fit_are_refused_naming_the_block(client: Client) -> None:
+    entry: Entry = Bookkeeper().hold(facts(txn=1 << 64))
+    block = Block(ENTRIES, 0, NOTHING, 5, 5, [entry_row(Place(0, 5, 0), entry)])
+    with pytest.raises(WarehouseRefused, match="entries-0-5-5"):
+        inserter(client).insert(block)
+    assert stored(client) == []
+
+
+def test_a_missing_table_is_refused_and_not_waited_for(client: Client) -> None:
+    client.command("DROP TABLE entries")
+    with pytest.raises(WarehouseRefused, match="UNKNOWN_TABLE"):
+        inserter(client).insert(entries_block(NOTHING, range(3)))
+
+
+def test_every_table_has_a_mark_of_its_own(client: Client) -> None:
+    book = Bookkeeper()
+    book.open_agent("S")
+    book.hold(facts())
+    book.open_agent("T")
+    load_entries(client, book.entries, partition=2, first_offset=10)
+    load_directory(client, "payees", [(b"a", b"{}"), (b"a", None)])
+    marks = {table.name: mark(client, table, 2) for table in ALL}
+    assert marks == dict.fromkeys(marks, NOTHING) | {"entries": 12, "legs": 11, "payment_states": 11}
+    assert mark(client, LEGS, 0) == NOTHING
+    client.command("OPTIMIZE TABLE payees FINAL")
+    assert mark(client, next(table for table in ALL if table.name == "payees"), 0) == 1
+
+
+@pytest.mark.parametrize("expected", [NOTHING, 0, 10, 11, 12, 500])
+def test_a_mark_is_found_whatever_was_expected(shared_client: Client, expected: int) -> None:
+    load_entries(shared_client, Bookkeeper().pay(facts()) if not mark_of_entries(shared_client) else [], first_offset=10)
+    for table in ALL[:3]:
+        assert mark(shared_client, table, 0, expected) == 11
+
+
+def test_a_stop_ends_the_waiting() -> None:
+    stop = threading.Event()
+
+    def away() -> None:
+        stop.set()
+        raise WarehouseAway("gone")
+
+    with pytest.raises(Stopped):
+        Patience(stop).until_there(away)
+
+
+def test_waits_double_up_to_a_bound() -> None:
+    waits: list[float] = []
+
+    class Clock(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0)
+            return len(waits) == 9
+
+    def away() -> None:
+        raise WarehouseAway("gone")
+
+    with pytest.raises(Stopped):
+        Patience(Clock()).until_there(away)
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+
+
+def raised(error: Exception) -> Callable[[], None]:
+    def act() -> None:
+        with translated():
+            raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("error", "becomes"),
+    [
+        (OperationalError("timed out"), WarehouseAway),
+        (DatabaseError("HTTP driver received HTTP status 502"), WarehouseAway),
+        (DatabaseError("memory", code=241), WarehouseAway),
+        (DatabaseError("too many parts", code=252), WarehouseAway),
+        (OperationalError("the same insert is still running", code=216), WarehouseAway),
+        (ConnectionResetError(), WarehouseAway),
+        (DatabaseError("no such table", code=60), WarehouseRefused),
+        (DatabaseError("wrong password", code=516), WarehouseRefused),
+    ],
+)
+def test_what_can_pass_is_told_from_what_cannot(error: Exception, becomes: type[Exception]) -> None:
+    with pytest.raises(becomes):
+        raised(error)()
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8123", "ftp://x", "http://"])
+def test_a_url_that_is_none_is_said_to_be_none(url: str) -> None:
+    with pytest.raises(WarehouseRefused, match="KASSA_CLICKHOUSE"):
+        connect(Settings(clickhouse=url))

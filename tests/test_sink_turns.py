@@ -1,0 +1,316 @@
+"""How the loader cuts blocks and keeps its place: no broker, no warehouse, a clock that is told the time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+
+from schemas.entry import Entry
+from sinks.blocks import Block
+from sinks.columns import Table
+from sinks.errors import KafkaRefused, LedgerMismatch, LedgerUnreadable
+from sinks.inserts import MarkMoved
+from sinks.loader import Loader
+from streams.settings import Settings
+from tests.sink_builders import Bookkeeper, facts
+
+BATCH_ROWS = 20
+WITHIN_MS = 300
+
+
+Turn = Callable[["Turns"], "list[FakeMessage]"]
+
+
+class FakeMessage:
+    def __init__(
+        self, offset: int, value: bytes | None, topic: str = "ledger", error: KafkaError | None = None
+    ) -> None:
+        self._offset, self._value, self._topic, self._error = offset, value, topic, error
+
+    def topic(self) -> str:
+        return self._topic
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self._offset
+
+    def value(self) -> bytes | None:
+        return self._value
+
+    def key(self) -> bytes | None:
+        return b"key"
+
+    def timestamp(self) -> tuple[int, int]:
+        return (2, 1_000)
+
+    def error(self) -> KafkaError | None:
+        return self._error
+
+
+class FakeInserter:
+    """A warehouse that takes every block, or refuses those it was told to."""
+
+    def __init__(self, **marks: int) -> None:
+        self.blocks: list[Block] = []
+        self.marks = marks
+        self.moved: set[str] = set()
+
+    def mark(self, table: Table, partition: int) -> int:
+        return self.marks.get(table.name, -1)
+
+    def insert(self, block: Block) -> None:
+        if block.table.name in self.moved:
+            self.moved.clear()
+            raise MarkMoved(block.token)
+        self.blocks.append(block)
+        self.marks[block.table.name] = block.last
+
+    def of(self, table: str) -> list[tuple[int, int, int]]:
+        """(first, last, rows) of the table's blocks."""
+        return [(block.first, block.last, len(block.rows)) for block in self.blocks if block.table.name == table]
+
+
+class FakeConsumer:
+    """Hands over what a script says, one list a turn; at its end the loader is stopped."""
+
+    def __init__(self, topic: str, script: Sequence[Callable[[], list[FakeMessage]]], stop: threading.Event) -> None:
+        self.topic, self.script, self.stop = topic, list(script), stop
+        self.starts: list[int] = []
+        self.first, self.end = 0, 1_000
+        self.committed: list[int] = []
+        self.paused = 0
+
+    def subscribe(self, topics: list[str], on_assign: Any, on_revoke: Any, on_lost: Any) -> None:
+        self.on_revoke = on_revoke
+        on_assign(self, [TopicPartition(self.topic, 0)])
+
+    def revoke(self) -> None:
+        self.on_revoke(self, [TopicPartition(self.topic, 0)])
+
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition(self.topic, 0)]
+
+    def pause(self, partitions: list[TopicPartition]) -> None:
+        self.paused += len(partitions)
+
+    def resume(self, partitions: list[TopicPartition]) -> None:
+        self.paused -= len(partitions)
+
+    def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:
+        return self.first, self.end
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self.starts += [partition.offset for partition in partitions]
+
+    def consume(self, num_messages: int, timeout: float) -> list[FakeMessage]:
+        turn = self.script.pop(0)()
+        if not self.script:
+            self.stop.set()
+        return turn
+
+    def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
+        self.committed += [partition.offset for partition in offsets]
+
+
+class FakeEnds:
+    """Says where the topic ends; by default nothing new is there."""
+
+    end = 0
+
+    def now(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        return dict.fromkeys(places, self.end)
+
+
+class Turns:
+    """A loader over fakes: `run` plays the script, each step of which is given this and may move the clock."""
+
+    def __init__(self, *script: Turn, topic: str = "ledger", **marks: int) -> None:
+        self.now_s = 0.0
+        stop = threading.Event()
+        self.inserter = FakeInserter(**marks)
+        self.consumer = FakeConsumer(topic, [partial(turn, self) for turn in script], stop)
+        settings = Settings(sink_batch_rows=BATCH_ROWS, sink_within_ms=WITHIN_MS)
+        consumer: Any = self.consumer
+        inserter: Any = self.inserter
+        self.ends = FakeEnds()
+        ends: Any = self.ends
+        self.loader = Loader(settings, consumer, inserter, stop, ends, clock=lambda: self.now_s)
+
+    def run(self) -> Turns:
+        self.loader.run()
+        return self
+
+
+def ledger(entries: Sequence[Entry], first: int = 0) -> list[FakeMessage]:
+    return [FakeMessage(first + n, entry.encode()) for n, entry in enumerate(entries)]
+
+
+def paid(count: int) -> list[Entry]:
+    """Entries of so many payments, HELD (2 legs) and POSTED (7 legs) in turns."""
+    book = Bookkeeper()
+    return [entry for number in range(1, count + 1) for entry in book.pay(facts(number))]
+
+
+def test_a_block_is_cut_by_rows_and_never_inside_a_record() -> None:
+    turns = Turns(lambda _: ledger(paid(12))).run()
+    assert turns.inserter.of("entries") == [(0, 19, 20), (20, 23, 4)]
+    assert turns.inserter.of("legs") == [(0, 4, 20), *((n, n + 3, 18) for n in range(5, 21, 4)), (21, 23, 16)]
+    assert turns.inserter.of("payment_states") == [(0, 19, 20), (20, 23, 4)]
+
+
+def test_a_record_with_more_rows_than_a_block_may_have_is_a_block_of_its_own() -> None:
+    movements = [("bank", -30), *((f"agent:{n}", 1) for n in range(30))]
+    entry = Bookkeeper().entry(Bookkeeper().deposit("S", 1).kind, movements)
+    turns = Turns(lambda _: ledger([entry, entry])).run()
+    assert turns.inserter.of("legs") == [(0, 0, 31), (1, 1, 31)]
+
+
+def test_a_block_is_cut_by_age() -> None:
+    entries = paid(2)
+    blocks: list[int] = []
+
+    def after(ms: int, messages: list[FakeMessage]) -> Turn:
+        def turn(turns: Turns) -> list[FakeMessage]:
+            blocks.append(len(turns.inserter.blocks))
+            turns.now_s += ms / 1_000
+            return messages
+
+        return turn
+
+    turns = Turns(
+        after(0, ledger(entries[:1])),
+        after(WITHIN_MS - 1, ledger(entries[1:2], first=1)),
+        after(1, []),
+        after(0, ledger(entries[2:3], first=2)),
+    ).run()
+    assert blocks == [0, 0, 0, 3]  # in the third turn the first record was old enough, and the second went with it
+    assert turns.inserter.of("entries") == [(0, 1, 2), (2, 2, 1)]
+
+
+def test_each_table_takes_only_what_it_has_not() -> None:
+    turns = Turns(lambda _: ledger(paid(2), first=0), entries=2, legs=0, payment_states=1).run()
+    assert turns.consumer.starts == [1]
+    assert turns.inserter.of("entries") == [(3, 3, 1)]
+    assert turns.inserter.of("legs") == [(1, 3, 16)]
+    assert turns.inserter.of("payment_states") == [(2, 3, 2)]
+
+
+def test_when_a_mark_moved_everything_is_read_again_from_the_marks() -> None:
+    entries = paid(4)
+
+    def moved(turns: Turns) -> list[FakeMessage]:
+        turns.inserter.moved = {"legs"}
+        turns.inserter.marks["entries"] = 1
+        turns.now_s += 1
+        return ledger(entries[4:], first=4)
+
+    turns = Turns(lambda _: ledger(entries[:4]), moved, lambda _: ledger(entries)).run()
+    assert turns.consumer.starts == [0, 0]
+    assert turns.inserter.of("legs") == [(0, 4, 20), (5, 7, 16)]
+    assert [last for _, last, _ in turns.inserter.of("entries")][-1] == 7
+
+
+def test_a_partition_that_is_taken_away_is_dropped_with_what_was_gathered() -> None:
+    def revoked(turns: Turns) -> list[FakeMessage]:
+        turns.consumer.revoke()
+        return ledger(paid(1), first=2)
+
+    turns = Turns(lambda _: ledger(paid(1)), revoked).run()
+    assert turns.inserter.blocks == []
+
+
+def test_what_kafka_is_told_is_what_the_tables_have() -> None:
+    turns = Turns(lambda _: ledger(paid(2))).run()
+    assert turns.consumer.committed == [4]
+
+
+def test_records_before_an_unreadable_one_are_loaded() -> None:
+    messages = [*ledger(paid(1)), FakeMessage(2, b'{"kind":"HELD"}'), *ledger(paid(1), first=3)]
+    turns = Turns(lambda _: messages)
+    with pytest.raises(LedgerUnreadable, match="ledger partition 0 offset 2 cannot be read: book: Field required"):
+        turns.run()
+    assert turns.inserter.of("entries") == [(0, 1, 2)]
+
+
+@pytest.mark.parametrize("value", [b"", None, b"null", b"\xff", b"[]", b'{"book":1}'])
+def test_whatever_is_no_entry_is_unreadable(value: bytes | None) -> None:
+    with pytest.raises(LedgerUnreadable) as stopped:
+        Turns(lambda _: [FakeMessage(7, value)]).run()
+    assert (stopped.value.topic, stopped.value.partition, stopped.value.offset) == ("ledger", 0, 7)
+
+
+def test_at_the_end_it_rests_until_there_is_news() -> None:
+    paused: list[int] = []
+
+    def step(messages: list[FakeMessage], end: int, now_s: float) -> Turn:
+        def turn(turns: Turns) -> list[FakeMessage]:
+            paused.append(turns.consumer.paused)
+            turns.ends.end, turns.now_s = end, now_s
+            return messages
+
+        return turn
+
+    turns = Turns(
+        step(ledger(paid(1)), end=2, now_s=0.0),
+        step([], end=2, now_s=0.1),  # the block is not old enough yet: no rest
+        step([], end=2, now_s=1.0),  # now it is, and from here on there is nothing to do
+        step([], end=2, now_s=1.0),
+        step([], end=2, now_s=1.0),
+        step([], end=10, now_s=1.0),
+        step(ledger(paid(1), first=8), end=10, now_s=1.0),
+    ).run()
+    assert paused == [0, 0, 0, 0, 1, 1, 0]
+    assert turns.inserter.of("entries") == [(0, 1, 2), (8, 9, 2)]
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "mark", "complaint"),
+    [
+        (0, 10, 9, None),
+        (0, 10, 10, "ends before offset 10, but the warehouse has offset 10"),
+        (5, 10, 4, None),
+        (6, 10, 4, "begins at offset 6, but the warehouse needs it from 5 on"),
+    ],
+)
+def test_the_ledger_must_be_the_one_that_was_loaded(first: int, end: int, mark: int, complaint: str | None) -> None:
+    turns = Turns(lambda _: [], entries=mark, legs=mark, payment_states=mark)
+    turns.consumer.first, turns.consumer.end = first, end
+    if complaint is None:
+        turns.run()
+        assert turns.consumer.starts == [mark + 1]
+        return
+    with pytest.raises(LedgerMismatch, match=complaint):
+        turns.run()
+
+
+def test_a_compacted_topic_may_begin_later() -> None:
+    turns = Turns(lambda _: [], topic="payees", payees=4)
+    turns.consumer.first = 70
+    assert turns.run().consumer.starts == [70]
+
+
+@pytest.mark.parametrize(
+    ("code", "passes"),
+    [
+        (KafkaError._PARTITION_EOF, True),
+        (KafkaError._ALL_BROKERS_DOWN, True),
+        (KafkaError._MAX_POLL_EXCEEDED, True),
+        (KafkaError._AUTO_OFFSET_RESET, False),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, False),
+        (KafkaError.FENCED_INSTANCE_ID, False),
+    ],
+)
+def test_trouble_that_passes_is_told_from_trouble_that_does_not(code: int, passes: bool) -> None:
+    turns = Turns(lambda _: [FakeMessage(0, None, error=KafkaError(code))])
+    if passes:
+        turns.run()
+        return
+    with pytest.raises(KafkaRefused):
+        turns.run()
