@@ -27,6 +27,9 @@ test: $(READY)       ## unit, property and integration tests on the embedded bro
 test-kafka: $(READY) ## the integration suite on real Apache Kafka (Java 17 and Maven)
 	$(BIN)/pytest -m kafka
 
+kafka: $(READY)      ## a real Apache Kafka broker on this machine until Ctrl-C (Java 17 and Maven)
+	$(BIN)/python -m streams.apache_kafka --dir var/kafka
+
 lint: $(READY)       ## style, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,7 +39,7 @@ lint: $(READY)       ## style, types, import contracts
 bench: $(READY)      ## the figures of README and docs/performance.md, written to var/bench/*.json
 	$(BIN)/python -m bench
 
-schemas: $(READY)    ## regenerate docs/schemas and docs/asyncapi.yaml from the models
+schemas: $(READY)    ## regenerate docs/schemas and docs/asyncapi.json from the models
 	$(BIN)/python -m console.schema_docs
 
 lock:                ## re-resolve requirements.lock (needs uv: pip install uv)

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.entry import EntryKind
-from schemas.reject import RejectReason
-from streams.arrival import Arrival, Item, Quarantine
+from streams.arrival import Arrival, Item
 from streams.directory import DirectoryReader
 from streams.shards import NotOurs, Shards
 
@@ -32,13 +31,14 @@ class Accept:
 
     async def batch(self, events: Sequence[Any], verify: Verify) -> None:
         """Decide one batch; events of partitions that are no longer ours are left to their new owner."""
+        await self._directory.catch_up_soon()
         by_place: dict[Any, list[Any]] = defaultdict(list)
         for event in events:
             by_place[event.message.tp].append(event.message)
         await asyncio.gather(*(self._place(tp, messages, verify) for tp, messages in by_place.items()))
 
     async def _place(self, tp: Any, messages: list[Any], verify: Verify) -> None:
-        items = await self._verified([_arrival(message) for message in messages], verify)
+        items = [verify(_arrival(message)) for message in messages]
         try:
             entries = await self._shards.decide(tp.partition, items)
         except NotOurs:
@@ -48,19 +48,6 @@ class Accept:
         held = [entry.payment.id for entry in entries if entry.kind is EntryKind.HELD and entry.payment is not None]
         if held:
             self._held(tp.partition, held)
-
-    async def _verified(self, arrivals: list[Arrival], verify: Verify) -> list[Item]:
-        items = [verify(arrival) for arrival in arrivals]
-        unknown = [place for place, item in enumerate(items) if _may_be_news(item)]
-        if unknown and await self._directory.catch_up_soon():
-            for place in unknown:
-                items[place] = verify(arrivals[place])
-        return items
-
-
-def _may_be_news(item: Item) -> bool:
-    """An unknown key may have been enrolled a moment ago: what the directory does not show yet is not yet unknown."""
-    return isinstance(item, Quarantine) and item.reason is RejectReason.UNKNOWN_KEY
 
 
 def _arrival(message: Any) -> Arrival:

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from console.audit_payee import known_simulator
 from console.audit_report import print_json, print_report
 from console.audit_run import Watching, run_audit
 from console.broker import require_topics
@@ -44,7 +43,7 @@ def audit(
         raise BadInput("no warehouse is known: set KASSA_CLICKHOUSE=http://host:8123")
     require_topics(settings)
     with _watching() as watching:
-        report = run_audit(settings, simulator=simulator or known_simulator(settings), wait_s=wait, watching=watching)
+        report = run_audit(settings, simulator=simulator or settings.simulator or None, wait_s=wait, watching=watching)
     if as_json:
         print_json(report)
     else:

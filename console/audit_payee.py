@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,7 +14,6 @@ from console.audit_report import Check
 from console.errors import KassaError
 from schemas.entry import Entry, EntryKind
 from schemas.money import Money, MoneyError
-from streams.settings import STACK_FILE, Settings
 
 _ANSWER_S = 30.0
 _SAME_HOST = {"localhost": "127.0.0.1"}
@@ -34,16 +32,6 @@ class PaidThere(NamedTuple):
     account: str
     sum: str
     paid_at: int
-
-
-def known_simulator(settings: Settings) -> str | None:
-    """The simulator of the stack on this machine, as its file names it."""
-    try:
-        stack = tomllib.loads((settings.dir / STACK_FILE).read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    url = stack.get("simulator")
-    return url if isinstance(url, str) and url else None
 
 
 def books(url: str) -> Iterator[PaidThere]:

@@ -168,16 +168,15 @@ class Comparison:
     def expect(self, row: Row) -> None:
         """The next row that must be there."""
         self._check.looked_at += 1
-        if row == self._next:
-            self._before, self._next = row, next(self._found, None)
-            return
-        key = row[: self._key]
-        while self._next is not None and self._next[: self._key] < key:
-            self._pass_over(self._next)
-        if self._next is None or self._next[: self._key] != key:
-            self._fail(key, "missing")
-            return
-        self._fail(key, self._differences(row, self._next))
+        if row != self._next:
+            key = row[: self._key]
+            while self._next is not None and self._next[: self._key] < key:
+                self._pass_over(self._next)
+            if self._next is None or self._next[: self._key] != key:
+                self._fail(key, "missing")
+                return
+            if row != self._next:
+                self._fail(key, self._differences(row, self._next))
         self._before, self._next = row, next(self._found, None)
 
     def end(self) -> None:

@@ -12,7 +12,6 @@ from typer.main import get_command
 from console import (
     agents,
     audit,
-    demo,
     fleet,
     gateways,
     operators,
@@ -33,7 +32,7 @@ from streams.logs import configure_logs
 
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
-    demo, serving, audit, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
+    serving, audit, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
     registries, fleet,
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""`kassa demo`: the main job on this machine, from signed payments to registries and the audit."""
+"""The main job on this machine, from signed payments to registries and the audit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Annotated
 from zoneinfo import ZoneInfo
 
-import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agents.gateways.simulator import OsmpSimulator
@@ -19,7 +17,6 @@ from console import demo_network as network
 from console.audit_report import Report, print_report
 from console.audit_run import run_audit
 from console.client import Client
-from console.context import load_settings
 from console.demo_report import print_answers, print_trial_balance
 from console.errors import KassaError
 from console.fleet_messages import FleetMessage, messages
@@ -36,6 +33,7 @@ from schemas.envelope import SigningKey
 from sinks.registries.build import FORMATS, build
 from sinks.warehouse import open_warehouse
 from streams.keyring import load_operator_key
+from streams.settings import Settings
 
 _BAD_BPS = 1_500
 _ANSWER_S = 30.0
@@ -48,21 +46,9 @@ class DemoFailed(KassaError):
     exit_code = 1
 
 
-def register(app: typer.Typer) -> None:
-    app.command("demo")(demo)
-
-
-def demo(
-    count: Annotated[int, typer.Option(min=100, metavar="N", help="How many messages the terminals send.")] = 5_000,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same seed sends the same payments.")] = 1,
-    serve: Annotated[bool, typer.Option("--serve", help="Keep it running afterwards, until Ctrl-C.")] = False,
-) -> None:
-    """The whole of Kassa on this machine: a network of terminals pays, payees misbehave, the books are audited.
-
-    Starts empty, and forgets everything when it ends. Exit code 0 only when the audit passed.
-    """
+def run_demo(settings: Settings, count: int, seed: int, *, serve: bool) -> None:
+    """Raises DemoFailed when a payment stays open or the audit finds something; with `serve`, keeps it running."""
     started = time.monotonic()
-    settings = load_settings()
     say(f"one-machine stack in {settings.dir}: it starts empty and forgets when it stops")
     with Stack(settings.dir) as stack, _simulator(stack, seed) as simulator:
         stack.tell(simulator=simulator.url)

@@ -40,7 +40,7 @@ class Refused(KassaError):
         refusal = Refusal.by_code(code)
         words = reason if refusal is Refusal.OTHER and reason else refusal.sentence
         more = f" ({reason})" if reason and words != reason else ""
-        again = "; the same request may succeed later" if retryable else ""
+        again = "; asked anew it may succeed later" if retryable else ""
         super().__init__(f"{what}: {code} {words}{more}{again}")
         self.code = code
 

@@ -42,7 +42,9 @@ def fleet(
         list[str] | None, typer.Option(metavar="TERMINAL", help="Only these. Default: all enrolled on this machine.")
     ] = None,
     payee: Annotated[list[str] | None, typer.Option(metavar="PAYEE", help="Only these. Default: all on file.")] = None,
-    wait: Annotated[float, typer.Option(min=0, metavar="S", help="How long to wait for the last answers.")] = 30,
+    wait: Annotated[
+        float, typer.Option(min=0, metavar="S", help="How long to go on listening when nothing comes.")
+    ] = 30,
     record: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Where to note what Kafka acknowledged. Default: var/fleet/….jsonl"),

@@ -29,7 +29,7 @@ def run(
     wait_s: float,
     record: TextIO | None = None,
 ) -> Tally:
-    """`rate` messages a second, 0 as fast as possible; then at most `wait_s` for what is still open.
+    """`rate` messages a second, 0 as fast as possible; then listen until all is settled, or silent for `wait_s`.
 
     Each message that Kafka acknowledged is a line of JSON on `record`, written when the word of it comes.
     """
@@ -39,12 +39,13 @@ def run(
         client.send(_request(message), _on_delivery(tally, track, record))
     deadline = time.monotonic() + wait_s
     while not tally.is_settled and time.monotonic() < deadline:
-        _listen(client, rejects, tally, _TURN_S)
+        if _listen(client, rejects, tally, _TURN_S):
+            deadline = time.monotonic() + wait_s
     client.flush(max(0.0, deadline - time.monotonic()))
     return tally
 
 
-def paced(fleet: Iterable[FleetMessage], rate: float, listen: Callable[[float], None]) -> Iterator[FleetMessage]:
+def paced(fleet: Iterable[FleetMessage], rate: float, listen: Callable[[float], object]) -> Iterator[FleetMessage]:
     """Each message when its time has come; until then `listen` gets the time that is left (seconds)."""
     start = time.monotonic()
     for count, message in enumerate(fleet):
@@ -56,18 +57,22 @@ def paced(fleet: Iterable[FleetMessage], rate: float, listen: Callable[[float], 
         yield message
 
 
-def _listen(client: Client, rejects: RejectReader, tally: Tally, time_out_s: float) -> None:
-    """One wait for a reply, then whatever else is there."""
+def _listen(client: Client, rejects: RejectReader, tally: Tally, time_out_s: float) -> bool:
+    """One wait for a reply, then whatever else is there; was there anything?"""
+    has_news = False
     for turn in range(_DRAIN):
         reply = client.poll(0 if turn else time_out_s)
         if reply is None:
             break
         tally.reply(reply, time.monotonic())
+        has_news = True
     for _ in range(_DRAIN):
         rejected = rejects.poll(0)
         if rejected is None:
             break
         tally.rejected(rejected)
+        has_news = True
+    return has_news
 
 
 def _request(message: FleetMessage) -> Request:

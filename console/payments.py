@@ -113,7 +113,8 @@ def _print(story: Story) -> None:
 
 
 def _line(step: Step, currency: str) -> tuple[object, ...]:
-    why = " ".join(part for part in (str(step.refusal or ""), step.reason) if part)
+    again = f"asked again at {step.due_at:%H:%M:%S}" if step.due_at is not None else ""
+    why = " ".join(part for part in (str(step.refusal or ""), step.reason, again) if part)
     tries = f" ({step.tries} tries)" if step.tries > 1 else ""
     legs = "\n".join(
         f"{leg.account} {'+' if leg.amount > 0 else ''}{major(leg.amount, currency)} → {major(leg.balance, currency)}"

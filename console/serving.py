@@ -1,17 +1,19 @@
-"""`kassa up`: the whole of Kassa on this machine until Ctrl-C, and how to reach it."""
+"""`kassa up` and `kassa demo`: the whole of Kassa on this machine, and how to reach it."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
 
 from console.context import load_settings
 from console.output import note, say
-from console.stack import Stack
+
+if TYPE_CHECKING:  # the engines take a quarter of a second to import, and most commands need none
+    from console.stack import Stack
 
 _LOOK_S = 0.5
 _QUERIES = (
@@ -23,17 +25,34 @@ _QUERIES = (
 
 def register(app: typer.Typer) -> None:
     app.command("up")(up)
+    app.command("demo")(demo)
 
 
 def up(
     workers: Annotated[int, typer.Option(min=1, max=16, metavar="N", help="How many workers.")] = 1,
 ) -> None:
     """Start broker, warehouse, workers and sink on this machine, empty, and keep them running until Ctrl-C."""
+    from console.stack import Stack
+
     settings = load_settings()
     say(f"one-machine stack in {settings.dir}: it starts empty and forgets when it stops")
     with Stack(settings.dir, workers=workers) as stack:
         stack.wait_ready()
         keep_running(stack)
+
+
+def demo(
+    count: Annotated[int, typer.Option(min=100, metavar="N", help="How many messages the terminals send.")] = 5_000,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed sends the same payments.")] = 1,
+    serve: Annotated[bool, typer.Option("--serve", help="Keep it running afterwards, until Ctrl-C.")] = False,
+) -> None:
+    """The whole of Kassa on this machine: a network of terminals pays, payees misbehave, the books are audited.
+
+    Starts empty, and forgets everything when it ends. Exit code 0 only when the audit passed.
+    """
+    from console.demo import run_demo
+
+    run_demo(load_settings(), count, seed, serve=serve)
 
 
 def keep_running(stack: Stack) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 from console.errors import KassaError
 from sinks.embedded import EmbeddedWarehouse
@@ -33,17 +33,35 @@ class StackError(KassaError):
     """The stack cannot be started, or a part of it that keeps data has ended."""
 
 
+class Broker(Protocol):
+    """A broker of ours that runs: the embedded one, or Apache Kafka."""
+
+    @property
+    def bootstrap(self) -> str: ...
+    @property
+    def is_running(self) -> bool: ...
+    def stop(self) -> None: ...
+
+
 class Stack:
     """A running stack. `settings` reach it; as a context manager it is stopped at the end of the block."""
 
-    def __init__(self, directory: Path, *, workers: int = 1, partitions: int = 4, sink: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        workers: int = 1,
+        partitions: int = 4,
+        sink: bool = True,
+        start_broker: Callable[[Path], Broker] = EmbeddedBroker.start,
+    ) -> None:
         self.directory = directory.resolve()
         self.workers = workers
         self._lock = _locked(self.directory)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {}
         shutil.rmtree(self.directory / "warehouse", ignore_errors=True)
-        self.broker = EmbeddedBroker.start(self.directory / "run")
+        self.broker = start_broker(self.directory / "run")
         try:
             self.warehouse = EmbeddedWarehouse.start(self.directory / "warehouse")
             self.settings = Settings(

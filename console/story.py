@@ -33,7 +33,7 @@ class MovedLeg:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry about the payment. `outcome` is what the payee's gateway said, when it was asked."""
+    """One entry about the payment. due_at: when to ask again; outcome: what the payee's gateway said, if asked."""
 
     at: datetime
     kind: str
@@ -41,6 +41,7 @@ class Step:
     refusal: int
     reason: str
     tries: int
+    due_at: datetime | None
     outcome: str
     legs: tuple[MovedLeg, ...]
 
@@ -90,6 +91,7 @@ def _step(entry: Entry) -> Step:
         refusal=entry.refusal,
         reason=entry.reason,
         tries=entry.tries,
+        due_at=ms_instant(entry.due_at) if entry.due_at else None,
         outcome=said(answer.step, answer.verdict, answer.code, answer.provider_ref, answer.comment) if answer else "",
         legs=tuple(MovedLeg(leg.account, leg.amount, leg.balance) for leg in entry.legs),
     )

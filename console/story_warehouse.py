@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -10,6 +11,7 @@ from console.story import FACTS, MovedLeg, Step, Story, said
 from sinks.warehouse import connect, rows
 from streams.settings import Settings
 
+_NEVER = datetime.fromtimestamp(0, UTC)
 _COLUMNS = ("book", *FACTS)
 _ABOUT = "FINAL WHERE payment_id = {payment:String}"
 
@@ -40,11 +42,14 @@ def _steps(client: Client, payment: str) -> tuple[Step, ...]:
         legs.setdefault((partition, offset), []).append(MovedLeg(account, amount, balance))
     entries = rows(
         client,
-        "SELECT partition, offset, at, kind, caused_by, refusal, reason, tries, outcome_step, outcome_verdict, "
+        "SELECT partition, offset, at, kind, caused_by, refusal, reason, tries, due_at, outcome_step, outcome_verdict, "
         f"outcome_code, provider_ref, outcome_comment FROM entries {_ABOUT} ORDER BY partition, offset",
         {"payment": payment},
     )
     return tuple(
-        Step(at, kind, by, refusal, reason, tries, said(*answer), tuple(legs.get((partition, offset), ())))
-        for partition, offset, at, kind, by, refusal, reason, tries, *answer in entries
+        Step(
+            *(at, kind, by, refusal, reason, tries, due_at if due_at > _NEVER else None, said(*answer)),
+            legs=tuple(legs.get((partition, offset), ())),
+        )
+        for partition, offset, at, kind, by, refusal, reason, tries, due_at, *answer in entries
     )

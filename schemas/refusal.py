@@ -8,7 +8,8 @@ from enum import Enum
 class Refusal(Enum):
     """Members stand in order of precedence: when several apply, the first one listed is the answer.
 
-    `code` is what the terminal sees; `retryable` says whether sending the same request again later can help.
+    `code` is what the terminal sees; `retryable` says whether a new payment with the same content may succeed later.
+    The declined payment itself stays declined: its id gets the stored outcome for ever.
     """
 
     WRONG_SIGNATURE = (150, False, "the signature or the key is wrong")

@@ -22,7 +22,7 @@ class Reply(Wire):
     state: ReplyState
     code: Annotated[int, Field(description="0, or the refusal code")] = 0
     reason: str = ""
-    retryable: Annotated[bool, Field(description="sending the same request again later can help")] = False
+    retryable: Annotated[bool, Field(description="a new payment with the same content may succeed later")] = False
     final: Annotated[bool, Field(description="no further reply will follow")] = False
     txn: Annotated[int, Field(description="our number of the payment at the payee; 0: none")] = 0
     at: Instant

@@ -8,6 +8,7 @@ one block per table and partition and by librdkafka's queue.
 from __future__ import annotations
 
 import gc
+import math
 import signal
 import threading
 import time
@@ -29,12 +30,15 @@ from streams.settings import Settings
 log = structlog.get_logger(__name__)
 
 GROUP = "kassa-sink"
-_AT_ONCE = 1_000
+_AT_ONCE = 10_000
 _BLOCK_BYTES = 32 * 1024 * 1024
 _COURTESY_S = 2.0
 _STOP_WITHIN_S = 0.5
 _LOOK_S = 0.1
 _BROKER_ANSWERS_S = 30.0
+# The embedded broker answers a fetch with all it has, whatever was asked for; a reader with a lower bound never gets on.
+_MOST_OF_A_RESPONSE = 2**31 - 1
+_SILENCE_S = 10.0
 # Trouble the client library gets over by itself.
 _PASSING = frozenset(
     {KafkaError._PARTITION_EOF, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._MAX_POLL_EXCEEDED}
@@ -65,6 +69,7 @@ class Loader:
         self._read_to: dict[Place, int] = {}
         self._ends = ends
         self._end_seen: dict[Place, int] = {}
+        self._silent_since = math.inf
         self._courtesy_at = clock()
 
     def run(self) -> None:
@@ -81,8 +86,8 @@ class Loader:
     def _turn(self) -> None:
         began_s = self._clock()
         messages = self._consumer.consume(num_messages=_AT_ONCE, timeout=min(self._within_s, _STOP_WITHIN_S))
-        if not messages and not any(pending.rows for tables in self._pending.values() for pending in tables):
-            messages = self._rest()
+        if not messages and self._is_idle():
+            messages = self._look_round()
         try:
             self._take(messages, began_s)
             self._insert_where(lambda pending: self._clock() - pending.born_s >= self._within_s)
@@ -92,8 +97,26 @@ class Loader:
         if self._clock() - self._courtesy_at >= _COURTESY_S:
             self._tell_kafka()
 
+    def _is_idle(self) -> bool:
+        return not any(pending.rows for tables in self._pending.values() for pending in tables)
+
+    def _look_round(self) -> list[Message]:
+        """Nothing came: rest, if that is because there is nothing; if there is something, say so when it lasts."""
+        if not self._has_news():
+            self._silent_since = math.inf
+            return self._rest()
+        now_s = self._clock()
+        self._silent_since = min(self._silent_since, now_s)
+        if now_s - self._silent_since >= _SILENCE_S:
+            log.warning("there are records to be read, and none come", seconds=int(now_s - self._silent_since))
+            self._silent_since = math.inf
+        return []
+
     def _rest(self) -> list[Message]:
-        """At the end of everything: wait for news without reading (see streams.ends). A rebalance ends the wait too."""
+        """At the end of everything: wait for news without reading (see streams.ends). A rebalance ends the wait too.
+
+        Only there: a pause throws away what is being fetched, and a large fetch would never come to its end.
+        """
         assigned = self._consumer.assignment()
         self._consumer.pause(assigned)
         messages: list[Message] = []
@@ -139,6 +162,7 @@ class Loader:
                 self._inserter.insert(pending.take())
             pending.add(offset, rows, weight, now_s)
         self._read_to[place] = offset + 1
+        self._silent_since = math.inf
 
     def _insert_all(self) -> None:
         self._insert_where(lambda _: True)
@@ -226,6 +250,7 @@ def _load(settings: Settings, inserter: Inserter, stop: threading.Event) -> None
         group_instance_id=settings.sink_id,
         session_timeout_ms=settings.session_time_out_s * 1000,
         auto_offset_reset="error",
+        receive_message_max_bytes=_MOST_OF_A_RESPONSE,
     )
     try:
         Loader(settings, consumer, inserter, stop, Ends(settings)).run()

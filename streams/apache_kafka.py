@@ -67,6 +67,11 @@ class ApacheKafka:
         """The value of `bootstrap.servers`; it stays the same when brokers restart."""
         return ",".join(broker.address for broker in self._brokers.values())
 
+    @property
+    def is_running(self) -> bool:
+        """Whether every broker's process is there."""
+        return all(broker.is_running for broker in self._brokers.values())
+
     def stop(self) -> None:
         """Stop every broker in order, at most STOP_TIMEOUT_S all together, then by force. Data stays."""
         deadline = time.monotonic() + STOP_TIMEOUT_S

@@ -16,6 +16,7 @@ _PRODUCER: dict[str, Any] = {
     "enable.idempotence": True,
     "message.max.bytes": MAX_MESSAGE_BYTES,
     "linger.ms": 2,
+    "socket.timeout.ms": 10_000,  # how long a frozen broker may hold us before we look for the new leader
     "log_level": 2,  # what goes wrong is told by our own errors; librdkafka would repeat it on stderr at every try
 }
 
@@ -38,6 +39,7 @@ def reader(settings: Settings, **overrides: Any) -> Consumer:
             "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
             "receive.message.max.bytes": 8 * MAX_MESSAGE_BYTES,
             "fetch.wait.max.ms": 50,
+            "socket.timeout.ms": 10_000,
             "log_level": 2,  # our own errors tell what goes wrong; librdkafka would repeat it at every try
             **_dotted(overrides),
         }

@@ -107,22 +107,24 @@ class DirectoryReader:
             self._thread.join()
 
     def catch_up(self, time_out_s: float = 2) -> bool:
-        """Wait until everything committed before this call is in the tables; False when that takes too long.
-
-        Called before a message is quarantined for an unknown key, so that an enrolment answered to the operator
-        always counts for the payments that follow it.
-        """
+        """Wait until everything committed before this call is in the tables; False when that takes too long."""
         try:
             ends = self._ends(time_out_s)
         except EndsUnknown as error:
             log.warning("directory_ends_unknown", error=str(error))
             return False
+        if not self._behind(ends):
+            return True
         self._wake.set()
         with self._moved:
             return self._moved.wait_for(lambda: not self._behind(ends), timeout=time_out_s)
 
     async def catch_up_soon(self) -> bool:
-        """`catch_up` without blocking the event loop."""
+        """`catch_up` without blocking the event loop.
+
+        Called before each batch is verified, so that what was answered to an operator (an enrolment, a revocation, a
+        tariff) counts for every message received after it.
+        """
         return await asyncio.to_thread(self.catch_up)
 
     def _ends(self, time_out_s: float) -> dict[str, int]:

@@ -15,7 +15,7 @@ from schemas.reply import Reply
 from streams.arrival import Forward, Quarantine
 from streams.ledger.balances import balance_of, touched_agents
 from streams.ledger.decide import Duplicate
-from streams.ledger.replies import reply_again, reply_to
+from streams.ledger.replies import replies_to, reply_again
 from streams.ledger.state import State
 from streams.topics import BALANCES, LEDGER, REJECTS, REPLIES
 
@@ -53,10 +53,8 @@ class Outbox:
             self._add(entry.record.table, entry.record.id, orjson.dumps(entry.record.value))
         for agent in touched_agents(entry):
             self._touched[entry.book, agent] = entry.at
-        reply = reply_to(entry)
-        if reply is not None:
-            owner = entry.payment.terminal if entry.payment is not None else owner_of(entry.cause.by)
-            self._reply(owner, reply)
+        for recipient, reply in replies_to(entry):
+            self._reply(recipient, reply)
 
     def duplicate(self, duplicate: Duplicate, signer: str) -> None:
         self._reply(owner_of(signer), reply_again(duplicate))

@@ -18,7 +18,8 @@ from console.demo import carry_out
 from console.fleet_messages import FleetMessage, messages
 from console.fleet_world import FleetPayee, FleetTerminal, World
 from console.requests import Request
-from console.stack import Stack
+from console.stack import Broker, Stack
+from streams.embedded import EmbeddedBroker
 from streams.ends import Ends
 from streams.keyring import load_operator_key
 from streams.topics import LEDGER, PAYMENTS
@@ -59,12 +60,17 @@ class Network:
 
 @contextmanager
 def running_network(
-    directory: Path, behaviours: Mapping[str, Behaviour] | None = None, *, workers: int = 1, seed: int = 1
+    directory: Path,
+    behaviours: Mapping[str, Behaviour] | None = None,
+    *,
+    workers: int = 1,
+    seed: int = 1,
+    start_broker: Callable[[Path], Broker] = EmbeddedBroker.start,
 ) -> Iterator[Network]:
     """A stack with its simulator; `behaviours` replace those of the demo's payees."""
     faults = {**network.BEHAVIOURS, **(behaviours or {})}
     with (
-        Stack(directory, workers=workers) as stack,
+        Stack(directory, workers=workers, start_broker=start_broker) as stack,
         OsmpSimulator.start(directory / "run" / "simulator", faults, seed) as simulator,
     ):
         stack.tell(simulator=simulator.url)
@@ -81,9 +87,11 @@ def running_network(
         yield Network(stack, simulator, fleet, Ends(stack.settings))
 
 
-def until(what: str, happens: Callable[[], bool], time_out_s: float = 60) -> None:
-    """Wait for a condition, with a bound; the failure names it."""
+def until(
+    what: str, happens: Callable[[], bool], time_out_s: float = 60, otherwise: Callable[[], object] = lambda: ""
+) -> None:
+    """Wait for a condition, with a bound; the failure names it, and what is the case instead."""
     deadline = time.monotonic() + time_out_s
     while not happens():
-        assert time.monotonic() < deadline, f"waited {time_out_s:.0f} s in vain until {what}"
+        assert time.monotonic() < deadline, f"waited {time_out_s:.0f} s in vain until {what}: {otherwise()}"
         time.sleep(0.02)

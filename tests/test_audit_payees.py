@@ -10,10 +10,9 @@ import pytest
 
 from agents.gateways.simulator import OsmpSimulator
 from agents.gateways.simulator_faults import Behaviour
-from console.audit_payee import GatewayAddresses, NoSimulator, PayeeAudit, books, known_simulator
+from console.audit_payee import GatewayAddresses, NoSimulator, PayeeAudit, books
 from console.audit_payments import PaymentAudit
 from console.audit_report import Check
-from streams.settings import Settings
 from tests.audit_ledgers import POSTED, RESOLVED, VOIDED, a_ledger
 
 LATER = 10**15  # ms: an audit that begins then knows of everything that was paid
@@ -142,10 +141,3 @@ def test_payments_by_gateways_that_lead_elsewhere_are_not_looked_at(payee: Payee
 def test_a_simulator_that_does_not_answer_is_no_verdict():
     with pytest.raises(NoSimulator, match="no simulator answers"):
         list(books("http://127.0.0.1:9"))
-
-
-def test_the_stacks_own_simulator_is_known_by_its_file(tmp_path):
-    settings = Settings(dir=tmp_path)
-    assert known_simulator(settings) is None
-    (tmp_path / "stack.toml").write_text('kafka = "127.0.0.1:1"\nsimulator = "http://127.0.0.1:8090"\n')
-    assert known_simulator(settings) == "http://127.0.0.1:8090"

@@ -34,6 +34,7 @@ class World:
 
     settings: Settings
     office: Office
+    first: Report
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +53,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         office = Office(settings)
         try:
             a_morning(office)
+            a_database(settings).close()
             with loading(settings):
-                assert run_audit(settings, simulator=None, wait_s=30).passed
-            yield World(settings, office)
+                first = run_audit(settings, simulator=None, wait_s=30)
+            yield World(settings, office, first)
         finally:
             office.close()
+
+
+def a_database(settings: Settings) -> Client:
+    """The settings' database with empty tables."""
+    client = open_warehouse(settings)
+    migrate(client, settings.database)
+    return client
 
 
 def a_morning(office: Office) -> None:
@@ -79,12 +88,10 @@ def a_morning(office: Office) -> None:
 
 @pytest.fixture
 def database(world: World) -> Iterator[tuple[Settings, Client]]:
-    """A copy of the warehouse for one test, with merges stopped: what is doubled stays so."""
+    """A copy of the warehouse for one test."""
     settings = world.settings.model_copy(update={"database": f"kassa_{next(_numbers)}"})
-    client = open_warehouse(settings)
-    migrate(client, settings.database)
+    client = a_database(settings)
     for table in TABLES:
-        client.command(f"SYSTEM STOP MERGES {settings.database}.{table}")
         client.command(f"INSERT INTO {table} SELECT * FROM {world.settings.database}.{table}")
     yield settings, client
     client.close()
@@ -106,77 +113,66 @@ def test_every_check_passes_and_has_looked_at_something(database: tuple[Settings
     assert report.check("arrivals.payments").note == "8 decided, 1 again, 2 in rejects, 1 re-keyed, 1 waiting"
 
 
-FIRST = "(SELECT min(offset) FROM {table} WHERE partition = 1)"
-TOUCHED = [
-    (
-        "DELETE FROM entries WHERE kind = 'VOIDED'",
-        {"warehouse.entries": "missing"},
-    ),
-    (
-        "INSERT INTO entries SELECT * FROM entries WHERE kind = 'VOIDED'",
-        {"warehouse.entries": "there more than once"},
-    ),
-    (
-        "ALTER TABLE entries UPDATE amount = amount + 1 WHERE kind = 'VOIDED'",
-        {"warehouse.entries": "amount is 95001, should be 95000"},
-    ),
-    (
-        "ALTER TABLE entries UPDATE subscriber = map('phone', '9160000000') WHERE kind = 'VOIDED'",
-        {"warehouse.entries": "subscriber differs"},
-    ),
-    (
-        "INSERT INTO entries SELECT * REPLACE (offset + 100000 AS offset) FROM entries WHERE kind = 'VOIDED'",
-        {"warehouse.entries": "the ledger there ends before", "warehouse.trial_balance": ""},
-    ),
-    (
-        "INSERT INTO entries SELECT * REPLACE (-7 AS offset) FROM entries WHERE kind = 'VOIDED'",
-        {"warehouse.entries": "offset -7: not on the topic"},
-    ),
-    (
-        "DELETE FROM legs WHERE kind = 'VOIDED' AND leg_no = 1",
-        {"warehouse.legs": "leg_no 1: missing", "warehouse.trial_balance": "hold accounts in RUB"},
-    ),
-    (
-        "INSERT INTO legs SELECT * FROM legs WHERE kind = 'VOIDED' AND leg_no = 2",
-        {"warehouse.legs": "leg_no 2: there more than once"},
-    ),
-    (
-        "ALTER TABLE legs UPDATE balance = balance - 1 WHERE kind = 'VOIDED' AND leg_no = 1",
-        {"warehouse.legs": "balance is "},
-    ),
-    (
-        "DELETE FROM payment_states WHERE payment_id = 'kiosk-T0.6'",
-        {"warehouse.payments": "payment kiosk-T0.6: missing"},
-    ),
-    (
-        "DELETE FROM rejects WHERE reason = 'NOT_JWS'",
-        {"warehouse.rejects": "missing"},
-    ),
-    (
-        "ALTER TABLE rejects UPDATE value = 'x' WHERE reason = 'NOT_JWS'",
-        {"warehouse.rejects": "value differs"},
-    ),
-]  # fmt: skip
+# Table -> what is done to it, and what the audit says of that. Doubling comes last: merges would undo it.
+TOUCHED = {
+    "entries": {
+        "INSERT INTO entries SELECT * REPLACE (-7 AS offset) FROM entries WHERE kind = 'VOIDED'": (
+            "partition 0 offset -7: not on the topic"
+        ),
+        "INSERT INTO entries SELECT * REPLACE (offset + 9000 AS offset) FROM entries WHERE kind = 'VOIDED'": (
+            "the ledger there ends before"
+        ),
+        "DELETE FROM entries WHERE kind = 'VOIDED' AND offset BETWEEN 0 AND 9000": "missing",
+        "ALTER TABLE entries UPDATE amount = amount + 1 WHERE kind = 'UNKNOWN'": "amount is 95001, should be 95000",
+        "ALTER TABLE entries UPDATE subscriber = map('phone', '9') WHERE kind = 'DEFERRED'": "subscriber differs",
+        "INSERT INTO entries SELECT * FROM entries WHERE kind = 'DECLINED'": "there more than once",
+    },
+    "legs": {
+        "DELETE FROM legs WHERE kind = 'VOIDED' AND leg_no = 1": "leg_no 1: missing",
+        "ALTER TABLE legs UPDATE balance = 7 WHERE kind = 'VOIDED' AND leg_no = 2": "balance is 7, should be ",
+        "INSERT INTO legs SELECT * FROM legs WHERE kind = 'POSTED' AND leg_no = 3 LIMIT 1": "leg_no 3: there more than",
+    },
+    "payments": {
+        "DELETE FROM payment_states WHERE payment_id = 'kiosk-T0.4'": "payment kiosk-T0.4: missing",
+        "ALTER TABLE payment_states UPDATE fee = 1 WHERE payment_id = 'kiosk-T0.1'": "kiosk-T0.1: its facts differ",
+        "INSERT INTO payment_states SELECT * REPLACE ('kiosk-T0.9' AS payment_id) FROM payment_states LIMIT 1": (
+            "payment kiosk-T0.9: not on the ledger"
+        ),
+        "ALTER TABLE payment_states UPDATE state = 'MANUAL' WHERE payment_id = 'kiosk-T0.2'": (
+            "payment kiosk-T0.2: state is MANUAL, should be POSTED"
+        ),
+    },
+    "rejects": {
+        "DELETE FROM rejects WHERE reason = 'CONFLICT'": "missing",
+        "ALTER TABLE rejects UPDATE value = 'x' WHERE reason = 'NOT_JWS'": "value differs",
+    },
+}
 
 
-@pytest.mark.parametrize(("statement", "told"), TOUCHED, ids=[statement[:60] for statement, _ in TOUCHED])
-def test_a_row_that_was_touched_is_named(database: tuple[Settings, Client], statement: str, told: dict[str, str]):
+@pytest.mark.parametrize("table", TOUCHED)
+def test_a_row_that_was_touched_is_named(database: tuple[Settings, Client], table: str):
     settings, client = database
-    client.command(statement, settings={"mutations_sync": 2, "insert_deduplicate": 0})
+    for statement in TOUCHED[table]:
+        if "SELECT * FROM" in statement:
+            client.command(f"SYSTEM STOP MERGES {table}")
+        client.command(statement, settings={"mutations_sync": 2, "insert_deduplicate": 0})
     found = failures(audit(settings))
-    assert found.keys() == told.keys()
-    for name, words in told.items():
-        assert words in found[name][0]
+    assert found.keys() - {"warehouse.trial_balance"} == {f"warehouse.{table}"}
+    told = found[f"warehouse.{table}"]
+    assert len(told) == len(TOUCHED[table])
+    assert [words for words in TOUCHED[table].values() if not any(words in failure for failure in told)] == []
+
+
+def test_a_leg_that_is_gone_shows_in_the_trial_balance(database: tuple[Settings, Client]):
+    settings, client = database
+    client.command("DELETE FROM legs WHERE kind = 'VOIDED' AND leg_no = 1")
+    (failure,) = failures(audit(settings))["warehouse.trial_balance"]
+    assert failure.startswith("book T0 hold accounts in RUB: (accounts, debit, credit, balance) is (1, ")
 
 
 def test_the_audit_waits_for_a_sink_that_is_behind(world: World):
-    settings = world.settings.model_copy(update={"database": f"kassa_{next(_numbers)}"})
-    open_warehouse(settings).close()
-    with loading(settings):
-        client = open_warehouse(settings)
-        migrate(client, settings.database)
-        client.close()
-        assert failures(audit(settings, wait_s=30)) == {}
+    """The fixture's audit ran while the sink was still at work."""
+    assert failures(world.first) == {}
 
 
 def test_a_sink_that_stays_behind_is_told_with_how_far_it_came(database: tuple[Settings, Client]):
@@ -215,7 +211,7 @@ def test_the_command_ends_with_1_when_a_check_fails_and_tells_scripts_in_json(
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"KASSA_KAFKA": "127.0.0.1:1"}, "no broker answers at 127.0.0.1:1"),
+        ({"KASSA_KAFKA": ""}, "no broker is known"),
         ({"KASSA_CLICKHOUSE": "http://127.0.0.1:1"}, "ClickHouse does not answer"),
         ({"KASSA_CLICKHOUSE": ""}, "no warehouse is known"),
         ({"KASSA_DATABASE": "nowhere"}, "ClickHouse said no"),

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +12,14 @@ import pytest
 
 from agents.gateways.simulator import OsmpSimulator
 from agents.gateways.simulator_faults import Behaviour
-from console import cli
-from console.cli import main
 from console.stack import Stack
 from schemas.envelope import SigningKey
-from streams.embedded import EmbeddedBroker
 from streams.keyring import write_public
+from tests.cli_runs import Kassa, eventually
 
+pytest_plugins = ["tests.cli_fixtures"]
 pytestmark = pytest.mark.integration
 
-KASSA = Path(sys.executable).with_name("kassa")
 IMPATIENT = ("--retry-interval-ms", "10", "--retry-budget", "1")
 UNCLEAR = Behaviour(temporary_pct=100, faulty_askings=1_000)
 
@@ -46,36 +38,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with Stack(directory) as stack:
         stack.wait_ready()
         yield directory
-
-
-@dataclass
-class Shown:
-    code: int
-    out: str
-    err: str
-
-    def says(self, *words: str) -> bool:
-        return all(word in self.out + self.err for word in words)
-
-
-Kassa = Callable[..., Shown]
-
-
-@pytest.fixture
-def kassa(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> Kassa:
-    """Runs a command in this process, as the environment says; one line of error at most, never a traceback."""
-    for name in [name for name in os.environ if name.startswith("KASSA_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "configure_logs", lambda level: None)  # it would bind logs to this test's stderr for good
-
-    def run(*arguments: str) -> Shown:
-        code = main(arguments)
-        shown = capsys.readouterr()
-        assert shown.err.count("\n") <= 1, shown.err
-        return Shown(code, shown.out, shown.err)
-
-    return run
 
 
 @pytest.fixture
@@ -97,7 +59,9 @@ def network(on_stack: Kassa, simulator: OsmpSimulator, on_file: list[str], reque
     directory = [
         ["gateway", "add", "osmp", "--url", simulator.url_of("mobile")],
         ["gateway", "add", "bad", "--url", simulator.url_of("unclear"), *IMPATIENT],
+        ["gateway", "add", "away", "--url", "http://127.0.0.1:1/"],
         ["payee", "add", "mobile", "--gateway", "osmp", *field],
+        ["payee", "add", "away", "--gateway", "away", *field],
         ["payee", "add", "unclear", "--gateway", "bad", *field, "--skip-check"],
         ["tariff", "set", "mobile", "--fee", "5%", "--processing", "1%", "--reward", "2%"],
     ]
@@ -144,10 +108,7 @@ def test_a_payment_is_paid_and_told_everywhere(network: Kassa, request: Any, tmp
     assert shown.says(f"payment {terminal}.1: 95.00 + fee 4.75 RUB to mobile", "HELD", "POSTED", "final")
     balance = json.loads(network("agent", "show", agent, "--json").out)
     assert (balance["balance"], balance["held"]) == (100_000 - 9_500 - 95, 0)
-    told = [network("payment", "show", f"{terminal}.1", *where, "--json") for where in ([], ["--from-ledger"])]
-    assert [one.code for one in told] == [0, 0]
-    assert told[0].out == told[1].out
-    assert [step["kind"] for step in json.loads(told[0].out)["steps"]] == ["HELD", "POSTED"]
+    assert kinds(told_alike(network, f"{terminal}.1")) == ["HELD", "POSTED"]
     assert network("payment", "show", f"{terminal}.1").says("POSTED", "pay PAID 0", "payee:mobile +95.00")
 
     def in_registry() -> bool:
@@ -155,6 +116,25 @@ def test_a_payment_is_paid_and_told_everywhere(network: Kassa, request: Any, tmp
         return any(f"{terminal}.1;" in path.read_text() for path in tmp_path.glob("mobile_*.csv"))
 
     eventually(in_registry)
+
+
+def test_a_payment_that_waits_for_its_payee_says_until_when(network: Kassa, request: Any) -> None:
+    terminal = kiosk(request)
+    shown = network(*paying(terminal, "--wait", "0.5", payee="away"))
+    assert (shown.code, shown.says(f"payment {terminal}.1 is HELD, not final after 0.5 s")) == (3, True), shown
+    assert kinds(told_alike(network, f"{terminal}.1")) == ["HELD", "DEFERRED"]
+    assert network("payment", "show", f"{terminal}.1").says("check NOT_SENT", "asked again at")
+
+
+def told_alike(network: Kassa, payment: str) -> str:
+    """A payment's story as JSON, once ClickHouse tells the same as the ledger."""
+    from_ledger = network("payment", "show", payment, "--from-ledger", "--json").out
+    eventually(lambda: network("payment", "show", payment, "--json").out == from_ledger)
+    return from_ledger
+
+
+def kinds(story: str) -> list[str]:
+    return [step["kind"] for step in json.loads(story)["steps"]]
 
 
 def test_a_number_used_again_is_a_duplicate_or_a_conflict(network: Kassa, request: Any) -> None:
@@ -182,7 +162,7 @@ def test_refusals_come_with_their_code_and_sentence(network: Kassa, request: Any
     for arguments, words in [
         (paying(terminal, to="916"), ("DECLINED: 4 the subscriber's number does not have",)),
         (paying(terminal, amount="0.50"), ("241 the amount is below the payee's minimum",)),
-        (paying(terminal, amount="5000.00"), ("220 the agent lacks funds", "the same request may succeed later")),
+        (paying(terminal, amount="5000.00"), ("220 the agent lacks funds", "asked anew it may succeed later")),
         (paying(terminal, "--fee", "9.99"), ("255 the fee is not what the tariff says",)),
         (["agent", "open", agent], ("300", "is already open")),
         (["payment", "resolve", f"{terminal}.1", "--paid", "--evidence", "x"], ("only one in MANUAL",)),
@@ -288,47 +268,3 @@ def test_a_fleet_s_good_and_bad_input_ends_as_it_must(network: Kassa, request: A
     assert {line["topic"] for line in acknowledged} == {"payments"}
     poor = network("fleet", "--count", "3", "--terminal", f"f1-{agent}", "--payee", "nobody")
     assert (poor.code, poor.says("there is no payee 'nobody'")) == (2, True)
-
-
-# --- when something is missing
-
-
-def test_commands_say_what_is_missing(kassa: Kassa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From an empty broker to a silent one: each line says what to do next, and Ctrl-C is quiet."""
-    with EmbeddedBroker.start(tmp_path / "broker") as broker:
-        monkeypatch.setenv("KASSA_KAFKA", broker.bootstrap)
-        assert kassa("agent", "list").says("there is no topic 'balances'", "run `kassa init` first")
-        assert kassa("worker").says("there is no topic payments", "run `kassa init` first")
-        assert kassa("agent", "open", "A").says("there is no key", "`kassa init`")
-        assert kassa("init").says("made", "11 created", "no tables made")
-        shown = kassa("agent", "open", "A", "--time-out", "0.3", "--id", "open-A")
-        assert (shown.code, shown.says("no worker answered open-A", broker.bootstrap, "--id open-A")) == (2, True)
-        shown = kassa("pay", "--terminal", "k", "--payee", "p", "--to", "1", "--amount", "1")
-        assert (shown.code, shown.says("there is no key")) == (2, True)
-        assert kassa("fleet").says("no terminal with a key on this machine")
-        assert kassa("tariff", "set", "mobile").says("there is no payee 'mobile'")
-        monkeypatch.setenv("KASSA_PARTITIONS", "2")
-        assert kassa("init").says("topics differ from their declaration", "4 partitions, declared 2")
-        monkeypatch.delenv("KASSA_PARTITIONS")
-        assert _interrupted(tmp_path) == (130, "", "")
-        (tmp_path / "var" / "keys" / "trusted" / "root:1.json").unlink()
-        assert kassa("worker").says("nobody may command", "is empty")
-
-
-def _interrupted(directory: Path) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of a command that waits for an answer and gets Ctrl-C instead."""
-    command = subprocess.Popen(
-        [KASSA, "agent", "open", "B", "--time-out", "60", "--id", "open-B"],
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": directory},
-    )
-    eventually((directory / "var" / "outbox" / "open-B.json").exists, 60)  # from then on it waits
-    command.send_signal(signal.SIGINT)
-    out, err = command.communicate(timeout=30)
-    return command.returncode, out, err
-
-
-def eventually(condition: Callable[[], bool], within_s: float = 30) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.05)

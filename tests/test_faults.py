@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -10,11 +11,13 @@ import pytest
 
 from agents.gateways.simulator_faults import Behaviour
 from console.audit_run import run_audit
+from console.stack import Broker
 from sinks.warehouse import open_warehouse, rows
+from streams.apache_kafka import ApacheKafka
+from streams.embedded import EmbeddedBroker
 from tests.network import Network, running_network, until
 
 PAYMENTS = int(os.environ.get("TEST_PAYMENTS", "20000"))
-KILLS = 10
 
 # Every second answer of one payee is lost after it was paid; the others are quick, since here the worker is tested.
 BEHAVIOURS = {
@@ -32,12 +35,12 @@ def _seed() -> int:
     return seed
 
 
-def _kill_at(network: Network, name: str, ends: list[int], position: object) -> None:
-    """kill -9 the process each time `position()` reaches the next of these ends, and start it again."""
-    for number, end in enumerate(ends, 1):
-        until(f"kill {number} of {name} is due at {end}", lambda end=end: position() >= end, 120)  # type: ignore[operator, misc]
-        network.stack.kill(name)
-        network.stack.revive(name)
+def _kill_at(network: Network, victims: list[str], moments: list[int]) -> None:
+    """kill -9 the next process each time the ledger has grown to the next of these offsets, and start it again."""
+    for victim, moment in zip(victims, moments, strict=True):
+        until(f"{victim} is due at {moment}", lambda moment=moment: network.ledger_end() >= moment, 240)  # type: ignore[misc]
+        network.stack.kill(victim)
+        network.stack.revive(victim)
 
 
 def _audit(network: Network) -> None:
@@ -46,29 +49,46 @@ def _audit(network: Network) -> None:
     assert report.passed, failures
 
 
-def _open_payments(network: Network) -> int:
-    with open_warehouse(network.stack.settings) as client:
-        return int(rows(client, "SELECT count() FROM payments WHERE state IN ('HELD', 'UNKNOWN')")[0][0])
+_OPEN = "WHERE state IN ('HELD', 'UNKNOWN')"
 
 
-def _known_payments(network: Network) -> int:
+def _count(network: Network, where: str = "") -> int:
     with open_warehouse(network.stack.settings) as client:
-        return int(rows(client, "SELECT count() FROM payments")[0][0])
+        return int(rows(client, f"SELECT count() FROM payments {where}")[0][0])
+
+
+def _states(network: Network) -> str:
+    query = (
+        f"SELECT state, payee, count(), any(payment_id), max(tries), max(due_at) FROM payments {_OPEN} GROUP BY 1, 2"
+    )
+    with open_warehouse(network.stack.settings) as client:
+        return f"{_count(network)} known, ledger ends at {network.ledger_end()}, open: {rows(client, query)}"
+
+
+def _survives(
+    directory: Path, victims: list[str], payments: int, start_broker: Callable[[Path], Broker] = EmbeddedBroker.start
+) -> None:
+    seed = _seed()
+    with running_network(directory, BEHAVIOURS, seed=seed, start_broker=start_broker) as network:
+        begin = network.ledger_end()
+        taken = network.send(network.messages(seed, payments))
+        assert len(taken) == payments
+        # Held and posted are two entries a payment at least, so all kills fall into the run.
+        moments = sorted(Random(seed).sample(range(begin, begin + 2 * payments * 9 // 10), len(victims)))
+        _kill_at(network, victims, moments)
+        network.stack.wait_ready()
+        until(f"all {payments} payments are known", lambda: _count(network) == payments, 100, lambda: _states(network))
+        until("none is open", lambda: _count(network, _OPEN) == 0, 100, lambda: _states(network))
+        _audit(network)
 
 
 @pytest.mark.integration
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize("victim", ["worker-1", "sink-1"])
-def test_nothing_is_lost_or_doubled_when_a_process_is_killed_ten_times(tmp_path: Path, victim: str) -> None:
-    seed = _seed()
-    with running_network(tmp_path, BEHAVIOURS, seed=seed) as network:
-        begin = network.ledger_end()
-        taken = network.send(network.messages(seed, PAYMENTS))
-        assert len(taken) == PAYMENTS
-        # Held and posted: two entries a payment at least, so all kills fall into the run.
-        moments = sorted(Random(seed).sample(range(begin, begin + 2 * PAYMENTS * 9 // 10), KILLS))
-        _kill_at(network, victim, moments, network.ledger_end)
-        network.stack.wait_ready()
-        until("every payment is known", lambda: _known_payments(network) == PAYMENTS, 200)
-        until("nothing is open", lambda: _open_payments(network) == 0, 200)
-        _audit(network)
+def test_nothing_is_lost_or_doubled_when_the_worker_and_the_sink_are_killed_ten_times_each(tmp_path: Path) -> None:
+    _survives(tmp_path, ["worker-1", "sink-1"] * 10, PAYMENTS)
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(280)
+def test_nothing_is_lost_or_doubled_on_apache_kafka_either(tmp_path: Path) -> None:
+    _survives(tmp_path, ["worker-1", "sink-1"] * 3, PAYMENTS // 5, lambda place: ApacheKafka.start(place / "kafka"))

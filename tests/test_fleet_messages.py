@@ -1,4 +1,4 @@
-"""A simulated fleet's messages are the same for the same seed, and the server's own rules agree with their expectations."""
+"""A simulated fleet's messages are the same for the same seed, and the server's own rules do as they expect."""
 
 from __future__ import annotations
 

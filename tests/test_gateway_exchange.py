@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote
 import pytest
 
 from agents.gateways.errors import NotSent
+from agents.gateways.http import HttpReply
 from tests.gateway_builders import SUBSCRIBER, a_line
 from tests.payee_talks import (
     answer,
@@ -46,6 +47,24 @@ async def test_a_connection_the_payee_closed_in_peace_is_replaced() -> None:
         for _ in range(3):
             assert (await line.get(QUERY)).status == 200
         assert payee.connections == 3
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.0 200 OK\r\n\r\n<response/>",
+        b"HTTP/1.1 200 OK\r\n\r\n<response/>",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<resp\r\n6\r\nonse/>\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n<response/>",
+    ],
+)
+async def test_every_lawful_framing_of_a_reply_is_read(reply: bytes) -> None:
+    async def talk(one: Conversation) -> None:
+        await one.hear()
+        await one.say(reply)
+
+    async with ScriptedPayee(talk) as payee, a_line(payee.url) as line:
+        assert await line.get(QUERY) == HttpReply(200, "", b"<response/>")
 
 
 async def test_a_connection_is_used_again_and_carries_no_cookies() -> None:

@@ -265,3 +265,11 @@ def test_balances_follow_money_holds_and_limits():
     assert touched_agents(decided(state, set_payee())) == set()
     with pytest.raises(KeyError):
         balance_of(state.books["A"], "nobody", AT)
+
+
+def test_a_hold_that_ends_without_a_reward_still_changes_what_is_shown():
+    state = a_tree()
+    decided(state, a_place(fee=0, tariff=None))
+    posted = decided(state, a_settle())
+    assert touched_agents(posted) == {"S"}
+    assert balance_of(state.books["A"], "S", posted.at).held == 0

@@ -93,10 +93,10 @@ def test_a_loader_killed_again_and_again_loses_and_doubles_nothing(
 ) -> None:
     settings = stack.model_copy(update={"sink_batch_rows": 60, "sink_within_ms": 20})
     writer = LedgerWriter(settings, chance)
-    for _ in range(5):
+    for _ in range(4):
         before = count(client, "entries")
         loader = start_loader(settings)
-        writer.transactions(60)
+        writer.transactions(100)
         eventually("it loads", lambda before=before: count(client, "entries") > before)  # type: ignore[misc]
         with pytest.raises(subprocess.TimeoutExpired):
             loader.wait(chance.random() * 0.2)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
+from structlog.testing import capture_logs
 
 from schemas.entry import Entry
 from sinks.blocks import Block
@@ -260,14 +261,37 @@ def test_at_the_end_it_rests_until_there_is_news() -> None:
     turns = Turns(
         step(ledger(paid(1)), end=2, now_s=0.0),
         step([], end=2, now_s=0.1),  # the block is not old enough yet: no rest
-        step([], end=2, now_s=1.0),  # now it is, and from here on there is nothing to do
-        step([], end=2, now_s=1.0),
+        step([], end=2, now_s=1.0),  # now it is
+        step([], end=2, now_s=1.0),  # nothing left to do: from here on it rests
         step([], end=2, now_s=1.0),
         step([], end=10, now_s=1.0),
         step(ledger(paid(1), first=8), end=10, now_s=1.0),
     ).run()
     assert paused == [0, 0, 0, 0, 1, 1, 0]
     assert turns.inserter.of("entries") == [(0, 1, 2), (8, 9, 2)]
+
+
+def test_it_does_not_rest_while_a_fetch_takes_its_time() -> None:
+    paused: list[int] = []
+
+    def slow(turns: Turns) -> list[FakeMessage]:
+        paused.append(turns.consumer.paused)
+        turns.ends.end = 2
+        return []
+
+    Turns(slow, slow, slow, lambda _: ledger(paid(1))).run()
+    assert paused == [0, 0, 0]
+
+
+def test_silence_of_a_broker_that_has_something_is_told() -> None:
+    def silent(turns: Turns) -> list[FakeMessage]:
+        turns.ends.end = 2
+        turns.now_s += 4
+        return []
+
+    with capture_logs() as logs:
+        Turns(*[silent] * 8, lambda _: ledger(paid(1))).run()
+    assert [line["seconds"] for line in logs if line["log_level"] == "warning"] == [12, 12]
 
 
 @pytest.mark.parametrize(
