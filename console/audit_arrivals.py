@@ -75,6 +75,15 @@ class Quarantine:
             self._fail_content(rejected.offset, topic, record.partition, record.offset)
         return True
 
+    def partitions_of(self, topic: str) -> dict[int, set[int]]:
+        """Content -> the partitions of the topic from which a message with it was quarantined."""
+        found: dict[int, set[int]] = defaultdict(set)
+        for (origin, partition), known in self._by_origin.items():
+            if origin == topic:
+                for rejected in known.values():
+                    found[rejected.content].add(partition)
+        return found
+
     def finish(self, read: Mapping[Origin, Span]) -> Check:
         """After all sources were read: what names an origin that is not there was made up."""
         expired = 0
@@ -129,12 +138,14 @@ class Arrivals:
             self._see(record)
 
     def finish(self) -> Check:
-        """After every partition was seen: what was not found may wait on its right partition, re-keyed."""
+        """After every partition was seen: of a message that was re-keyed, the copy may wait, or be in quarantine."""
         check = Check(
             f"arrivals.{self.topic}", self.first + self.again + self.rejected + self.rekeyed + len(self._lost)
         )
+        refused = self.quarantine.partitions_of(self.topic) if self._lost else {}
         for lost in self._lost:
-            if self._waiting.get(lost.content, set()) - {lost.partition}:
+            copies = self._waiting.get(lost.content, set()) | refused.get(lost.content, set())
+            if copies - {lost.partition}:
                 self.rekeyed += 1
             else:
                 check.fail(

@@ -83,25 +83,27 @@ class CoreFold:
                 self.check.fail(f"partition {state.partition}: payment {payment}: the core has {folded}, it is {added}")
 
 
-def compare_balances(table: Mapping[str, bytes], ledger: LedgerAudit) -> Check:
-    """Key -> newest record of topic `balances`, read after the ledger: what has moved on since is passed over."""
+def compare_balances(table: Mapping[str, bytes], ledger: LedgerAudit, *, at_rest: bool) -> Check:
+    """Key -> newest record of topic `balances`, read after the ledger. at_rest: nothing was decided in between,
+
+    so nothing may be newer than the ledger; otherwise what is newer is passed over.
+    """
     check = Check("balances.topic")
     moved_on = 0
     agents = {f"{book}/{agent}": (book, agent) for book, agent in ledger.terms}
     for key in sorted(table.keys() | agents.keys()):
-        if key not in agents:
-            check.fail(f"{key}: there is no such agent on the ledger")
-            continue
         check.looked_at += 1
         try:
             shown = Balance.model_validate_json(table.get(key, b""))
         except ValidationError:
             check.fail(f"{key}: {'cannot be read' if key in table else 'has no record'}")
             continue
-        book, agent = agents[key]
-        if shown.seq > ledger.books[book].seq:
+        book = ledger.books.get(shown.tree)
+        if not at_rest and shown.seq > (book.seq if book is not None else 0):
             moved_on += 1
-        elif wrong := _difference(shown, book, agent, ledger):
+        elif key not in agents:
+            check.fail(f"{key}: there is no such agent on the ledger")
+        elif wrong := _difference(shown, *agents[key], ledger):
             check.fail(f"{key} after entry {shown.seq}: {wrong}")
     check.note = f"{moved_on} moved on while the audit ran" if moved_on else ""
     return check
@@ -127,4 +129,6 @@ def _difference(shown: Balance, book: str, agent: str, ledger: LedgerAudit) -> s
              if getattr(shown, name) != value]  # fmt: skip
     if shown.seq < ledger.touched[book, agent]:
         wrong.append(f"entry {ledger.touched[book, agent]} changed it since")
+    if shown.seq > ledger.books[book].seq:
+        wrong.append(f"the book ends with entry {ledger.books[book].seq}")
     return "; ".join(wrong)

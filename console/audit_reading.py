@@ -18,6 +18,8 @@ from streams.topics import Topic
 WORKERS = "kassa"
 SILENCE_S = 30.0
 _AT_ONCE = 2_000
+# A client that has read ahead to the end asks for more again and again, which the embedded broker answers at once.
+_AHEAD_KB = 2_048
 _TURN_S = 0.02  # it waits that long for the last messages, however few they are
 
 
@@ -67,7 +69,7 @@ def read(settings: Settings, topic: Topic, partition: int) -> Iterator[Record]:
     It ends also where an open transaction begins: what follows is not committed, and may never be. Raises
     TopicUnreadable when the broker is silent, KafkaException when it refuses.
     """
-    consumer = reader(settings, logger=SILENT)
+    consumer = reader(settings, logger=SILENT, queued_max_messages_kbytes=_AHEAD_KB)
     try:
         span = _span(consumer, topic, partition)
         if span.first < span.end:

@@ -14,7 +14,7 @@ from console.audit_core import CoreFold, compare_balances
 from console.audit_ledger import LedgerAudit
 from console.audit_payee import GatewayAddresses, PayeeAudit, books
 from console.audit_payments import PaymentAudit
-from console.audit_reading import Record, committed, read, spans
+from console.audit_reading import Record, Span, committed, read, spans
 from console.audit_report import CATALOGUE, Check, Report
 from console.audit_warehouse import Ends, WarehouseAudit
 from schemas.entry import Entry
@@ -43,6 +43,7 @@ class Audit:
         self._settings = settings
         self._watching = watching
         self._readable = Check("ledger.readable")
+        self._spans: dict[int, Span] = {}
         self._partitions: list[int] = []
         self._ends = Ends()
         self._gateways = GatewayAddresses()
@@ -54,7 +55,8 @@ class Audit:
         began_at = time.time_ns() // 1_000_000
         client = connect(self._settings)
         try:
-            self._partitions = sorted(spans(self._settings, LEDGER))
+            self._spans = spans(self._settings, LEDGER)
+            self._partitions = sorted(self._spans)
             passed = {topic.name: committed(self._settings, topic) for topic in (PAYMENTS, COMMANDS)}
             self._read_ledger()
             checks = [*self._ledger_checks(), self._balances(), *self._arrivals(passed)]
@@ -99,7 +101,8 @@ class Audit:
         return [self._readable, *self.ledger.checks(), *self.payments.checks(self.ledger), self.core.check]
 
     def _balances(self) -> Check:
-        return compare_balances(read_all(self._settings, BALANCES, _BALANCES_S), self.ledger)
+        table = read_all(self._settings, BALANCES, _BALANCES_S)
+        return compare_balances(table, self.ledger, at_rest=spans(self._settings, LEDGER) == self._spans)
 
     def _arrivals(self, passed: Passed) -> list[Check]:
         quarantine = Quarantine()

@@ -58,7 +58,8 @@ class WarehouseAudit:
         deadline = time.monotonic() + wait_s
         while behind := self._behind():
             if time.monotonic() > deadline:
-                return f"{behind} after {wait_s:g} s"
+                others = f" and {len(behind) - 1} others" if behind[1:] else ""
+                return f"after {wait_s:g} s {behind[0]}{others}"
             time.sleep(_LOOK_S)
         return ""
 
@@ -79,8 +80,8 @@ class WarehouseAudit:
                 seen(1)
             ours.end()
             ours_legs.end()
-        for check in (entries, legs):
-            self._beyond(check)
+        self._beyond(entries, "entries")
+        self._beyond(legs, "legs")
         return [entries, legs]
 
     def rejects(self) -> Check:
@@ -112,6 +113,7 @@ class WarehouseAudit:
                     check.fail(f"payments partition {partition}: payment {row[0]}: {wrong}")
         for number in _zeros(seen):
             check.fail(f"payments partition {index.partition[number]}: payment {index.ids[number]}: missing")
+        self._beyond(check, "payment_states")
         check.note = f"{moved_on} moved on while the audit ran" if moved_on else ""
         return check
 
@@ -134,8 +136,9 @@ class WarehouseAudit:
         check.note = f"{len(moved)} books moved on while the audit ran" if moved else ""
         return check
 
-    def _behind(self) -> str:
-        behind = []
+    def _behind(self) -> list[str]:
+        """Which tables have not reached where they must be, and how far they are."""
+        behind: list[str] = []
         for table, ends in self._ends.tables.items():
             marks = self._marks(table)
             behind += [
@@ -143,16 +146,15 @@ class WarehouseAudit:
                 for partition, end in ends.items()
                 if marks.get(partition, -1) < end
             ]
-        return ", ".join(behind)
+        return behind
 
     def _marks(self, table: str) -> dict[int, int]:
         """Partition -> highest offset."""
         found = rows(self._client, f"SELECT partition, max(offset) FROM {table} GROUP BY partition")
         return {int(partition): int(offset) for partition, offset in found}
 
-    def _beyond(self, check: Check) -> None:
+    def _beyond(self, check: Check, table: str) -> None:
         """Rows of partitions or offsets that the ledger does not have at all."""
-        table = check.name.partition(".")[2]
         marks = self._marks(table)
         there = spans(self._settings, LEDGER)  # asked after the table, which can only be behind
         for partition, offset in sorted(marks.items()):

@@ -28,6 +28,19 @@ def _is_zone(name: str) -> str:
 
 
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_compiles)]
+
+
+def _names_fit(fields: tuple[SubscriberField, ...]) -> tuple[SubscriberField, ...]:
+    names = [field.name for field in fields]
+    if len(set(names)) < len(names):
+        raise ValueError("two fields have the same name")
+    if taken := _TAKEN.intersection(names) | {"account"}.intersection(names[1:]):
+        raise ValueError(f"no field can be called {min(taken)!r} here: gateways send something else under that name")
+    return fields
+
+
+# What protocols call their own parameters; the first field is sent as the account whatever its name.
+_TAKEN = frozenset({"command", "txn_id", "txn_date", "sum"})
 ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_is_zone)]
 
 
@@ -49,6 +62,7 @@ class Payee(Wire):
     fields: Annotated[
         tuple[SubscriberField, ...],
         Field(min_length=1, max_length=8, description="the first is the subscriber's number at the payee"),
+        AfterValidator(_names_fit),
     ]
     min_amount: PositiveMinor = 1
     max_amount: PositiveMinor

@@ -43,6 +43,10 @@ class Inserter:
         """The table's high-water mark, waiting for the warehouse if need be. Raises Stopped."""
         return self._patience.until_there(lambda: mark(self._client, table, partition))
 
+    def give_up(self) -> None:
+        """Wait for the warehouse no longer: who waits now gets Stopped, within seconds."""
+        self._patience.give_up()
+
     def insert(self, block: Block) -> None:
         """Return when the block is in its table. Raises MarkMoved, WarehouseRefused, Stopped.
 

@@ -1,8 +1,8 @@
 """The loader: from Kafka's topics into the warehouse's tables, every record exactly once.
 
 Where to go on is read from the tables themselves (see `positions`); what Kafka keeps as this group's offsets is a
-courtesy to tools that show lag. Nothing is consumed while a block waits for the warehouse, so memory is bounded by
-one block per table and partition and by librdkafka's queue.
+courtesy to tools that show lag. While the warehouse is away nothing is consumed once a few blocks wait for it, so memory
+is bounded by those, by one growing block per table and partition, and by librdkafka's queue.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from sinks.ahead import InsertAhead
 from sinks.blocks import Pending
 from sinks.errors import KafkaRefused, LedgerMismatch, LedgerUnreadable, Stopped
 from sinks.feeds import FEEDS
@@ -36,8 +37,7 @@ _COURTESY_S = 2.0
 _STOP_WITHIN_S = 0.5
 _LOOK_S = 0.1
 _BROKER_ANSWERS_S = 30.0
-# The embedded broker answers a fetch with all it has, whatever was asked for; a reader with a lower bound never gets on.
-_MOST_OF_A_RESPONSE = 2**31 - 1
+_LONGEST_REST_S = 5.0
 _SILENCE_S = 10.0
 # Trouble the client library gets over by itself.
 _PASSING = frozenset(
@@ -48,13 +48,13 @@ Place = tuple[str, int]  # topic, partition
 
 
 class Loader:
-    """Loads what its consumer is assigned, until `stop` is set. One thread; `clock` counts monotonic seconds."""
+    """Loads what its consumer is assigned, until `stop` is set. `clock` counts monotonic seconds."""
 
     def __init__(
         self,
         settings: Settings,
         consumer: Consumer,
-        inserter: Inserter,
+        inserter: InsertAhead,
         stop: threading.Event,
         ends: Ends,
         clock: Callable[[], float] = time.monotonic,
@@ -79,60 +79,66 @@ class Loader:
             while not self._stop.is_set():
                 self._turn()
             self._insert_all()
+            self._inserter.settle()
             self._tell_kafka()
-        except Stopped:
+        except (Stopped, MarkMoved):
             log.info("stopped with rows still to be loaded; the next start loads them")
 
     def _turn(self) -> None:
         began_s = self._clock()
-        messages = self._consumer.consume(num_messages=_AT_ONCE, timeout=min(self._within_s, _STOP_WITHIN_S))
-        if not messages and self._is_idle():
-            messages = self._look_round()
         try:
+            messages = self._consumer.consume(num_messages=_AT_ONCE, timeout=min(self._within_s, _STOP_WITHIN_S))
+            if messages:
+                self._silent_since = math.inf
+            elif not any(pending.rows for tables in self._pending.values() for pending in tables):
+                self._look_round()
             self._take(messages, began_s)
             self._insert_where(lambda pending: self._clock() - pending.born_s >= self._within_s)
+            if self._clock() - self._courtesy_at >= _COURTESY_S:
+                self._inserter.settle()
+                self._tell_kafka()
         except MarkMoved as moved:
             log.warning("reading on from what the warehouse has", why=str(moved))
             self._assigned(self._consumer, [TopicPartition(*place) for place in self._pending])
-        if self._clock() - self._courtesy_at >= _COURTESY_S:
-            self._tell_kafka()
 
-    def _is_idle(self) -> bool:
-        return not any(pending.rows for tables in self._pending.values() for pending in tables)
+    def _look_round(self) -> None:
+        """Nothing came. Rest if all is read to its end; if there is more, wait for it, and say so when it takes long.
 
-    def _look_round(self) -> list[Message]:
-        """Nothing came: rest, if that is because there is nothing; if there is something, say so when it lasts."""
-        if not self._has_news():
+        A large fetch may take longer than a turn, and resting would throw it away: it would never come to its end.
+        """
+        self._inserter.settle()
+        try:
+            ends = self._ends.now(self._pending)
+        except EndsUnknown as error:
+            log.info("kafka", error=str(error))
+            return
+        if all(end <= max(self._read_to[place], self._end_seen.get(place, 0)) for place, end in ends.items()):
             self._silent_since = math.inf
-            return self._rest()
+            self._rest(ends)
+            return
         now_s = self._clock()
         self._silent_since = min(self._silent_since, now_s)
         if now_s - self._silent_since >= _SILENCE_S:
             log.warning("there are records to be read, and none come", seconds=int(now_s - self._silent_since))
             self._silent_since = math.inf
-        return []
 
-    def _rest(self) -> list[Message]:
-        """At the end of everything: wait for news without reading (see streams.ends). A rebalance ends the wait too.
+    def _rest(self, ends: dict[Place, int]) -> None:
+        """Wait for news without reading (see streams.ends); a rebalance is served meanwhile.
 
-        Only there: a pause throws away what is being fetched, and a large fetch would never come to its end.
+        Then read on from where we were, whatever the client library fetched or dropped in between. That happens every
+        few seconds without news too, so that nothing can be overlooked for long.
         """
-        assigned = self._consumer.assignment()
-        self._consumer.pause(assigned)
-        messages: list[Message] = []
-        while not self._stop.is_set() and not messages and not self._has_news():
-            messages = self._consumer.consume(num_messages=_AT_ONCE, timeout=_LOOK_S)
-        ours = {(part.topic, part.partition) for part in self._consumer.assignment()}
-        self._consumer.resume([part for part in assigned if (part.topic, part.partition) in ours])
-        return messages
+        self._consumer.unassign()
+        until_s = self._clock() + _LONGEST_REST_S
+        while not self._stop.is_set() and self._clock() < until_s and self._same(ends):
+            self._consumer.consume(num_messages=1, timeout=_LOOK_S)
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in self._read_to.items()])
 
-    def _has_news(self) -> bool:
+    def _same(self, ends: dict[Place, int]) -> bool:
         try:
-            ends = self._ends.now(self._pending)
-        except EndsUnknown as error:
-            log.info("kafka", error=str(error))
-            return True  # reading finds out what the matter is
-        return any(end > max(self._read_to[place], self._end_seen.get(place, 0)) for place, end in ends.items())
+            return self._ends.now(self._pending) == ends
+        except EndsUnknown:
+            return False  # reading finds out what the matter is
 
     def _take(self, messages: Iterable[Message], now_s: float) -> None:
         for message in messages:
@@ -146,6 +152,7 @@ class Loader:
                 self._add(message, now_s)
             except LedgerUnreadable:
                 self._insert_all()  # all that comes before it is sound
+                self._inserter.settle()
                 raise
 
     def _add(self, message: Message, now_s: float) -> None:
@@ -162,7 +169,6 @@ class Loader:
                 self._inserter.insert(pending.take())
             pending.add(offset, rows, weight, now_s)
         self._read_to[place] = offset + 1
-        self._silent_since = math.inf
 
     def _insert_all(self) -> None:
         self._insert_where(lambda _: True)
@@ -175,6 +181,7 @@ class Loader:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin each partition where the table that is furthest behind ends. Drops what was gathered before."""
+        self._inserter.begin_anew()
         self._pending = {}
         self._read_to = {}
         self._end_seen = {}
@@ -204,7 +211,8 @@ class Loader:
         return TopicPartition(topic, partition, start)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """What was gathered is dropped: whoever has the partition next reads it again."""
+        """What was gathered is dropped: whoever has the partition next reads it again, after what is on its way."""
+        self._inserter.begin_anew()
         for part in partitions:
             self._pending.pop((part.topic, part.partition), None)
             self._read_to.pop((part.topic, part.partition), None)
@@ -244,19 +252,20 @@ def run_loader(settings: Settings, stop: threading.Event) -> None:
 
 
 def _load(settings: Settings, inserter: Inserter, stop: threading.Event) -> None:
+    ahead = InsertAhead(inserter)
     consumer = reader(
         settings,
         group_id=GROUP,
         group_instance_id=settings.sink_id,
         session_timeout_ms=settings.session_time_out_s * 1000,
         auto_offset_reset="error",
-        receive_message_max_bytes=_MOST_OF_A_RESPONSE,
     )
     try:
-        Loader(settings, consumer, inserter, stop, Ends(settings)).run()
+        Loader(settings, consumer, ahead, stop, Ends(settings)).run()
     except KafkaException as error:
         raise KafkaRefused(str(error.args[0])) from error
     finally:
+        ahead.close()
         consumer.close()
 
 

@@ -119,6 +119,11 @@ class Patience:
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
+        self._given_up = False
+
+    def give_up(self) -> None:
+        """As if somebody had said stop; noticed after the present wait."""
+        self._given_up = True
 
     def until_there(self, ask: Callable[[], T]) -> T:
         """What `ask` returns once it does. Raises Stopped; whatever else `ask` raises passes through."""
@@ -130,7 +135,7 @@ class Patience:
                 if not wait_s:
                     log.warning("warehouse away", why=str(away)[:300])
                 wait_s = min(wait_s * 2, self.LONGEST_S) or self.FIRST_S
-                if self._stop.wait(wait_s):
+                if self._stop.wait(wait_s) or self._given_up:
                     raise Stopped("stopped while the warehouse was away") from away
                 continue
             if wait_s:

@@ -8,7 +8,6 @@ import orjson
 
 from schemas import reject
 from schemas.entry import Entry
-from schemas.envelope import SigningKey
 from schemas.ids import ms_instant
 from schemas.keys import owner_of
 from schemas.reply import Reply
@@ -28,21 +27,21 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record to produce; `partition` -1 leaves the choice to the key."""
+    """One record to produce. `partition` -1 leaves the choice to the key; `to_sign`: the value becomes a JWS of it."""
 
     topic: str
     key: bytes | None
-    value: bytes | None
+    value: bytes
     partition: int = -1
     headers: list[tuple[str, str | bytes | None]] | None = None
+    to_sign: bool = False
 
 
 class Outbox:
     """Collects records; balances of agents are written once a batch, as they stand after it."""
 
-    def __init__(self, state: State, server_key: SigningKey) -> None:
+    def __init__(self, state: State) -> None:
         self._state = state
-        self._server_key = server_key
         self._touched: dict[tuple[str, str], int] = {}
         self.records: list[Record] = []
 
@@ -94,7 +93,7 @@ class Outbox:
         return self.records
 
     def _reply(self, owner: str, reply: Reply) -> None:
-        self._add(REPLIES.name, owner, self._server_key.sign(reply.model_dump_json().encode()))
+        self.records.append(Record(REPLIES.name, owner.encode(), reply.model_dump_json().encode(), to_sign=True))
 
     def _add(self, topic: str, key: str, value: bytes, partition: int = -1) -> None:
         self.records.append(Record(topic, key.encode(), value, partition))

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     sink_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,80}$", description="the same for a sink")] = "sink-1"
     session_time_out_s: Annotated[int, Field(ge=6, le=300, description="a silent worker loses its partitions")] = 10
     batch_max: Annotated[int, Field(ge=1, le=10_000, description="messages decided in one transaction at most")] = 1000
-    batch_within_ms: Annotated[int, Field(ge=1, le=5_000, description="how long a batch waits to fill")] = 20
+    batch_within_ms: Annotated[int, Field(ge=1, le=5_000, description="how long a batch waits to fill")] = 10
     transaction_time_out_ms: Annotated[int, Field(ge=5_000, le=900_000)] = 60_000
     clock_ahead_s: Annotated[int, Field(ge=0, description="how far a terminal's clock may run ahead")] = 600
     clock_behind_s: Annotated[int, Field(ge=0, description="how late an offline payment may be uploaded")] = 30 * 86_400

@@ -100,14 +100,16 @@ class Shard:
         try:
             self._producer.begin_transaction()
             for record in records:
-                self._producer.produce(record.topic, record.value, record.key, record.partition, headers=record.headers)
+                # Signed here and not when it was decided: this thread waits for the broker anyway.
+                value = self._server_key.sign(record.value) if record.to_sign else record.value
+                self._producer.produce(record.topic, value, record.key, record.partition, headers=record.headers)
             self._producer.commit_transaction(_ANSWER_S)
         except (KafkaException, BufferError) as error:
             self.drop()
             raise TransactionFailed(f"partition {self.partition}: {error}") from error
 
     def _work_out(self, state: State, items: Sequence[Item]) -> tuple[list[Entry], list[Record]]:
-        outbox, entries = Outbox(state, self._server_key), list[Entry]()
+        outbox, entries = Outbox(state), list[Entry]()
         for item in items:
             match item:
                 case Ask():

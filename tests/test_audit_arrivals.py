@@ -96,6 +96,13 @@ def test_a_message_whose_copy_waits_on_another_partition_is_rekeyed_and_on_its_o
     assert not arrivals(here, beside, passed={0: 9, 1: 1})[0].passed
 
 
+def test_a_message_whose_copy_was_refused_on_another_partition_is_rekeyed():
+    order = an_order(1, amount=190_000, fee=10_000)
+    here, copy = message(order, 0, partition=1), message(order, 9)
+    check, _, _ = arrivals(here, copy, rejects=[a_reject(copy)])
+    assert (check.passed, check.note) == (True, "0 decided, 0 again, 1 in rejects, 1 re-keyed, 0 waiting")
+
+
 def test_commands_are_known_by_their_book_and_id():
     ledger = the_ledger()
     command = open_agent("A").command

@@ -179,7 +179,7 @@ def test_a_sink_that_stays_behind_is_told_with_how_far_it_came(database: tuple[S
     settings, client = database
     client.command("TRUNCATE TABLE rejects")
     report = audit(settings, wait_s=0.05)
-    assert report.check("warehouse.entries").note.startswith("rejects partition 0 is at offset -1 of ")
+    assert report.check("warehouse.entries").note.startswith("after 0.05 s rejects partition 0 is at offset -1 of ")
     assert failures(report).keys() == {"warehouse.rejects"}
 
 

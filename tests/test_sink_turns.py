@@ -73,6 +73,12 @@ class FakeInserter:
         self.blocks.append(block)
         self.marks[block.table.name] = block.last
 
+    def settle(self) -> None:
+        """Every block is in already."""
+
+    def begin_anew(self) -> None:
+        """Nothing is ever on its way."""
+
     def of(self, table: str) -> list[tuple[int, int, int]]:
         """(first, last, rows) of the table's blocks."""
         return [(block.first, block.last, len(block.rows)) for block in self.blocks if block.table.name == table]
@@ -86,7 +92,7 @@ class FakeConsumer:
         self.starts: list[int] = []
         self.first, self.end = 0, 1_000
         self.committed: list[int] = []
-        self.paused = 0
+        self.assigned = 0
 
     def subscribe(self, topics: list[str], on_assign: Any, on_revoke: Any, on_lost: Any) -> None:
         self.on_revoke = on_revoke
@@ -95,19 +101,14 @@ class FakeConsumer:
     def revoke(self) -> None:
         self.on_revoke(self, [TopicPartition(self.topic, 0)])
 
-    def assignment(self) -> list[TopicPartition]:
-        return [TopicPartition(self.topic, 0)]
-
-    def pause(self, partitions: list[TopicPartition]) -> None:
-        self.paused += len(partitions)
-
-    def resume(self, partitions: list[TopicPartition]) -> None:
-        self.paused -= len(partitions)
+    def unassign(self) -> None:
+        self.assigned = 0
 
     def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:
         return self.first, self.end
 
     def assign(self, partitions: list[TopicPartition]) -> None:
+        self.assigned = len(partitions)
         self.starts += [partition.offset for partition in partitions]
 
     def consume(self, num_messages: int, timeout: float) -> list[FakeMessage]:
@@ -247,40 +248,58 @@ def test_whatever_is_no_entry_is_unreadable(value: bytes | None) -> None:
     assert (stopped.value.topic, stopped.value.partition, stopped.value.offset) == ("ledger", 0, 7)
 
 
-def test_at_the_end_it_rests_until_there_is_news() -> None:
-    paused: list[int] = []
+def end(offset: int) -> FakeMessage:
+    """What the client library says when it has read to the end."""
+    return FakeMessage(offset, None, error=KafkaError(KafkaError._PARTITION_EOF))
 
-    def step(messages: list[FakeMessage], end: int, now_s: float) -> Turn:
+
+def test_at_the_end_it_rests_until_there_is_news_and_reads_on_where_it_was() -> None:
+    assigned: list[int] = []
+
+    def step(messages: list[FakeMessage], ends_at: int, now_s: float) -> Turn:
         def turn(turns: Turns) -> list[FakeMessage]:
-            paused.append(turns.consumer.paused)
-            turns.ends.end, turns.now_s = end, now_s
+            assigned.append(turns.consumer.assigned)
+            turns.ends.end, turns.now_s = ends_at, now_s
             return messages
 
         return turn
 
     turns = Turns(
-        step(ledger(paid(1)), end=2, now_s=0.0),
-        step([], end=2, now_s=0.1),  # the block is not old enough yet: no rest
-        step([], end=2, now_s=1.0),  # now it is
-        step([], end=2, now_s=1.0),  # nothing left to do: from here on it rests
-        step([], end=2, now_s=1.0),
-        step([], end=10, now_s=1.0),
-        step(ledger(paid(1), first=8), end=10, now_s=1.0),
+        step(ledger(paid(1)), 3, 0.0),
+        step([end(3)], 3, 0.1),  # a marker behind them; but the block is not old enough yet: no rest
+        step([], 3, 1.0),  # now it is
+        step([], 3, 1.0),  # nothing left to do: from here on it rests
+        step([], 3, 1.0),
+        step([], 10, 1.0),
+        step(ledger(paid(1), first=8), 10, 1.0),
     ).run()
-    assert paused == [0, 0, 0, 0, 1, 1, 0]
+    assert assigned == [1, 1, 1, 1, 0, 0, 1]
+    assert turns.consumer.starts == [0, 2]
     assert turns.inserter.of("entries") == [(0, 1, 2), (8, 9, 2)]
 
 
+def test_it_reads_on_every_few_seconds_without_news_too() -> None:
+    assigned: list[int] = []
+
+    def quiet(turns: Turns) -> list[FakeMessage]:
+        assigned.append(turns.consumer.assigned)
+        turns.now_s += 2
+        return []
+
+    Turns(*[quiet] * 7).run()
+    assert assigned == [1, 0, 0, 0, 1, 0, 0]
+
+
 def test_it_does_not_rest_while_a_fetch_takes_its_time() -> None:
-    paused: list[int] = []
+    assigned: list[int] = []
 
     def slow(turns: Turns) -> list[FakeMessage]:
-        paused.append(turns.consumer.paused)
+        assigned.append(turns.consumer.assigned)
         turns.ends.end = 2
         return []
 
     Turns(slow, slow, slow, lambda _: ledger(paid(1))).run()
-    assert paused == [0, 0, 0]
+    assert assigned == [1, 1, 1]
 
 
 def test_silence_of_a_broker_that_has_something_is_told() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from schemas.entry import Cause, Entry, EntryKind, PaymentFacts
 from schemas.ids import instant_ms
+from schemas.payee import Payee
+from schemas.payment import PaymentOrder
 from streams.ledger.accounts import holding, legs_of
 from streams.ledger.commands import Place
 from streams.ledger.fees import processing_of, rewards_of
@@ -67,7 +69,7 @@ def _facts(
         agent=order.agent,
         payee=order.payee,
         gateway=payee.gateway if payee is not None else "",
-        subscriber=order.subscriber,
+        subscriber=_in_payees_order(order, payee),
         amount=order.amount,
         fee=order.fee,
         processing=processing,
@@ -81,3 +83,10 @@ def _facts(
         made_at=instant_ms(order.made_at),
         received_at=at,
     )
+
+
+def _in_payees_order(order: PaymentOrder, payee: Payee | None) -> dict[str, str]:
+    """A gateway takes the first field for the subscriber's number, so the payee's order counts, not the terminal's."""
+    names = [field.name for field in payee.fields] if payee is not None else []
+    given = order.subscriber
+    return {name: given[name] for name in [*names, *given] if name in given}
