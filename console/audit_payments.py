@@ -137,11 +137,7 @@ def _wrong_movement(entry: Entry) -> str | None:
     facts, kind = entry.payment, entry.kind
     moved = [(leg.account, leg.amount) for leg in entry.legs]
     if kind is EntryKind.DEPOSITED:
-        moved.sort()
-        amount = max((amount for _, amount in moved), default=0)
-        if len(moved) == 2 and moved[0][0].startswith("agent:") and moved[0][1] == amount > 0 == moved[1][1] + amount:
-            return None if moved[1][0] == "bank" else f"a deposit moved {moved}"
-        return f"a deposit moved {moved}"
+        return None if _is_deposit(moved) else f"a deposit moved {moved}"
     if facts is None:
         return f"nothing to move, moved {moved}" if moved else None
     if kind is not EntryKind.DECLINED and facts.held != facts.amount + facts.processing:
@@ -153,6 +149,13 @@ def _wrong_movement(entry: Entry) -> str | None:
         if leg.currency != facts.currency:
             return f"payment {facts.id} is in {facts.currency}, moved {leg.currency}"
     return None
+
+
+def _is_deposit(moved: list[tuple[str, int]]) -> bool:
+    match sorted(moved):
+        case [(agent, amount), ("bank", taken)]:
+            return agent.startswith("agent:") and amount > 0 and taken == -amount
+    return False
 
 
 def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:

@@ -69,22 +69,9 @@ class Audit:
         for partition in self._partitions:
             self.core.begin(partition, self.ledger, self.payments)
             for record in self._counted("ledger", read(self._settings, LEDGER, partition)):
-                self._readable.looked_at += 1
-                if (entry := self._entry(record)) is not None:
+                if (entry := entry_of(record, self._readable)) is not None:
                     self._see(partition, record.offset, entry)
             self.core.end(self.ledger, self.payments)
-
-    def _entry(self, record: Record) -> Entry | None:
-        place = f"partition {record.partition} offset {record.offset}"
-        try:
-            entry = Entry.decode(record.value or b"")
-        except ValidationError as error:
-            why = error.errors(include_url=False, include_input=False)[0]
-            self._readable.fail(f"{place}: not an entry: {'.'.join(map(str, why['loc']))} {why['msg']}")
-            return None
-        if record.key != entry.book.encode():
-            self._readable.fail(f"{place}: entry of book {entry.book} under the key {record.key!r}")
-        return entry
 
     def _see(self, partition: int, offset: int, entry: Entry) -> None:
         self.ledger.see(partition, offset, entry)
@@ -151,6 +138,21 @@ class Audit:
                 self._watching(what, seen)
 
         return count
+
+
+def entry_of(record: Record, check: Check) -> Entry | None:
+    """The entry a ledger record is; None, and a failure of the check, when it is none."""
+    check.looked_at += 1
+    place = f"partition {record.partition} offset {record.offset}"
+    try:
+        entry = Entry.decode(record.value or b"")
+    except ValidationError as error:
+        why = error.errors(include_url=False, include_input=False)[0]
+        check.fail(f"{place}: not an entry: {'.'.join(map(str, why['loc']))} {why['msg']}")
+        return None
+    if record.key != entry.book.encode():
+        check.fail(f"{place}: entry of book {entry.book} under the key {record.key!r}")
+    return entry
 
 
 def run_audit(settings: Settings, *, simulator: str | None, wait_s: float, watching: Watching = _unwatched) -> Report:

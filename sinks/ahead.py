@@ -23,6 +23,7 @@ class InsertAhead:
         self._inserter = inserter
         self._waiting: queue.Queue[Block | None] = queue.Queue(MOST)
         self._failure: BaseException | None = None
+        self._closed = False
         self._thread = threading.Thread(target=self._work, name="insert-ahead", daemon=True)
         self._thread.start()
 
@@ -41,7 +42,12 @@ class InsertAhead:
         self._raise_failure()
 
     def begin_anew(self) -> None:
-        """Wait for what is on its way, whatever becomes of it: the next blocks start from the marks."""
+        """Wait for what is on its way, whatever becomes of it: the next blocks start from the marks.
+
+        Once closed there is nothing to wait for and nobody to tell: a consumer says good-bye to its partitions last.
+        """
+        if self._closed:
+            return
         self._waiting.join()
         if isinstance(self._failure, MarkMoved):
             self._failure = None
@@ -49,6 +55,7 @@ class InsertAhead:
 
     def close(self) -> None:
         """End the thread after the block it is at, or at once while the warehouse is away; the rest is dropped."""
+        self._closed = True
         self._failure = self._failure or MarkMoved("closed")
         self._inserter.give_up()
         self._waiting.put(None)

@@ -23,6 +23,7 @@ _NEVER = 1 << 40
 _SETTINGS = {
     "async_insert": 0,
     "insert_deduplicate": 1,
+    "max_insert_block_size": _NEVER,
     "min_insert_block_size_rows": _NEVER,
     "min_insert_block_size_bytes": _NEVER,
 }

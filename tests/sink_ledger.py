@@ -31,11 +31,15 @@ class LedgerWriter:
     By a producer of its own: after an abort the embedded broker hides what that producer commits from then on.
     """
 
-    def __init__(self, settings: Settings, chance: random.Random, name: str = "test") -> None:
+    def __init__(
+        self, settings: Settings, chance: random.Random, name: str = "test", *, aborts_itself: bool = False
+    ) -> None:
         self._committing, self._aborting = (
             producer(settings, transactional_id=f"writer-{name}-{what}") for what in ("commits", "aborts")
         )
-        for either in (self._committing, self._aborting):
+        if aborts_itself:
+            self._aborting = self._committing
+        for either in {self._committing, self._aborting}:
             either.init_transactions(_S)
         self._chance = chance
         self._partitions = settings.partitions

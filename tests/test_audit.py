@@ -217,6 +217,14 @@ def test_a_failure_names_partition_offset_book_entry_and_payment():
     assert told.startswith(f"partition 0 offset {offset}: book A entry {entry.seq} (POSTED): payment {POSTED} ")
 
 
+def test_a_book_on_two_partitions_is_found():
+    ledger = LedgerAudit()
+    for partition, entry in enumerate(a_ledger()[1:3]):
+        ledger.see(partition, 0, entry)
+    (told,) = ledger.checks()[0].failures
+    assert told.endswith("this book is on partition 0")
+
+
 def test_only_the_first_failures_are_described_and_all_are_counted():
     check = Check("ledger.books")
     for number in range(DESCRIBED + 5):

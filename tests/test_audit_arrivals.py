@@ -1,19 +1,23 @@
-"""Nothing that arrives is lost: what the audit says of messages that are, and of decisions that came from nowhere."""
+"""What the audit says of records: messages that were lost, decisions from nowhere, what is no entry at all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import pytest
+
 from console.audit_arrivals import Arrivals, Quarantine, command_of, made_up, payment_of
 from console.audit_payments import PaymentAudit
 from console.audit_reading import Record, Span
 from console.audit_report import Check
+from console.audit_run import entry_of
 from console.requests import encoded
 from schemas.command import OpenAgent
 from schemas.envelope import SigningKey
 from schemas.payment import PaymentOrder
 from schemas.reject import HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_TOPIC
 from streams.ledger.state import State
+from tests.audit_ledgers import a_ledger
 from tests.builders import a_deposit, a_place, an_order, decided, open_agent
 
 KEY = SigningKey.generate("kiosk-1:1")
@@ -153,3 +157,18 @@ def test_quarantine_must_have_the_bytes_that_came_of_messages_that_came():
         "rejects offset 4: there is no message at payments partition 0 offset 6",
     ]
     assert check.note == "1 quarantined again after a redelivery, 1 whose origin has expired"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        (b"A", b"garbage", "partition 0 offset 7: not an entry:  Invalid JSON"),
+        (b"A", b"{}", "partition 0 offset 7: not an entry: book "),
+        (b"B", a_ledger()[1].encode(), "partition 0 offset 7: entry of book A under the key b'B'"),
+    ],
+)
+def test_a_ledger_record_must_be_an_entry_under_its_books_key(key: bytes, value: bytes, told: str):
+    check = Check("ledger.readable")
+    entry_of(Record(0, 7, key, value, ()), check)
+    (failure,) = check.failures
+    assert failure.startswith(told)

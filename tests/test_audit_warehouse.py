@@ -17,6 +17,7 @@ from schemas.outcome import Verdict
 from sinks.embedded import EmbeddedWarehouse
 from sinks.migrations import migrate
 from sinks.warehouse import open_warehouse
+from streams.clients import producer
 from streams.embedded import EmbeddedBroker
 from streams.settings import Settings
 from streams.topics import PAYMENTS, create_or_verify
@@ -181,6 +182,17 @@ def test_a_sink_that_stays_behind_is_told_with_how_far_it_came(database: tuple[S
     report = audit(settings, wait_s=0.05)
     assert report.check("warehouse.entries").note.startswith("after 0.05 s rejects partition 0 is at offset -1 of ")
     assert failures(report).keys() == {"warehouse.rejects"}
+
+
+def test_a_transaction_that_a_killed_worker_left_open_holds_nothing_up(world: World, database: tuple[Settings, Client]):
+    left = producer(world.settings, transactional_id="left-open")
+    left.init_transactions(10)
+    left.begin_transaction()
+    left.produce("ledger", b"half a batch", "T0", 0)
+    left.flush(10)
+    assert failures(audit(database[0])) == {}
+    left.abort_transaction(10)
+    assert failures(audit(database[0])) == {}
 
 
 @pytest.fixture

@@ -98,6 +98,12 @@ def test_any_other_failure_is_not_forgotten() -> None:
             ahead.begin_anew()
 
 
+def test_once_closed_nobody_waits_for_it() -> None:
+    with ahead_of(Scripted(WarehouseRefused("no"))) as ahead:
+        ahead.insert(block(0))
+    ahead.begin_anew()
+
+
 def test_it_can_be_closed_while_the_warehouse_is_away() -> None:
     asked = threading.Event()
 

@@ -91,7 +91,7 @@ def test_rejects_and_the_directory_are_loaded_with_their_tombstones(stack: Setti
 def test_a_loader_killed_again_and_again_loses_and_doubles_nothing(
     stack: Settings, client: Client, chance: random.Random
 ) -> None:
-    settings = stack.model_copy(update={"sink_batch_rows": 60, "sink_within_ms": 20})
+    settings = stack.model_copy(update={"sink_batch_rows": 400, "sink_within_ms": 20})
     writer = LedgerWriter(settings, chance)
     for _ in range(4):
         before = count(client, "entries")
