@@ -148,7 +148,7 @@ def entry_of(record: Record, check: Check) -> Entry | None:
         entry = Entry.decode(record.value or b"")
     except ValidationError as error:
         why = error.errors(include_url=False, include_input=False)[0]
-        check.fail(f"{place}: not an entry: {'.'.join(map(str, why['loc']))} {why['msg']}")
+        check.fail(f"{place}: not an entry: {' '.join([*map(str, why['loc']), why['msg']])}")
         return None
     if record.key != entry.book.encode():
         check.fail(f"{place}: entry of book {entry.book} under the key {record.key!r}")

@@ -65,7 +65,11 @@ class Stack:
         try:
             self.warehouse = EmbeddedWarehouse.start(self.directory / "warehouse")
             self.settings = Settings(
-                dir=self.directory, kafka=self.broker.bootstrap, clickhouse=self.warehouse.url, partitions=partitions
+                dir=self.directory,
+                kafka=self.broker.bootstrap,
+                clickhouse=self.warehouse.url,
+                partitions=partitions,
+                embedded=isinstance(self.broker, EmbeddedBroker),
             )
             self._prepare(sink)
         except BaseException:
@@ -88,7 +92,10 @@ class Stack:
     def tell(self, **more: str) -> None:
         """Write `stack.toml`, by which other commands find this stack; `more` adds keys to it."""
         found = {"kafka": self.settings.kafka, "clickhouse": self.settings.clickhouse, **more}
-        lines = [f'{name} = "{value}"' for name, value in found.items()] + [f"partitions = {self.settings.partitions}"]
+        lines = [f'{name} = "{value}"' for name, value in found.items()] + [
+            f"partitions = {self.settings.partitions}",
+            f"embedded = {str(self.settings.embedded).lower()}",
+        ]
         (self.directory / STACK_FILE).write_text("\n".join(lines) + "\n")
 
     def start_sink(self) -> None:
@@ -101,6 +108,7 @@ class Stack:
             "KASSA_KAFKA": self.settings.kafka,
             "KASSA_CLICKHOUSE": self.settings.clickhouse,
             "KASSA_PARTITIONS": str(self.settings.partitions),
+            "KASSA_EMBEDDED": str(self.settings.embedded),
         }
         log = self.directory / "run" / f"{name}.log"
         line = [sys.executable, "-m", "console", command]

@@ -12,8 +12,8 @@ from clickhouse_connect.driver.insert import InsertContext
 
 from sinks.blocks import Block
 from sinks.columns import Table
-from sinks.errors import SinkError, WarehouseRefused
-from sinks.positions import mark
+from sinks.errors import SinkError, WarehouseAway, WarehouseRefused
+from sinks.positions import is_insert_under_way, mark, query_id
 from sinks.warehouse import Patience, translated
 
 log = structlog.get_logger(__name__)
@@ -41,8 +41,8 @@ class Inserter:
         self._patience = Patience(stop)
 
     def mark(self, table: Table, partition: int) -> int:
-        """The table's high-water mark, waiting for the warehouse if need be. Raises Stopped."""
-        return self._patience.until_there(lambda: mark(self._client, table, partition))
+        """The table's high-water mark, once no insert runs that could move it. Waits if need be; raises Stopped."""
+        return self._patience.until_there(lambda: self._settled_mark(table, partition))
 
     def give_up(self) -> None:
         """Wait for the warehouse no longer: who waits now gets Stopped, within seconds."""
@@ -57,6 +57,11 @@ class Inserter:
         """
         self._patience.until_there(lambda: self._look_and_insert(block))
 
+    def _settled_mark(self, table: Table, partition: int) -> int:
+        if is_insert_under_way(self._client, table, partition):
+            raise WarehouseAway(f"an earlier insert into {table.name}, partition {partition}, is still running")
+        return mark(self._client, table, partition)
+
     def _look_and_insert(self, block: Block) -> None:
         there = mark(self._client, block.table, block.partition, block.after)
         if there == block.last:
@@ -67,13 +72,14 @@ class Inserter:
 
     def send(self, block: Block) -> None:
         """Insert without looking or waiting. Raises WarehouseAway (it may be in all the same) and WarehouseRefused."""
+        called = query_id(self._client.database or "", block.table, block.partition, f"{block.first}-{block.last}")
         context = InsertContext(
             block.table.name,
             block.table.names,
             [get_from_name(type_) for type_ in block.table.types],
             list(zip(*block.rows, strict=True)),
             column_oriented=True,
-            settings={**_SETTINGS, "insert_deduplication_token": block.token},
+            settings={**_SETTINGS, "insert_deduplication_token": block.token, "query_id": called},
             block_size=len(block.rows),
         )
         try:

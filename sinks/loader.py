@@ -1,8 +1,8 @@
 """The loader: from Kafka's topics into the warehouse's tables, every record exactly once.
 
 Where to go on is read from the tables themselves (see `positions`); what Kafka keeps as this group's offsets is a
-courtesy to tools that show lag. While the warehouse is away nothing is consumed once a few blocks wait for it, so memory
-is bounded by those, by one growing block per table and partition, and by librdkafka's queue.
+courtesy to tools that show lag. While the warehouse is away nothing is consumed once a few blocks wait for it, so
+memory is bounded by those, by one growing block per table and partition, and by librdkafka's queue.
 """
 
 from __future__ import annotations
@@ -132,6 +132,7 @@ class Loader:
         until_s = self._clock() + _LONGEST_REST_S
         while not self._stop.is_set() and self._clock() < until_s and self._same(ends):
             self._consumer.consume(num_messages=1, timeout=_LOOK_S)
+        self._end_seen = {}  # an end counts only when it is seen from here
         self._consumer.assign([TopicPartition(*place, offset) for place, offset in self._read_to.items()])
 
     def _same(self, ends: dict[Place, int]) -> bool:

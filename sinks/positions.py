@@ -20,6 +20,26 @@ ORDER BY offset DESC LIMIT 1
 """
 
 
+_UNDER_WAY = """
+SELECT count() FROM system.processes
+WHERE startsWith(query_id, {ours:String}) OR startsWith(Settings['log_comment'], {ours:String})
+"""
+
+
+def query_id(database: str, table: Table, partition: int, rest: str = "") -> str:
+    """What inserts of a partition's rows are called in the server: a successor can see that one is still running."""
+    return f"{database}-{table.name}-{partition}-{rest}"
+
+
+def is_insert_under_way(client: Client, table: Table, partition: int) -> bool:
+    """Is an insert of these rows running, for example one whose loader was killed? Raises WarehouseAway.
+
+    The embedded warehouse, whose engine chooses query ids itself, keeps ours as the comment.
+    """
+    found = rows(client, _UNDER_WAY, {"ours": query_id(client.database or "", table, partition)})
+    return int(found[0][0]) > 0
+
+
 def mark(client: Client, table: Table, partition: int, expected: int = NOTHING) -> int:
     """The highest offset the table has of this partition; NOTHING when it has none. Raises WarehouseAway.
 

@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     clickhouse_user: str = "default"
     clickhouse_password: Annotated[str, Field(repr=False)] = ""
     database: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="ClickHouse database")] = "kassa"
+    embedded: Annotated[bool, Field(description="the broker is the embedded one, whose faults are worked around")] = (
+        False
+    )
     partitions: Annotated[
         int, Field(ge=1, le=256, description="of payments, commands and ledger; fixed once the first payment was taken")
     ] = 4

@@ -16,7 +16,7 @@ from schemas.entry import Entry
 from schemas.envelope import SigningKey
 from schemas.reject import RejectReason
 from streams.arrival import Ask, Forward, Item, Quarantine
-from streams.clients import producer
+from streams.fencing import fenced_writer
 from streams.fold import fold
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.evolve import evolve
@@ -59,12 +59,7 @@ class Shard:
         began = time.monotonic()
         self.drop()
         try:
-            self._producer = producer(
-                self._settings,
-                transactional_id=f"kassa-ledger-{self.partition}",
-                transaction_timeout_ms=self._settings.transaction_time_out_ms,
-            )
-            self._producer.init_transactions(_ANSWER_S)
+            self._producer = fenced_writer(self._settings, self.partition, _ANSWER_S)
             self._state = fold(self._settings, self.partition)
         except (KafkaException, TimeoutError) as error:
             self.drop()

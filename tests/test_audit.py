@@ -97,8 +97,7 @@ def with_two_postings(entries: list[Entry]) -> list[Entry]:
 
 
 def with_a_payment_resurrected(entries: list[Entry]) -> list[Entry]:
-    again = replace(entries[find(entries, VOIDED, EntryKind.HELD)])
-    return rechained([*entries, again])
+    return rechained([*entries, entries[find(entries, VOIDED, EntryKind.HELD)]])
 
 
 def with_a_decline_undone(entries: list[Entry]) -> list[Entry]:
@@ -150,8 +149,7 @@ def with_a_hold_beyond_the_limit(entries: list[Entry]) -> list[Entry]:
 
 
 def with_a_release_that_was_never_held(entries: list[Entry]) -> list[Entry]:
-    at = find(entries, VOIDED, EntryKind.VOIDED)
-    return rechained([*entries[: at + 1], entries[at], entries[at], entries[at], *entries[at + 1 :]])
+    return rechained([*entries, *3 * [entries[find(entries, VOIDED, EntryKind.VOIDED)]]])
 
 
 def with_a_posting_nobody_confirmed(entries: list[Entry]) -> list[Entry]:

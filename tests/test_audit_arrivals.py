@@ -162,7 +162,7 @@ def test_quarantine_must_have_the_bytes_that_came_of_messages_that_came():
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        (b"A", b"garbage", "partition 0 offset 7: not an entry:  Invalid JSON"),
+        (b"A", b"garbage", "partition 0 offset 7: not an entry: Invalid JSON"),
         (b"A", b"{}", "partition 0 offset 7: not an entry: book "),
         (b"B", a_ledger()[1].encode(), "partition 0 offset 7: entry of book A under the key b'B'"),
     ],

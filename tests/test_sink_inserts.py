@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,17 +12,17 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from structlog.testing import capture_logs
 
-from schemas.entry import Entry
+from schemas.entry import Entry, EntryKind
 from sinks.blocks import Block
 from sinks.columns import ALL, ENTRIES, LEGS
 from sinks.errors import Stopped, WarehouseAway, WarehouseRefused
 from sinks.inserts import Inserter, MarkMoved
-from sinks.positions import NOTHING, mark
+from sinks.positions import NOTHING, is_insert_under_way, mark, query_id
 from sinks.rows import Place, entry_row
 from sinks.warehouse import Patience, connect, rows, translated
 from streams.settings import Settings
 from tests.sink_builders import Bookkeeper, facts
-from tests.sink_loading import load_directory, load_entries
+from tests.sink_loading import eventually, load_directory, load_entries
 
 pytest_plugins = ["tests.sink_fixtures"]
 pytestmark = pytest.mark.integration
@@ -53,72 +54,106 @@ def inserter(client: Any) -> Inserter:
     return Inserter(client, threading.Event())
 
 
-def entries_block(after: int, offsets: range, reason: str = "") -> Block:
-    entry = Bookkeeper().entry(Bookkeeper().open_agent("S").kind, reason=reason)
-    return Block(
-        ENTRIES,
-        0,
-        after,
-        offsets[0],
-        offsets[-1],
-        [entry_row(Place(0, offset, 0), entry) for offset in offsets],
-    )
+@pytest.fixture
+def partition() -> int:
+    """One no other test has rows of."""
+    return next(_partitions)
 
 
-def stored(client: Client) -> list[int]:
-    return [row[0] for row in rows(client, "SELECT offset FROM entries ORDER BY offset")]
+_partitions = itertools.count(10)
+
+
+def entries_block(partition: int, after: int, offsets: range, reason: str = "") -> Block:
+    entry = Bookkeeper().entry(EntryKind.AGENT_OPENED, reason=reason)
+    made = [entry_row(Place(partition, offset, 0), entry) for offset in offsets]
+    return Block(ENTRIES, partition, after, offsets[0], offsets[-1], made)
+
+
+def stored(client: Client, partition: int) -> list[int]:
+    found = rows(client, "SELECT offset FROM entries WHERE partition = {p:UInt16} ORDER BY offset", {"p": partition})
+    return [row[0] for row in found]
 
 
 @pytest.mark.parametrize(
     "faults", [(), ("not sent",), ("answer lost",), ("not sent", "answer lost"), ("not sent",) * 3]
 )
-def test_a_block_is_in_once_whatever_becomes_of_the_answer(client: Client, faults: tuple[str, ...]) -> None:
+def test_a_block_is_in_once_whatever_becomes_of_the_answer(
+    shared_client: Client, partition: int, faults: tuple[str, ...]
+) -> None:
     with capture_logs() as logs:
-        inserter(Flaky(client, *faults)).insert(entries_block(NOTHING, range(3)))
-    assert stored(client) == [0, 1, 2]
+        inserter(Flaky(shared_client, *faults)).insert(entries_block(partition, NOTHING, range(3)))
+    assert stored(shared_client, partition) == [0, 1, 2]
     assert [line["event"] for line in logs] == (["warehouse away", "warehouse back"] if faults else [])
 
 
-def test_the_same_block_sent_twice_is_stored_once(client: Client) -> None:
+def test_the_same_block_sent_twice_is_stored_once(shared_client: Client, partition: int) -> None:
     """What happens when the first one is still under way when the answer is given up: both are sent."""
-    block = entries_block(NOTHING, range(3))
-    inserter(client).send(block)
-    inserter(client).send(block)
-    assert stored(client) == [0, 1, 2]
+    block = entries_block(partition, NOTHING, range(3))
+    inserter(shared_client).send(block)
+    inserter(shared_client).send(block)
+    assert stored(shared_client, partition) == [0, 1, 2]
+
+
+def test_a_block_is_known_by_its_place_and_not_by_its_content(shared_client: Client, partition: int) -> None:
+    """A release in between may have changed what a row looks like; the records are the same."""
+    inserter(shared_client).send(entries_block(partition, NOTHING, range(3), reason="as it was written"))
+    inserter(shared_client).send(entries_block(partition, NOTHING, range(3), reason="as it is written now"))
+    assert stored(shared_client, partition) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("after", [0, 2, 4, 7])
-def test_a_block_does_not_go_where_the_table_is_not_what_it_was(client: Client, after: int) -> None:
-    inserter(client).insert(entries_block(NOTHING, range(4)))
-    block = entries_block(after, range(after + 1, after + 9))
+def test_a_block_does_not_go_where_the_table_is_not_what_it_was(
+    shared_client: Client, partition: int, after: int
+) -> None:
+    inserter(shared_client).insert(entries_block(partition, NOTHING, range(4)))
+    block = entries_block(partition, after, range(after + 1, after + 9))
     with pytest.raises(MarkMoved, match=f"the table ends at 3, expected {after}"):
-        inserter(client).insert(block)
-    assert stored(client) == [0, 1, 2, 3]
+        inserter(shared_client).insert(block)
+    assert stored(shared_client, partition) == [0, 1, 2, 3]
 
 
-def test_a_block_is_one_part_however_large(client: Client) -> None:
+def test_a_block_is_one_part_however_large(shared_client: Client, partition: int) -> None:
     """Some 20 MB in 20,000 rows: were it several parts, a crash between them would lose the rest of the block."""
-    inserter(client).insert(entries_block(NOTHING, range(20_000), reason=KILOBYTE))
+    inserter(shared_client).insert(entries_block(partition, NOTHING, range(20_000), reason=KILOBYTE))
     parts = rows(
-        client,
+        shared_client,
         "SELECT sum(rows), count() FROM system.parts "
-        "WHERE active AND table = 'entries' AND database = currentDatabase()",
+        "WHERE active AND table = 'entries' AND database = currentDatabase() AND partition = {p:String}",
+        {"p": str(partition)},
     )
     assert parts == [(20_000, 1)]
 
 
-def test_rows_that_do_not_fit_are_refused_naming_the_block(client: Client) -> None:
+def test_rows_that_do_not_fit_are_refused_naming_the_block(shared_client: Client, partition: int) -> None:
     entry: Entry = Bookkeeper().hold(facts(txn=1 << 64))
-    block = Block(ENTRIES, 0, NOTHING, 5, 5, [entry_row(Place(0, 5, 0), entry)])
-    with pytest.raises(WarehouseRefused, match="entries-0-5-5"):
-        inserter(client).insert(block)
-    assert stored(client) == []
+    block = Block(ENTRIES, partition, NOTHING, 5, 5, [entry_row(Place(partition, 5, 0), entry)])
+    with pytest.raises(WarehouseRefused, match=f"entries-{partition}-5-5"):
+        inserter(shared_client).insert(block)
+    assert stored(shared_client, partition) == []
 
 
-def test_a_missing_table_is_refused_and_not_waited_for(client: Client) -> None:
+def test_a_missing_table_is_refused_and_not_waited_for(client: Client, partition: int) -> None:
     client.command("DROP TABLE entries")
     with pytest.raises(WarehouseRefused, match="UNKNOWN_TABLE"):
-        inserter(client).insert(entries_block(NOTHING, range(3)))
+        inserter(client).insert(entries_block(partition, NOTHING, range(3)))
+
+
+def test_a_mark_is_not_read_while_an_earlier_insert_is_running(client: Client, sink_settings: Settings) -> None:
+    """A loader was killed in the middle of an insert, and the server goes on with it."""
+    slow = "INSERT INTO legs (partition, offset, leg_no) SELECT 3, 77, 1 WHERE sleepEachRow(1) = 0"
+    other = connect(sink_settings)
+    left_behind = threading.Thread(
+        target=other.command,
+        args=(slow,),
+        kwargs={"settings": {"query_id": query_id(sink_settings.database, LEGS, 3, "77-77")}},
+    )
+    left_behind.start()
+    eventually("it runs", lambda: is_insert_under_way(client, LEGS, 3))
+    assert not is_insert_under_way(client, LEGS, 33)
+    assert not is_insert_under_way(client, ENTRIES, 3)
+    assert inserter(client).mark(LEGS, 3) == 77
+    left_behind.join()
+    other.close()
 
 
 def test_every_table_has_a_mark_of_its_own(client: Client) -> None:

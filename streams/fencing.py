@@ -1,0 +1,51 @@
+"""Under which transactional id a ledger partition is written, and how its earlier writers are shut out.
+
+On Apache Kafka one id a partition does both: `init_transactions` fences whoever used it before.
+
+The embedded broker has a fault that this would hit: it tells readers of aborted transactions again and again, also of
+those long behind them, and a client then takes everything that the same producer wrote since for aborted. So there the
+id has a generation: the last one is fenced, and the next one, whose producer never aborted anything, writes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import Producer
+
+from streams.clients import producer
+from streams.settings import Settings
+
+
+def fenced_writer(settings: Settings, partition: int, time_out_s: float) -> Producer:
+    """A transactional producer for the partition; every earlier one is fenced. Raises KafkaException."""
+    name = f"kassa-ledger-{partition}"
+    if not settings.embedded:
+        return _opened(settings, name, time_out_s)
+    with _next_generation(settings, name) as generation:
+        _opened(settings, f"{name}-{generation}", time_out_s)
+        return _opened(settings, f"{name}-{generation + 1}", time_out_s)
+
+
+def _opened(settings: Settings, transactional_id: str, time_out_s: float) -> Producer:
+    writer = producer(
+        settings, transactional_id=transactional_id, transaction_timeout_ms=settings.transaction_time_out_ms
+    )
+    writer.init_transactions(time_out_s)
+    return writer
+
+
+@contextmanager
+def _next_generation(settings: Settings, name: str) -> Iterator[int]:
+    """The last generation on this machine; counted on when the block ends well. One opener at a time."""
+    path = settings.dir / "run" / f"{name}.generation"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        generation = int(file.read() or "0")
+        yield generation
+        file.truncate(0)
+        file.write(str(generation + 1))
