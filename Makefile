@@ -22,7 +22,8 @@ serve: $(READY)      ## the same, and keep it running until Ctrl-C
 	$(BIN)/kassa demo --serve
 
 test: $(READY)       ## unit, property and integration tests on the embedded broker and warehouse
-	$(BIN)/pytest -m "not kafka" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not kafka and not faults" -n 2 --dist loadfile
+	$(BIN)/pytest -m faults
 
 test-kafka: $(READY) ## the integration suite on real Apache Kafka (Java 17 and Maven)
 	$(BIN)/pytest -m kafka

@@ -88,10 +88,15 @@ def running_network(
 
 
 def until(
-    what: str, happens: Callable[[], bool], time_out_s: float = 60, otherwise: Callable[[], object] = lambda: ""
+    what: str,
+    happens: Callable[[], bool],
+    time_out_s: float = 60,
+    otherwise: Callable[[], object] = lambda: "",
+    *,
+    every_s: float = 0.02,
 ) -> None:
     """Wait for a condition, with a bound; the failure names it, and what is the case instead."""
     deadline = time.monotonic() + time_out_s
     while not happens():
         assert time.monotonic() < deadline, f"waited {time_out_s:.0f} s in vain until {what}: {otherwise()}"
-        time.sleep(0.02)
+        time.sleep(every_s)

@@ -16,7 +16,7 @@ from sinks.inserts import Inserter
 from sinks.rows import Place, Row
 
 
-def eventually(what: str, is_so: Callable[[], bool], within_s: float = 30) -> None:
+def eventually(what: str, is_so: Callable[[], bool], within_s: float = 90) -> None:
     """Wait until it is so. Fails when it is not within `within_s` seconds."""
     deadline = time.monotonic() + within_s
     while not is_so():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import pytest
+from clickhouse_connect.driver.client import Client
 
 from agents.gateways.simulator_faults import Behaviour
 from console.audit_run import run_audit
@@ -52,17 +54,15 @@ def _audit(network: Network) -> None:
 _OPEN = "WHERE state IN ('HELD', 'UNKNOWN')"
 
 
-def _count(network: Network, where: str = "") -> int:
-    with open_warehouse(network.stack.settings) as client:
-        return int(rows(client, f"SELECT count() FROM payments {where}")[0][0])
+def _count(client: Client, where: str = "") -> int:
+    return int(rows(client, f"SELECT count() FROM payments {where}")[0][0])
 
 
-def _states(network: Network) -> str:
+def _states(client: Client, network: Network) -> str:
     query = (
         f"SELECT state, payee, count(), any(payment_id), max(tries), max(due_at) FROM payments {_OPEN} GROUP BY 1, 2"
     )
-    with open_warehouse(network.stack.settings) as client:
-        return f"{_count(network)} known, ledger ends at {network.ledger_end()}, open: {rows(client, query)}"
+    return f"{_count(client)} known, ledger ends at {network.ledger_end()}, open: {rows(client, query)}"
 
 
 def _survives(
@@ -77,12 +77,14 @@ def _survives(
         moments = sorted(Random(seed).sample(range(begin, begin + 2 * payments * 9 // 10), len(victims)))
         _kill_at(network, victims, moments)
         network.stack.wait_ready()
-        until(f"all {payments} payments are known", lambda: _count(network) == payments, 100, lambda: _states(network))
-        until("none is open", lambda: _count(network, _OPEN) == 0, 100, lambda: _states(network))
+        with open_warehouse(network.stack.settings) as client:
+            stuck = partial(_states, client, network)
+            until(f"all {payments} are known", lambda: _count(client) == payments, 120, stuck, every_s=0.5)
+            until("none is open", lambda: _count(client, _OPEN) == 0, 120, stuck, every_s=0.5)
         _audit(network)
 
 
-@pytest.mark.integration
+@pytest.mark.faults
 @pytest.mark.timeout(280)
 def test_nothing_is_lost_or_doubled_when_the_worker_and_the_sink_are_killed_ten_times_each(tmp_path: Path) -> None:
     _survives(tmp_path, ["worker-1", "sink-1"] * 10, PAYMENTS)
