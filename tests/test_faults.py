@@ -59,9 +59,7 @@ def _count(client: Client, where: str = "") -> int:
 
 
 def _states(client: Client, network: Network) -> str:
-    query = (
-        f"SELECT state, payee, count(), any(payment_id), max(tries), max(due_at) FROM payments {_OPEN} GROUP BY 1, 2"
-    )
+    query = f"SELECT state, payee, count(), any(payment_id), max(tries) FROM payments {_OPEN} GROUP BY 1, 2"
     return f"{_count(client)} known, ledger ends at {network.ledger_end()}, open: {rows(client, query)}"
 
 
