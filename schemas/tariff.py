@@ -34,7 +34,7 @@ class Fee(Rate):
     base: Literal["collected", "amount"] = "amount"
 
     def within(self, total: int) -> int:
-        """The fee inside `total` = amount + fee, minor units: of 100000 at 5 %, 5000 by "collected", 4762 by "amount"."""
+        """The fee inside `total` = amount + fee, minor units: 5 % of 100000 is 5000 by "collected", else 4762."""
         if self.base == "collected":
             return self.of(total)
         part = max(total - total * 10_000 // (10_000 + self.rate_bps), self.min_minor)
