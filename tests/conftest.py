@@ -1,3 +1,15 @@
-"""What every test module shares: Hypothesis profiles."""
+"""What every test module shares: Hypothesis profiles, and logs as they are by default."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
 
 from tests import hypothesis_profiles  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def _default_logs() -> Iterator[None]:
+    """The command line sets the level for its whole process, which here is everybody's."""
+    yield
+    structlog.reset_defaults()
