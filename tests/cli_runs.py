@@ -22,7 +22,7 @@ class Shown:
 Kassa = Callable[..., Shown]
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 30) -> None:
+def eventually(condition: Callable[[], bool], within_s: float = 90) -> None:
     """Wait for it within a bound."""
     deadline = time.monotonic() + within_s
     while not condition():
