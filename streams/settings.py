@@ -40,9 +40,6 @@ class Settings(BaseSettings):
     transaction_time_out_ms: Annotated[int, Field(ge=5_000, le=900_000)] = 60_000
     clock_ahead_s: Annotated[int, Field(ge=0, description="how far a terminal's clock may run ahead")] = 600
     clock_behind_s: Annotated[int, Field(ge=0, description="how late an offline payment may be uploaded")] = 30 * 86_400
-    dispatch_queue: Annotated[
-        int, Field(ge=10, description="holds waiting for a gateway, in memory; more wait in the fold")
-    ] = 10_000
     sink_batch_rows: Annotated[int, Field(ge=1, le=1_000_000, description="rows in one insert at most")] = 20_000
     sink_within_ms: Annotated[
         int, Field(ge=10, le=60_000, description="how old a row may get before it is inserted")
