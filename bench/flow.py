@@ -14,7 +14,7 @@ from console.fleet_tally import percentile
 from schemas.entry import EntryKind
 from sinks.warehouse import open_warehouse, rows
 from streams.clients import reader
-from streams.fold import fold
+from streams.fold import recover
 from streams.topics import LEDGER
 
 _BOUND_S = 300.0
@@ -82,7 +82,7 @@ def recovered(rig: Rig) -> Figure:
     """Reading a ledger partition from Kafka to its end and folding it, as a starting worker does."""
     began, entries = time.monotonic(), 0
     for partition in range(rig.stack.settings.partitions):
-        entries += sum(book.seq for book in fold(rig.stack.settings, partition).books.values())
+        entries += recover(rig.stack.settings, partition).since
     return Figure("recovered", entries / (time.monotonic() - began), "entries/s", f"{entries} entries, one thread")
 
 

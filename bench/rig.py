@@ -24,8 +24,8 @@ from schemas.payee import Payee, SubscriberField
 from schemas.tariff import Fee, Rate, Tariff
 from schemas.terminal import Terminal
 from streams.ends import Ends
-from streams.fold import read_entries
 from streams.keyring import ensure_terminal_key, load_operator_key
+from streams.ledger_reader import read_records
 from streams.topics import PAYMENTS
 
 TREES, TERMINALS, CURRENCY = 8, 40, "RUB"
@@ -67,7 +67,7 @@ class Rig:
     def entries(self) -> int:
         """How many entries the ledger has."""
         settings = self.stack.settings
-        return sum(1 for number in range(settings.partitions) for _ in read_entries(settings, number))
+        return sum(len(found) for number in range(settings.partitions) for found in read_records(settings, number))
 
 
 @contextmanager

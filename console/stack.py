@@ -60,7 +60,8 @@ class Stack:
         self._lock = _locked(self.directory)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {}
-        shutil.rmtree(self.directory / "warehouse", ignore_errors=True)
+        for kept in ("warehouse", "snapshots"):  # of a ledger that its broker has forgotten
+            shutil.rmtree(self.directory / kept, ignore_errors=True)
         self.broker = start_broker(self.directory / "run")
         try:
             self.warehouse = EmbeddedWarehouse.start(self.directory / "warehouse")

@@ -58,3 +58,8 @@ def ms_instant(at: int) -> datetime:
 def account_agent(agent: str) -> str:
     """The ledger account of an agent's own money."""
     return f"agent:{agent}"
+
+
+def account_hold(agent: str) -> str:
+    """The ledger account of what is reserved of an agent's money for open payments."""
+    return f"hold:{agent}"

@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     session_time_out_s: Annotated[int, Field(ge=6, le=300, description="a silent worker loses its partitions")] = 10
     batch_max: Annotated[int, Field(ge=1, le=10_000, description="messages decided in one transaction at most")] = 1000
     batch_within_ms: Annotated[int, Field(ge=1, le=5_000, description="how long a batch waits to fill")] = 10
+    snapshot_every: Annotated[
+        int,
+        Field(ge=0, le=10_000_000, description="ledger entries of a partition between snapshots; 0: none are taken"),
+    ] = 10_000
     transaction_time_out_ms: Annotated[int, Field(ge=5_000, le=900_000)] = 60_000
     clock_ahead_s: Annotated[int, Field(ge=0, description="how far a terminal's clock may run ahead")] = 600
     clock_behind_s: Annotated[int, Field(ge=0, description="how late an offline payment may be uploaded")] = 30 * 86_400
@@ -53,6 +57,11 @@ class Settings(BaseSettings):
     def keys(self) -> Path:
         """Operators' public keys, the server's signing key and gateways' secrets."""
         return self.dir / "keys"
+
+    @property
+    def snapshots(self) -> Path:
+        """Snapshots of the folds of this machine's workers."""
+        return self.dir / "snapshots"
 
     @classmethod
     def settings_customise_sources(

@@ -10,19 +10,22 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.entry import Entry
 from schemas.envelope import SigningKey
 from schemas.reject import RejectReason
+from streams.archive import ArchiveError
 from streams.arrival import Ask, Forward, Item, Quarantine
 from streams.fencing import fenced_writer
-from streams.fold import fold
+from streams.fold import Fold, recover
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.evolve import evolve
 from streams.ledger.state import State
 from streams.outbox import Outbox, Record
 from streams.settings import Settings
+from streams.topics import LEDGER
+from streams.workplace import Workplace
 
 log = structlog.get_logger()
 
@@ -39,17 +42,21 @@ class Shard:
     Only `decide` touches the fold, so whoever calls it may read `state` in between without a lock.
     """
 
-    def __init__(self, settings: Settings, partition: int, server_key: SigningKey) -> None:
+    def __init__(
+        self, settings: Settings, partition: int, server_key: SigningKey, work: Workplace | None = None
+    ) -> None:
+        """work: where archives may live; without it all that is final stays in memory, and no snapshot is used."""
         self.partition = partition
         self._settings = settings
         self._server_key = server_key
+        self._work = work
         self._producer: Producer | None = None
-        self._state: State | None = None
+        self._fold: Fold | None = None
 
     @property
     def state(self) -> State | None:
         """The fold; None while the shard is not open."""
-        return self._state
+        return self._fold.state if self._fold is not None else None
 
     def open(self) -> State:
         """Fence every earlier writer of this partition, then fold the ledger to its end.
@@ -60,28 +67,36 @@ class Shard:
         self.drop()
         try:
             self._producer = fenced_writer(self._settings, self.partition, _ANSWER_S)
-            self._state = fold(self._settings, self.partition)
-        except (KafkaException, TimeoutError) as error:
+            self._fold = recover(self._settings, self.partition, self._work)
+        except (KafkaException, TimeoutError, ArchiveError) as error:
             self.drop()
             raise TransactionFailed(f"partition {self.partition} cannot be opened: {error}") from error
-        log.info("shard_open", partition=self.partition, payments=len(self._state.payments), open=len(self._state.open),
-                 seconds=round(time.monotonic() - began, 3))  # fmt: skip
-        return self._state
+        state = self._fold.state
+        log.info("shard_open", partition=self.partition, folded=self._fold.since, open=len(state.open),
+                 in_memory=len(state.payments), seconds=round(time.monotonic() - began, 3))  # fmt: skip
+        return state
 
     def drop(self) -> None:
         """Forget the fold and the writer; what was not committed never was."""
-        self._state = None
+        if self._fold is not None:
+            self._fold.close()
+        self._fold = None
         self._producer = None
 
     def decide(self, items: Sequence[Item]) -> tuple[list[Entry], list[Record]]:
         """Decide a batch: its new entries, already in the fold, and every record to `commit` before they are believed.
 
-        Raises TransactionFailed when the shard is not open.
+        Raises TransactionFailed when the shard is not open, or what it archived cannot be read.
         """
-        if self._state is None:
+        if self._fold is None:
             raise TransactionFailed(f"partition {self.partition} is not open")
         try:
-            return self._work_out(self._state, items)
+            self._fold.recall(item.command for item in items if isinstance(item, Ask))
+            return self._work_out(self._fold.state, items)
+        except ArchiveError as error:
+            self._fold.distrust()
+            self.drop()
+            raise TransactionFailed(f"partition {self.partition}: its archive cannot be read: {error}") from error
         except BaseException:
             self.drop()  # the fold ran ahead of the ledger
             raise
@@ -90,18 +105,41 @@ class Shard:
         """Write a batch as one transaction. Raises TransactionFailed; then nothing of the batch may be believed."""
         if not records:
             return
-        if self._producer is None:
+        if self._producer is None or self._fold is None:
             raise TransactionFailed(f"partition {self.partition} is not open")
         try:
-            self._producer.begin_transaction()
-            for record in records:
-                # Signed here and not when it was decided: this thread waits for the broker anyway.
-                value = self._server_key.sign(record.value) if record.to_sign else record.value
-                self._producer.produce(record.topic, value, record.key, record.partition, headers=record.headers)
-            self._producer.commit_transaction(_ANSWER_S)
+            offsets = self._write(self._producer, records)
         except (KafkaException, BufferError) as error:
             self.drop()
             raise TransactionFailed(f"partition {self.partition}: {error}") from error
+        entries = [record.value for record in records if record.topic == LEDGER.name]
+        if len(offsets) != len(entries):
+            self.drop()  # committed, but we do not know where: the fold would take a snapshot of the wrong place
+            raise TransactionFailed(
+                f"partition {self.partition}: {len(offsets)} of {len(entries)} entries were confirmed"
+            )
+        if entries:
+            self._fold.took(offsets[-1], entries[-1], len(entries))
+            self._fold.snapshot_if_due()
+
+    def _write(self, producer: Producer, records: Sequence[Record]) -> list[int]:
+        """One transaction; returns the offsets of its ledger records, in order."""
+        offsets: list[int] = []
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                offsets.append(message.offset() or 0)
+
+        producer.begin_transaction()
+        for record in records:
+            # Signed here and not when it was decided: this thread waits for the broker anyway.
+            value = self._server_key.sign(record.value) if record.to_sign else record.value
+            told = delivered if record.topic == LEDGER.name else None
+            producer.produce(
+                record.topic, value, record.key, record.partition, headers=record.headers, on_delivery=told
+            )
+        producer.commit_transaction(_ANSWER_S)  # returns after every record's word of delivery
+        return offsets
 
     def _work_out(self, state: State, items: Sequence[Item]) -> tuple[list[Entry], list[Record]]:
         outbox, entries = Outbox(state), list[Entry]()

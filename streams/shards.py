@@ -14,6 +14,7 @@ from streams.arrival import Item
 from streams.ledger.state import State
 from streams.settings import Settings
 from streams.shard import Shard, TransactionFailed
+from streams.workplace import Workplace
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class Shards:
         self._opened = opened
         self._shards: dict[int, Shard] = {}
         self._locks: dict[int, asyncio.Lock] = {}
+        self._work = Workplace(settings.snapshots / "work") if settings.snapshot_every else None
         self._threads = ThreadPoolExecutor(settings.partitions, thread_name_prefix="shard")
 
     def state(self, partition: int) -> State | None:
@@ -90,7 +92,7 @@ class Shards:
         loop = asyncio.get_running_loop()
         shard = self._shards.get(partition)
         if shard is None:
-            shard = self._shards[partition] = Shard(self._settings, partition, self._server_key)
+            shard = self._shards[partition] = Shard(self._settings, partition, self._server_key, self._work)
         if shard.state is None:
             self._opened(await loop.run_in_executor(self._threads, shard.open))
         if not items:

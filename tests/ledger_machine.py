@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import orjson
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -13,6 +14,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from pydantic import TypeAdapter
 
 from schemas.entry import FINAL, Entry
 from schemas.outcome import Verdict
@@ -20,8 +22,11 @@ from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
 from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
+from streams.ledger.decisions import Decision
 from streams.ledger.evolve import evolve
 from streams.ledger.fees import fee_within
+from streams.ledger.image import StateImage, image_of, state_of
+from streams.ledger.memory import leaving, let_go, needed_to_decide, recall
 from streams.ledger.state import Account, State
 from tests.builders import (
     AT,
@@ -44,6 +49,8 @@ from tests.reference_ledger import OPEN, Reference
 TREES = ("A", "B")
 CURRENCY = {"A": "RUB", "B": "USD"}
 AGENTS = ("A", "B", "S", "T", "U")
+FIRST_TXN = 10**15 + 1
+IMAGES: TypeAdapter[StateImage] = TypeAdapter(StateImage)
 FIELDS = (SubscriberField(name="phone", title="Phone", pattern=r"9\d{9}"),)
 PAYEES = {
     "mobile": a_payee("mobile", fields=FIELDS, max_amount=50_000),
@@ -85,6 +92,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.state, self.reference = State(0), Reference()
+        self.archive: dict[bytes, bytes] = {}
         self.log: list[Entry] = []
         self.asked: list[LedgerCommand] = []  # signed and decided, in order of the log
         self.written_after: list[int] = []  # entries in the log once asked[i] was decided
@@ -92,10 +100,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- asking
 
+    def decide(self, command: LedgerCommand, at: int) -> Decision:
+        keys = needed_to_decide(self.state, [command])
+        recall(self.state, {key: self.archive[key] for key in keys if key in self.archive})
+        return decide(self.state, command, at)
+
     def ask(self, command: LedgerCommand) -> Entry | None:
         LedgerMachine.commands += 1
         self.at += 1
-        decision = decide(self.state, command, self.at)
+        decision = self.decide(command, self.at)
         if not isinstance(decision, list):
             return None
         (entry,) = decision
@@ -197,7 +210,7 @@ class LedgerMachine(RuleBasedStateMachine):
                            sent_before=sent_before)  # fmt: skip
         expected = self.reference.answered(command)
         if expected is None:
-            assert isinstance(decide(self.state, command, self.at), Stale)
+            assert isinstance(self.decide(command, self.at), Stale)
         else:
             entry = self.ask(command)
             assert entry is not None
@@ -217,12 +230,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=numbers)
     def deliver_again(self, pick) -> None:
         LedgerMachine.commands += 1
-        assert isinstance(decide(self.state, self.a_known(pick), self.at + 10), Duplicate)
+        assert isinstance(self.decide(self.a_known(pick), self.at + 10), Duplicate)
 
     @rule(pick=numbers)
     def deliver_something_else_under_the_same_id(self, pick) -> None:
         LedgerMachine.commands += 1
-        assert isinstance(decide(self.state, replace(self.a_known(pick), digest="00" * 16), self.at + 10), Conflict)
+        assert isinstance(self.decide(replace(self.a_known(pick), digest="00" * 16), self.at + 10), Conflict)
 
     @rule(pick=numbers)
     def take_over(self, pick) -> None:
@@ -234,8 +247,20 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert isinstance(decide(state, command, self.at), Duplicate)
         assert state == folded(self.log[:length])
         if length == len(self.log):
-            assert state == self.state
-            self.state = state  # and goes on from there
+            self.same_as(state)
+            self.state, self.archive = state, {}  # and goes on from there
+
+    @rule()
+    def go_on_from_a_snapshot(self) -> None:
+        """What is final leaves memory; the rest goes to disk and comes back. No decision may ever tell."""
+        self.archive |= dict(leaving(self.state))
+        let_go(self.state)
+        self.state = state_of(IMAGES.validate_json(orjson.dumps(image_of(self.state))))
+        assert not list(leaving(self.state))
+
+    def same_as(self, folded_whole: State) -> None:
+        assert image_of(folded_whole) == image_of(self.state)
+        assert dict(leaving(folded_whole)) == self.archive | dict(leaving(self.state))
 
     # --- what is always true
 
@@ -266,7 +291,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert {name: payment.state for name, payment in self.state.open.items()} == {
             name: payment.state for name, payment in sold.items() if payment.state in OPEN
         }
-        assert len({payment.txn for payment in self.state.payments.values() if payment.txn}) == len(sold)
+        assert {payment.txn for payment in self.state.open.values()} <= set(range(FIRST_TXN, FIRST_TXN + len(sold)))
 
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
@@ -284,4 +309,5 @@ class LedgerMachine(RuleBasedStateMachine):
         still_open = set(self.state.open)
         assert finals.keys() | still_open == {c.order.id for c in self.asked if isinstance(c, Place)}
         assert not finals.keys() & still_open
-        assert folded(Entry.decode(entry.encode()) for entry in self.log) == self.state
+        assert len({entry.payment.txn for entry in self.log if entry.kind == "HELD"}) == len(self.reference.sold)
+        self.same_as(folded(Entry.decode(entry.encode()) for entry in self.log))

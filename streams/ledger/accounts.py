@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from schemas.entry import Leg, PaymentFacts
-from schemas.ids import account_agent
+from schemas.ids import account_agent, account_hold
 from streams.ledger.state import Book
 
 BANK = "bank"
@@ -13,11 +13,6 @@ FEE = "fee"
 REWARD = "reward"
 
 Movements = list[tuple[str, int]]  # account, minor units
-
-
-def account_hold(agent: str) -> str:
-    """What is reserved of an agent's money for open payments."""
-    return f"hold:{agent}"
 
 
 def account_payee(payee: str) -> str:

@@ -39,8 +39,7 @@ def _place(state: State, command: Place, at: int) -> Decision:
 
 
 def _instruct(state: State, command: Instruct, at: int) -> Decision:
-    book = state.books.get(command.book)
-    known = book.commands.get(command.command.id) if book is not None else None
+    known = state.commands.find(command.book, command.command.id)
     if known is None:
         return [instruct(state, command, at)]
     if known.digest != bytes.fromhex(command.digest):

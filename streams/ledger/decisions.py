@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.entry import Entry
+from streams.ledger.answered import CommandState
 from streams.ledger.payments import PaymentState
-from streams.ledger.state import CommandState
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import heapq
 from typing import cast
 
-from schemas.entry import AgentTerms, Cause, DirectoryRecord, Entry, EntryKind, Leg
-from schemas.ids import account_agent
-from streams.ledger.accounts import account_hold
+from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg
+from streams.ledger.answered import CommandState
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.payments import PaymentState
 from streams.ledger.settle import DISPATCH
-from streams.ledger.state import AgentState, Book, CommandState, State
+from streams.ledger.state import Book, State
 
 _ANSWERED = {EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MANUAL}
 
@@ -46,7 +44,7 @@ def evolve(state: State, entry: Entry) -> State:
     if entry.record is not None:
         _set_record(book, entry.record)
     if answers_command(entry):
-        _remember(book, entry, entry.cause)
+        _remember(state, book, entry)
     return state
 
 
@@ -93,9 +91,7 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
     payment.tries = entry.tries
     payment.deferrals = entry.deferrals
     payment.due_at = entry.due_at
-    state.payments.put(payment)
-    if entry.due_at:
-        heapq.heappush(state.due, (entry.due_at, payment.id))
+    state.keep(payment)
 
 
 def _take_in(state: State, book: Book, entry: Entry) -> PaymentState:
@@ -119,16 +115,7 @@ def _set_agent(book: Book, entry: Entry, terms: AgentTerms) -> None:
         return
     if terms.parent is not None and terms.parent not in book.agents:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: agent {terms.agent} is below {terms.parent}, not open")
-    book.agents[terms.agent] = AgentState(
-        id=terms.agent,
-        parent=terms.parent,
-        name=terms.name,
-        currency=terms.currency,
-        overdraft=terms.overdraft,
-        funding=terms.funding,
-        money=book.account(account_agent(terms.agent), terms.currency),
-        hold=book.account(account_hold(terms.agent), terms.currency),
-    )
+    book.open_agent(terms)
 
 
 def _set_record(book: Book, record: DirectoryRecord) -> None:
@@ -137,9 +124,9 @@ def _set_record(book: Book, record: DirectoryRecord) -> None:
         book.keys[cast(str, key["kid"])] = key
 
 
-def _remember(book: Book, entry: Entry, cause: Cause) -> None:
-    if cause.id in book.commands:
+def _remember(state: State, book: Book, entry: Entry) -> None:
+    cause = entry.cause
+    if state.commands.find(book.id, cause.id) is not None:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: command {cause.id} was decided before")
-    book.commands[cause.id] = CommandState(
-        cause.id, bytes.fromhex(cause.digest), entry.kind, entry.at, entry.refusal, entry.reason
-    )
+    digest = bytes.fromhex(cause.digest)
+    state.commands.put(book.id, CommandState(cause.id, digest, entry.kind, entry.at, entry.refusal, entry.reason))

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.entry import FINAL, EntryKind, PaymentFacts
+from streams.ledger.kept import Kept
 
-# digest, txn, at, book's number, refusal, tries, state's number; the reason follows as UTF-8.
-_PACKED = struct.Struct("<16sqqIHHB")
-_STATES = tuple(sorted(FINAL))
+# digest, txn, at, refusal, tries, lengths of book and state; these two and the reason follow as UTF-8. It is on disk
+# too: whoever changes it gives the image another version (streams/ledger/image.py).
+_PACKED = struct.Struct("<16sqqHHBB")
 
 
 @dataclass(slots=True)
@@ -41,24 +42,22 @@ class PaymentState:
 
 
 class Payments(Mapping[str, PaymentState]):
-    """All payments by id. `open` holds those not final, oldest first; of a final one a copy is unpacked when asked for.
+    """Payments by id. `open` holds those not final, oldest first; of a final one a copy is unpacked when asked for.
 
-    Final payments are `bytes` in a dict: a third of the memory of objects, and the garbage collector never visits them.
+    Final ones leave memory once they are archived, and are recalled for as long as it takes to decide about them.
     """
 
-    __slots__ = ("_book_numbers", "_books", "_final", "open")
+    __slots__ = ("final", "open")
 
     def __init__(self) -> None:
         self.open: dict[str, PaymentState] = {}
-        self._final: dict[str, bytes] = {}
-        self._books: list[str] = []
-        self._book_numbers: dict[str, int] = {}
+        self.final = Kept()
 
     def put(self, payment: PaymentState) -> None:
         """Keep a payment in the state it is in now."""
         if payment.state in FINAL:
             self.open.pop(payment.id, None)
-            self._final[payment.id] = self._pack(payment)
+            self.final.put(payment.id, pack(payment))
         else:
             self.open[payment.id] = payment
 
@@ -67,8 +66,8 @@ class Payments(Mapping[str, PaymentState]):
         found = self.open.get(payment)
         if found is not None:
             return found
-        packed = self._final.get(payment)
-        return self._unpack(payment, packed) if packed is not None else None
+        packed = self.final.find(payment)
+        return unpack(payment, packed) if packed is not None else None
 
     def __getitem__(self, payment: str) -> PaymentState:
         found = self.find(payment)
@@ -77,41 +76,36 @@ class Payments(Mapping[str, PaymentState]):
         return found
 
     def __contains__(self, payment: object) -> bool:
-        return payment in self.open or payment in self._final
+        return payment in self.open or payment in self.final
 
     def __len__(self) -> int:
-        return len(self.open) + len(self._final)
+        return len(self.open) + len(self.final)
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._final
+        yield from self.final
         yield from self.open
 
-    def _pack(self, payment: PaymentState) -> bytes:
-        number = self._book_numbers.get(payment.book)
-        if number is None:
-            number = self._book_numbers[payment.book] = len(self._books)
-            self._books.append(payment.book)
-        packed = _PACKED.pack(
-            payment.digest,
-            payment.txn,
-            payment.at,
-            number,
-            payment.refusal,
-            payment.tries,
-            _STATES.index(payment.state),
-        )
-        return packed + payment.reason.encode() if payment.reason else packed
 
-    def _unpack(self, payment: str, packed: bytes) -> PaymentState:
-        digest, txn, at, number, refusal, tries, state = _PACKED.unpack_from(packed)
-        return PaymentState(
-            id=payment,
-            book=self._books[number],
-            digest=digest,
-            state=_STATES[state],
-            txn=txn,
-            at=at,
-            refusal=refusal,
-            reason=packed[_PACKED.size :].decode(),
-            tries=tries,
-        )
+def pack(payment: PaymentState) -> bytes:
+    """A final payment without its facts; `unpack` gives it back."""
+    book, state = payment.book.encode(), payment.state.encode()
+    numbers = payment.txn, payment.at, payment.refusal, payment.tries, len(book), len(state)
+    return _PACKED.pack(payment.digest, *numbers) + book + state + payment.reason.encode()
+
+
+def unpack(payment: str, packed: bytes) -> PaymentState:
+    """What `pack` made of the payment with this id."""
+    digest, txn, at, refusal, tries, book_ends, state_length = _PACKED.unpack_from(packed)
+    book_ends += _PACKED.size
+    state_ends = book_ends + state_length
+    return PaymentState(
+        id=payment,
+        book=packed[_PACKED.size : book_ends].decode(),
+        digest=digest,
+        state=EntryKind(packed[book_ends:state_ends].decode()),
+        txn=txn,
+        at=at,
+        refusal=refusal,
+        reason=packed[state_ends:].decode(),
+        tries=tries,
+    )

@@ -6,7 +6,9 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from schemas.entry import DirectoryRecord, EntryKind
+from schemas.entry import AgentTerms, DirectoryRecord, EntryKind
+from schemas.ids import account_agent, account_hold
+from streams.ledger.answered import Commands
 from streams.ledger.payments import Payments, PaymentState
 
 # Payment numbers at the payee are digits only, at most 20: a thousand billion for each partition, never shared.
@@ -51,18 +53,6 @@ class AgentState:
 
 
 @dataclass(slots=True)
-class CommandState:
-    """What became of an operator's command. kind REFUSED: `refusal` and `reason` say why. at: ms UTC."""
-
-    id: str
-    digest: bytes
-    kind: EntryKind
-    at: int
-    refusal: int = 0
-    reason: str = ""
-
-
-@dataclass(slots=True)
 class Book:
     """One key of the ledger: a tree of agents with its accounts, or one directory record, "<table>/<id>".
 
@@ -74,7 +64,6 @@ class Book:
     seq: int = 0
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     agents: dict[str, AgentState] = field(default_factory=dict)
-    commands: dict[str, CommandState] = field(default_factory=dict)
     record: DirectoryRecord | None = None
     keys: dict[str, dict[str, object]] = field(default_factory=dict)
 
@@ -84,6 +73,19 @@ class Book:
         if found is None:
             found = self.accounts[name, currency] = Account()
         return found
+
+    def open_agent(self, terms: AgentTerms) -> None:
+        """A new agent with its accounts. For `evolve` and images only."""
+        self.agents[terms.agent] = AgentState(
+            id=terms.agent,
+            parent=terms.parent,
+            name=terms.name,
+            currency=terms.currency,
+            overdraft=terms.overdraft,
+            funding=terms.funding,
+            money=self.account(account_agent(terms.agent), terms.currency),
+            hold=self.account(account_hold(terms.agent), terms.currency),
+        )
 
     def chain(self, agent: str) -> list[AgentState]:
         """The agent first, the root last; empty when there is no such agent in this tree."""
@@ -106,6 +108,7 @@ class State:
     partition: int
     books: dict[str, Book] = field(default_factory=dict)
     payments: Payments = field(default_factory=Payments)
+    commands: Commands = field(default_factory=Commands)
     next_txn: int = 0
     due: list[tuple[int, str]] = field(default_factory=list, compare=False)
 
@@ -116,6 +119,12 @@ class State:
     def open(self) -> dict[str, PaymentState]:
         """Payments that are not final, oldest first."""
         return self.payments.open
+
+    def keep(self, payment: PaymentState) -> None:
+        """Keep a payment as it is now, and remember when to ask about it again. For `evolve` and images only."""
+        self.payments.put(payment)
+        if payment.due_at:
+            heapq.heappush(self.due, (payment.due_at, payment.id))
 
     def outstanding(self) -> Iterator[PaymentState]:
         """Payments a gateway has yet to answer, oldest first: all that are neither final nor MANUAL.

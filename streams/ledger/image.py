@@ -1,0 +1,103 @@
+"""A fold as plain data, and back: what a snapshot keeps of it.
+
+Final payments and answered commands are not in it: they are archived (see memory.py) before an image is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
+from streams.ledger.payments import PaymentState
+from streams.ledger.state import Account, Book, State
+
+# Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
+# when what is packed is packed otherwise. A change of the classes below is noticed without it.
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BookImage:
+    """accounts: name, currency, last leg's number, balance in minor units. agents: parents before their sub-agents."""
+
+    id: str
+    seq: int
+    accounts: tuple[tuple[str, str, int, int], ...]
+    agents: tuple[AgentTerms, ...]
+    record: DirectoryRecord | None
+    keys: dict[str, dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentImage:
+    """An open payment; digest in hex, the rest as in PaymentState."""
+
+    id: str
+    book: str
+    digest: str
+    state: str
+    txn: int
+    at: int
+    refusal: int
+    reason: str
+    tries: int
+    deferrals: int
+    due_at: int
+    facts: PaymentFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateImage:
+    """payments: the open ones, oldest first."""
+
+    partition: int
+    next_txn: int
+    books: tuple[BookImage, ...]
+    payments: tuple[PaymentImage, ...]
+
+
+def image_of(state: State) -> StateImage:
+    """The state without what is final."""
+    books = tuple(_book_image(book) for book in state.books.values())
+    return StateImage(state.partition, state.next_txn, books, tuple(map(_payment_image, state.open.values())))
+
+
+def state_of(image: StateImage) -> State:
+    """The state again, with nothing final in its memory."""
+    state = State(image.partition, next_txn=image.next_txn)
+    state.books = {book.id: _book(book) for book in image.books}
+    for payment in image.payments:
+        state.keep(_payment(payment))
+    return state
+
+
+def _book_image(book: Book) -> BookImage:
+    accounts = tuple((name, currency, end.seq, end.balance) for (name, currency), end in book.accounts.items())
+    agents = tuple(
+        AgentTerms(one.id, one.parent, one.name, one.currency, one.overdraft, one.funding)
+        for one in book.agents.values()
+    )
+    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys)
+
+
+def _book(image: BookImage) -> Book:
+    book = Book(image.id, image.seq, record=image.record, keys=dict(image.keys))
+    for name, currency, seq, balance in image.accounts:
+        book.accounts[name, currency] = Account(seq, balance)
+    for terms in image.agents:
+        book.open_agent(terms)
+    return book
+
+
+def _payment_image(payment: PaymentState) -> PaymentImage:
+    return PaymentImage(
+        payment.id, payment.book, payment.digest.hex(), payment.state, payment.txn, payment.at, payment.refusal,
+        payment.reason, payment.tries, payment.deferrals, payment.due_at, payment.facts,
+    )  # fmt: skip
+
+
+def _payment(image: PaymentImage) -> PaymentState:
+    return PaymentState(
+        image.id, image.book, bytes.fromhex(image.digest), EntryKind(image.state), image.txn, image.at, image.refusal,
+        image.reason, image.tries, image.deferrals, image.due_at, image.facts,
+    )  # fmt: skip
