@@ -5,7 +5,7 @@ VENV := var/venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run serve test test-kafka kafka lint bench schemas clean
+.PHONY: run serve test test-kafka kafka lint bench bench-recovery schemas clean
 .DEFAULT_GOAL := run
 
 # A private virtual environment with locked, hash-checked versions. Rebuilt when the lock changes.
@@ -39,6 +39,9 @@ lint: $(READY)       ## style, types, import contracts
 
 bench: $(READY)      ## the figures of README and docs/performance.md, written to var/bench/*.json
 	$(BIN)/python -m bench
+
+bench-recovery: $(READY) ## a worker with ENTRIES (10 million) behind it, with and without a snapshot; Apache Kafka if there is Java
+	$(BIN)/python -m bench.recovery --entries $(or $(ENTRIES),10000000)
 
 schemas: $(READY)    ## regenerate docs/schemas and docs/asyncapi.json from the models
 	$(BIN)/python -m console.schema_docs

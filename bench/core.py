@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from bench.figures import Figure
 from schemas.command import Deposit, OpenAgent
+from schemas.entry import Entry
 from schemas.gateway import RetrySchedule
 from schemas.outcome import GatewayOutcome, Verdict
 from schemas.payee import Payee, SubscriberField
@@ -34,10 +35,11 @@ _PAID = GatewayOutcome("pay", Verdict.PAID, "0", "12345")
 
 def decided(count: int = 20_000) -> Figure:
     """CPU of decide and evolve for a payment on a two-level tree with a tariff: held, then posted."""
-    state, places = _network(), [_place(number) for number in range(count)]
+    state, places = State(0), [place(number) for number in range(count)]
+    network(state)
     began = time.process_time()
-    for place in places:
-        _do(state, place)
+    for one in places:
+        do(state, one)
     seconds = time.process_time() - began
     return Figure("decide + evolve", seconds / count * 1e6, "µs CPU", f"{count} holds, two-level tree, tariff")
 
@@ -50,28 +52,30 @@ def weight() -> list[Figure]:
     return [Figure("memory", full, "MB", how)]
 
 
-def _do(state: State, command: LedgerCommand) -> None:
+def do(state: State, command: LedgerCommand) -> Entry:
+    """Decide a command that leads to one entry, and fold it in."""
     decision = decide(state, command, _AT)
     assert isinstance(decision, list), decision
-    for entry in decision:
-        evolve(state, entry)
+    (entry,) = decision
+    evolve(state, entry)
+    return entry
 
 
-def _network() -> State:
-    state, now = State(0), datetime.now(UTC)
+def network(state: State) -> list[Entry]:
+    """Root A and its sub-agent S, who has money for ten million payments."""
+    now = datetime.now(UTC)
     root = OpenAgent(id="1", issued_at=now, tree="A", agent="A", name="A", currency="RUB")
     sub = OpenAgent(id="2", issued_at=now, tree="A", agent="S", parent="A", name="S", currency="RUB")
-    money = [
+    deposits = [
         Deposit(id=f"m{n}", issued_at=now, tree="A", agent="S", amount=10**12, currency="RUB", document="1")
         for n in range(3)
     ]
-    commands: tuple[OpenAgent | Deposit, ...] = (root, sub, *money)
-    for command in commands:
-        _do(state, Instruct("A", command, command.digest(), "root:1"))
-    return state
+    commands: tuple[OpenAgent | Deposit, ...] = (root, sub, *deposits)
+    return [do(state, Instruct("A", command, command.digest(), "root:1")) for command in commands]
 
 
-def _place(number: int) -> Place:
+def place(number: int) -> Place:
+    """A payment of terminal kiosk-7, numbered from 0."""
     order = PaymentOrder(
         id=f"kiosk-7.{number + 1}", terminal="kiosk-7", number=number + 1, agent="S", payee="mobile",
         subscriber={"account": f"{9_000_000_000 + number}"}, amount=95_000, fee=5_000, collected=100_000,
@@ -80,17 +84,24 @@ def _place(number: int) -> Place:
     return Place("A", order, order.digest(), "kiosk-7:1", _PAYEE, _TARIFF)
 
 
+def settle(number: int) -> Settle:
+    """The payee's yes to it."""
+    return Settle("A", f"kiosk-7.{number + 1}", _PAID, RetrySchedule(), False)
+
+
 def _megabytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    """The most memory this process ever had; what its parent had before it was made is not in it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 def _weigh(count: int) -> None:
-    empty, state = _megabytes(), _network()
+    empty, state = _megabytes(), State(0)
+    network(state)
     for number in range(count):
-        place = _place(number)
-        _do(state, place)
+        do(state, place(number))
         if number % 10:
-            _do(state, Settle("A", place.order.id, _PAID, RetrySchedule(), False))
+            do(state, settle(number))
     print(empty, _megabytes(), count)
 
 

@@ -126,6 +126,10 @@ class Stack:
                     raise StackError(f"{name} did not start: {self._log_end(name)}")
                 time.sleep(0.02)
 
+    def pid(self, name: str) -> int:
+        """The process of a part."""
+        return self._children[name].pid
+
     def kill(self, name: str) -> None:
         """kill -9, as a machine that dies; `revive` starts it again."""
         self._children[name].kill()
