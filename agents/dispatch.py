@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from agents.gateways.http import Http
 from schemas.entry import EntryKind, PaymentFacts
 from schemas.gateway import Gateway, RetrySchedule
 from schemas.outcome import GatewayOutcome, Verdict
+from streams import metrics
 from streams.arrival import Ask
 from streams.directory import Directory
 from streams.ledger.commands import Settle
@@ -75,6 +77,10 @@ class Dispatch(Service):
             if facts is not None:
                 self._known.add(payment)
                 self._bulkhead(facts.gateway).put(Job(state.partition, payment))
+
+    def waiting(self) -> dict[str, int]:
+        """How many payments wait for a connection, by gateway. May be asked from any thread."""
+        return {bulkhead.gateway.id: bulkhead.waiting for bulkhead in list(self._bulkheads.values())}
 
     @Service.task
     async def _retry(self) -> None:
@@ -146,10 +152,10 @@ class Dispatch(Service):
         assert facts is not None
         try:
             if payment.tries == 0 and not sent_before and self._wants_check(facts):
-                checked = await gateway.check(facts)
+                checked = await _measured(record.id, gateway.check(facts))
                 if checked.verdict is not Verdict.CHECKED:
                     return checked
-            return await gateway.pay(facts)
+            return await _measured(record.id, gateway.pay(facts))
         except Exception as error:
             # A gateway must not raise. If one does, the payee may have been paid, and no other payment may suffer.
             log.exception("gateway_raised", gateway=record.id, payment=facts.id)
@@ -158,6 +164,14 @@ class Dispatch(Service):
     def _wants_check(self, facts: PaymentFacts) -> bool:
         payee = self._directory.payees.get(facts.payee)
         return payee is None or not payee.skip_check
+
+
+async def _measured(gateway: str, asking: Awaitable[GatewayOutcome]) -> GatewayOutcome:
+    began = time.perf_counter()
+    outcome = await asking
+    metrics.GATEWAY_SECONDS.labels(gateway, outcome.step).observe(time.perf_counter() - began)
+    metrics.GATEWAY_REQUESTS.labels(gateway, outcome.step, outcome.verdict.value).inc()
+    return outcome
 
 
 def _unconfigured(gateway: str) -> Gateway:

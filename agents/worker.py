@@ -13,8 +13,10 @@ from mode.utils.times import Seconds
 from agents.accept import Accept
 from agents.dispatch import Dispatch
 from agents.verify import Verifier
+from agents.vitals import Pulse, WorkerVitals
 from streams.app import create_app, source_topics
 from streams.directory import Directory, DirectoryReader
+from streams.health import serving
 from streams.keyring import ensure_server_key, load_trusted
 from streams.logs import configure_logs
 from streams.settings import Settings
@@ -24,15 +26,15 @@ from streams.topics import PAYMENTS
 log = structlog.get_logger()
 
 
-def create_worker(settings: Settings, directory: DirectoryReader) -> faust.App:
+def create_worker(settings: Settings, directory: DirectoryReader, vitals: WorkerVitals) -> faust.App:
     """The app of one worker, wired and not yet started; `directory` is started before it.
 
     The path of a payment: `accept_payments` verifies and decides; `dispatch` asks the payee about what was held and
-    brings its answer back to the same shard.
+    brings its answer back to the same shard. `vitals` is told what to look at.
     """
     app = create_app(settings)
     dispatch = Dispatch(directory.directory, settings.keys / "gateways", beacon=app.beacon)
-    held_by_us: set[int] = set()
+    held_by_us = vitals.assigned
     shards = Shards(settings, ensure_server_key(settings), held_by_us.__contains__, dispatch.recovered)
     dispatch.shards = shards
     accept = Accept(shards, directory, lambda: app.consumer, dispatch.put)
@@ -62,7 +64,10 @@ def create_worker(settings: Settings, directory: DirectoryReader) -> faust.App:
         ready_file(settings).write_text(str(len(held_by_us)))
         log.info("assigned", partitions=sorted(held_by_us))
 
+    vitals.shards, vitals.dispatch, vitals.consumer = shards, dispatch, lambda: app.consumer
+    vitals.is_wired = True
     app.add_dependency(dispatch)
+    app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app
 
 
@@ -92,10 +97,12 @@ def run(settings: Settings) -> None:
     ready.parent.mkdir(parents=True, exist_ok=True)
     ready.unlink(missing_ok=True)
     directory = DirectoryReader(settings, Directory(load_trusted(settings)))
-    directory.start()
-    try:
-        app = create_worker(settings, directory)
-        _Worker(app, redirect_stdouts=False, quiet=True).execute_from_commandline()
-    finally:
-        ready.unlink(missing_ok=True)
-        directory.stop()
+    vitals = WorkerVitals(settings)
+    with serving(settings, "worker", settings.worker_id, vitals):
+        directory.start()
+        try:
+            app = create_worker(settings, directory, vitals)
+            _Worker(app, redirect_stdouts=False, quiet=True).execute_from_commandline()
+        finally:
+            ready.unlink(missing_ok=True)
+            directory.stop()

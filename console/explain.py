@@ -18,6 +18,7 @@ from sinks.errors import SinkError, WarehouseAway, WarehouseRefused
 from streams.apache_kafka import ApacheKafkaFailed
 from streams.compacted import TopicUnreadable
 from streams.embedded import EmbeddedBrokerError
+from streams.health import AddressUnusable
 from streams.keyring import KeyFileError
 from streams.topics import TopicMismatch
 
@@ -82,6 +83,7 @@ _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (KeyFileError, str),
     (TopicMismatch, lambda error: f"topics differ from their declaration: {error}"),
     (TopicUnreadable, str),
+    (AddressUnusable, str),
     (EmbeddedBrokerError, str),
     (ApacheKafkaFailed, str),
     (EnvelopeError, str),

@@ -70,6 +70,8 @@ def keep_running(stack: Stack) -> None:
 def _endpoints(stack: Stack) -> None:
     say(f"Kafka       {stack.settings.kafka}")
     say(f"ClickHouse  {stack.settings.clickhouse}  (database {stack.settings.database})")
+    for name, url in stack.urls().items():
+        say(f"{name:10}  {url}  /health /ready /metrics")
     say("try, in another shell:")
     for query in _QUERIES:
         say(f"  curl '{stack.settings.clickhouse}/?query={quote(query)}'")

@@ -21,6 +21,7 @@ from sinks.embedded import EmbeddedWarehouse
 from sinks.migrations import migrate
 from sinks.warehouse import open_warehouse
 from streams.embedded import EmbeddedBroker
+from streams.health import url_file
 from streams.keyring import ensure_operator_key, ensure_server_key
 from streams.lifeline import spawn
 from streams.settings import STACK_FILE, Settings
@@ -62,6 +63,8 @@ class Stack:
         self._starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {}
         for kept in ("warehouse", "snapshots"):  # of a ledger that its broker has forgotten
             shutil.rmtree(self.directory / kept, ignore_errors=True)
+        for left in (self.directory / "run").glob("*.http"):  # by parts of a stack that was killed
+            left.unlink()
         self.broker = start_broker(self.directory / "run")
         try:
             self.warehouse = EmbeddedWarehouse.start(self.directory / "warehouse")
@@ -110,6 +113,7 @@ class Stack:
             "KASSA_CLICKHOUSE": self.settings.clickhouse,
             "KASSA_PARTITIONS": str(self.settings.partitions),
             "KASSA_EMBEDDED": str(self.settings.embedded),
+            "KASSA_HTTP": "127.0.0.1:0",
         }
         log = self.directory / "run" / f"{name}.log"
         line = [sys.executable, "-m", "console", command]
@@ -117,10 +121,13 @@ class Stack:
         self._children[name] = self._starts[name]()
 
     def wait_ready(self, time_out_s: float = _READY_S) -> None:
-        """Wait until every worker decides. Raises StackError with the end of the log of one that does not."""
+        """Wait until every worker decides and the sink can be asked how it is.
+
+        Raises StackError with the end of the log of one that does not come so far.
+        """
         deadline = time.monotonic() + time_out_s
-        for name in [name for name in self._children if name.startswith("worker")]:
-            ready = self.directory / "run" / f"{name}.ready"
+        for name in self._children:
+            ready = self.directory / "run" / f"{name}.{'ready' if name.startswith('worker') else 'http'}"
             while not ready.exists():
                 if self._children[name].poll() is not None or time.monotonic() > deadline:
                     raise StackError(f"{name} did not start: {self._log_end(name)}")
@@ -129,6 +136,11 @@ class Stack:
     def pid(self, name: str) -> int:
         """The process of a part."""
         return self._children[name].pid
+
+    def urls(self) -> dict[str, str]:
+        """Where each part answers /health, /ready and /metrics, by its name; of parts that listen already."""
+        files = {name: url_file(self.settings, name) for name in self._children}
+        return {name: path.read_text().strip() for name, path in files.items() if path.exists()}
 
     def kill(self, name: str) -> None:
         """kill -9, as a machine that dies; `revive` starts it again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
+from collections.abc import Callable
 
 import structlog
 from clickhouse_connect.datatypes.registry import get_from_name
@@ -15,6 +16,7 @@ from sinks.columns import Table
 from sinks.errors import SinkError, WarehouseAway, WarehouseRefused
 from sinks.positions import is_insert_under_way, mark, query_id
 from sinks.warehouse import Patience, translated
+from streams import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -36,9 +38,10 @@ class MarkMoved(SinkError):
 class Inserter:
     """Inserts blocks through one client, waiting for as long as the warehouse is away."""
 
-    def __init__(self, client: Client, stop: threading.Event) -> None:
+    def __init__(self, client: Client, stop: threading.Event, tell: Callable[[str], None] = lambda _: None) -> None:
+        """tell: see Patience."""
         self._client = client
-        self._patience = Patience(stop)
+        self._patience = Patience(stop, tell)
 
     def mark(self, table: Table, partition: int) -> int:
         """The table's high-water mark, once no insert runs that could move it. Waits if need be; raises Stopped."""
@@ -55,7 +58,10 @@ class Inserter:
         go in: an insert whose answer was lost, a loader that took over while this one slept, a server restored from
         a copy. What two loaders insert in the very same moment is left to FINAL.
         """
-        self._patience.until_there(lambda: self._look_and_insert(block))
+        with metrics.SINK_INSERT_SECONDS.labels(block.table.name).time():
+            self._patience.until_there(lambda: self._look_and_insert(block))
+        metrics.SINK_BLOCKS.labels(block.table.name).inc()
+        metrics.SINK_ROWS.labels(block.table.name).inc(len(block.rows))
 
     def _settled_mark(self, table: Table, partition: int) -> int:
         if is_insert_under_way(self._client, table, partition):

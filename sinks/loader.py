@@ -23,14 +23,15 @@ from sinks.errors import KafkaRefused, LedgerMismatch, LedgerUnreadable, Stopped
 from sinks.feeds import FEEDS
 from sinks.inserts import Inserter, MarkMoved
 from sinks.migrations import migrate
+from sinks.vitals import SinkVitals
 from sinks.warehouse import Patience, open_warehouse
-from streams.clients import reader
-from streams.ends import Ends, EndsUnknown
+from streams.clients import SINKS, reader
+from streams.ends import Ends, EndsUnknown, Place
+from streams.health import serving
 from streams.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-GROUP = "kassa-sink"
 _AT_ONCE = 10_000
 _BLOCK_BYTES = 32 * 1024 * 1024
 _COURTESY_S = 2.0
@@ -44,8 +45,6 @@ _PASSING = frozenset(
     {KafkaError._PARTITION_EOF, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._MAX_POLL_EXCEEDED}
 )
 
-Place = tuple[str, int]  # topic, partition
-
 
 class Loader:
     """Loads what its consumer is assigned, until `stop` is set. `clock` counts monotonic seconds."""
@@ -58,7 +57,9 @@ class Loader:
         stop: threading.Event,
         ends: Ends,
         clock: Callable[[], float] = time.monotonic,
+        vitals: SinkVitals | None = None,
     ) -> None:
+        self._vitals = vitals or SinkVitals(settings)
         self._most_rows = settings.sink_batch_rows
         self._within_s = settings.sink_within_ms / 1000
         self._consumer = consumer
@@ -86,6 +87,7 @@ class Loader:
 
     def _turn(self) -> None:
         began_s = self._clock()
+        self._vitals.heartbeat.beat()
         try:
             messages = self._consumer.consume(num_messages=_AT_ONCE, timeout=min(self._within_s, _STOP_WITHIN_S))
             if messages:
@@ -114,6 +116,7 @@ class Loader:
             return
         if all(end <= max(self._read_to[place], self._end_seen.get(place, 0)) for place, end in ends.items()):
             self._silent_since = math.inf
+            self._vitals.loaded = ends
             self._rest(ends)
             return
         now_s = self._clock()
@@ -188,6 +191,7 @@ class Loader:
         self._end_seen = {}
         starts = [self._start(consumer, part.topic, part.partition) for part in partitions]
         consumer.assign(starts)
+        self._vitals.loaded = dict(self._read_to)
         log.info("assigned", starts=" ".join(f"{part.topic}/{part.partition}@{part.offset}" for part in starts))
 
     def _start(self, consumer: Consumer, topic: str, partition: int) -> TopicPartition:
@@ -217,17 +221,20 @@ class Loader:
         for part in partitions:
             self._pending.pop((part.topic, part.partition), None)
             self._read_to.pop((part.topic, part.partition), None)
+        self._vitals.loaded = {place: end for place, end in self._vitals.loaded.items() if place in self._read_to}
 
     def _tell_kafka(self) -> None:
         """Commit how far everything is in its tables. Nobody reads it but tools, so nobody waits for it."""
         self._courtesy_at = self._clock()
-        reached = [
-            TopicPartition(topic, partition, min([pending.first for pending in tables if pending.rows] + [read_to]))
-            for (topic, partition), tables in self._pending.items()
-            if (read_to := self._read_to[topic, partition]) > 0
-        ]
-        if reached:
-            self._consumer.commit(offsets=reached, asynchronous=True)
+        reached = {
+            place: min([pending.first for pending in tables if pending.rows] + [self._read_to[place]])
+            for place, tables in self._pending.items()
+        }
+        # Where nothing is waiting we may have looked past the last record already, at the marker after it.
+        self._vitals.loaded = {place: max(end, self._vitals.loaded.get(place, 0)) for place, end in reached.items()}
+        offsets = [TopicPartition(*place, end) for place, end in reached.items() if end > 0]
+        if offsets:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
 
 
 def _judge(error: KafkaError) -> None:
@@ -238,31 +245,32 @@ def _judge(error: KafkaError) -> None:
         log.info("kafka", error=error.str())
 
 
-def run_loader(settings: Settings, stop: threading.Event) -> None:
+def run_loader(settings: Settings, stop: threading.Event, vitals: SinkVitals | None = None) -> None:
     """Wait for the warehouse, bring its schema up to date, load until `stop` is set. Raises what Loader.run raises,
     and MigrationError."""
+    vitals = vitals or SinkVitals(settings)
     try:
-        client = Patience(stop).until_there(lambda: open_warehouse(settings))
+        client = Patience(stop, vitals.warehouse).until_there(lambda: open_warehouse(settings))
         try:
-            Patience(stop).until_there(lambda: migrate(client, settings.database))
-            _load(settings, Inserter(client, stop), stop)
+            Patience(stop, vitals.warehouse).until_there(lambda: migrate(client, settings.database))
+            _load(settings, Inserter(client, stop, vitals.warehouse), stop, vitals)
         finally:
             client.close()
     except Stopped:
         return
 
 
-def _load(settings: Settings, inserter: Inserter, stop: threading.Event) -> None:
+def _load(settings: Settings, inserter: Inserter, stop: threading.Event, vitals: SinkVitals) -> None:
     ahead = InsertAhead(inserter)
     consumer = reader(
         settings,
-        group_id=GROUP,
+        group_id=SINKS,
         group_instance_id=settings.sink_id,
         session_timeout_ms=settings.session_time_out_s * 1000,
         auto_offset_reset="error",
     )
     try:
-        Loader(settings, consumer, ahead, stop, Ends(settings)).run()
+        Loader(settings, consumer, ahead, stop, Ends(settings), vitals=vitals).run()
     except KafkaException as error:
         raise KafkaRefused(str(error.args[0])) from error
     finally:
@@ -277,4 +285,6 @@ def main(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     gc.freeze()  # what is here now stays; what comes are rows, which have no cycles to be found
     gc.set_threshold(50_000, 20, 100)
-    run_loader(settings, stop)
+    vitals = SinkVitals(settings)
+    with serving(settings, "sink", settings.sink_id, vitals):
+        run_loader(settings, stop, vitals)

@@ -38,7 +38,9 @@ _NOT_NOW = frozenset(
 )  # fmt: skip
 
 
-def connect(settings: Settings, database: str | None = None) -> Client:
+def connect(
+    settings: Settings, database: str | None = None, *, connect_s: float = CONNECT_S, answer_s: float = ANSWER_S
+) -> Client:
     """A client of the settings' server, by default in the settings' database, which must exist (see `open_warehouse`).
 
     Times come back as aware UTC datetimes. Raises WarehouseAway and WarehouseRefused.
@@ -56,8 +58,8 @@ def connect(settings: Settings, database: str | None = None) -> Client:
             username=settings.clickhouse_user,
             password=settings.clickhouse_password,
             database=settings.database if database is None else database,
-            connect_timeout=CONNECT_S,
-            send_receive_timeout=ANSWER_S,
+            connect_timeout=connect_s,
+            send_receive_timeout=answer_s,
             client_name="kassa",
             tz_mode="schema",
             autogenerate_session_id=False,  # a session runs one query at a time, and so would two threads of ours
@@ -117,8 +119,10 @@ class Patience:
     FIRST_S = 0.1
     LONGEST_S = 5.0
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, tell: Callable[[str], None] = lambda _: None) -> None:
+        """tell: told after each asking why the warehouse is away, "" when it is not."""
         self._stop = stop
+        self._tell = tell
         self._given_up = False
 
     def give_up(self) -> None:
@@ -132,12 +136,14 @@ class Patience:
             try:
                 answer = ask()
             except WarehouseAway as away:
+                self._tell(str(away)[:300])
                 if not wait_s:
                     log.warning("warehouse away", why=str(away)[:300])
                 wait_s = min(wait_s * 2, self.LONGEST_S) or self.FIRST_S
                 if self._stop.wait(wait_s) or self._given_up:
                     raise Stopped("stopped while the warehouse was away") from away
                 continue
+            self._tell("")
             if wait_s:
                 log.info("warehouse back")
             return answer

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import faust
 
+from streams.clients import WORKERS
 from streams.settings import Settings
 from streams.topics import COMMANDS, PAYMENTS, Topic
 from streams.transport import Transport
-
-GROUP = "kassa"
 
 
 def create_app(settings: Settings) -> faust.App:
@@ -16,7 +15,7 @@ def create_app(settings: Settings) -> faust.App:
     data = settings.dir / "faust" / settings.worker_id
     data.mkdir(parents=True, exist_ok=True)
     app = faust.App(
-        GROUP,
+        WORKERS,
         broker="kafka://" + settings.kafka.replace(",", ";kafka://"),
         consumer_group_instance_id=settings.worker_id,  # the embedded broker never expires a member, Kafka does
         consumer_auto_offset_reset="earliest",

@@ -9,6 +9,9 @@ from confluent_kafka import Consumer, Producer
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES
 
+# The consumer groups: of workers, and of sinks.
+WORKERS, SINKS = "kassa", "kassa-sink"
+
 # murmur2 is what Java clients and aiokafka hash keys with; librdkafka's own default would split a tree in two.
 _PRODUCER: dict[str, Any] = {
     "partitioner": "murmur2_random",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -35,6 +36,15 @@ class Record:
     partition: int = -1
     headers: list[tuple[str, str | bytes | None]] | None = None
     to_sign: bool = False
+
+
+def quarantined(records: Iterable[Record]) -> Iterator[str]:
+    """The reason of every record among these that goes to quarantine."""
+    for record in records:
+        if record.topic == REJECTS.name:
+            reason = dict(record.headers or ())[reject.HEADER_REASON]
+            assert isinstance(reason, bytes)
+            yield reason.decode()
 
 
 class Outbox:

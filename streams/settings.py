@@ -51,6 +51,14 @@ class Settings(BaseSettings):
     simulator: Annotated[
         str, Field(description="URL of the payee simulator, whose book the audit compares; empty: none")
     ] = ""
+    http: Annotated[
+        str,
+        Field(
+            pattern=r"^([A-Za-z0-9.-]+:[0-9]{1,5})?$",
+            description="host:port where worker and sink answer /health, /ready and /metrics; port 0: a free one; "
+            "empty: nowhere",
+        ),
+    ] = ""
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
     @property

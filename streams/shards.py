@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,8 +11,10 @@ import structlog
 
 from schemas.entry import Entry
 from schemas.envelope import SigningKey
+from streams import metrics
 from streams.arrival import Item
 from streams.ledger.state import State
+from streams.outbox import quarantined
 from streams.settings import Settings
 from streams.shard import Shard, TransactionFailed
 from streams.workplace import Workplace
@@ -50,8 +53,8 @@ class Shards:
         return shard.state if shard else None
 
     def partitions(self) -> list[int]:
-        """The partitions open here."""
-        return [partition for partition, shard in self._shards.items() if shard.state is not None]
+        """The partitions open here. May be asked from any thread."""
+        return [partition for partition, shard in list(self._shards.items()) if shard.state is not None]
 
     async def assign(self, partitions: set[int]) -> None:
         """Make these the partitions we hold: close the others, open the new ones before any batch is decided."""
@@ -75,6 +78,7 @@ class Shards:
                 try:
                     return await self._decide_once(partition, items)
                 except TransactionFailed as error:
+                    metrics.TRANSACTIONS_FAILED.inc()
                     log.warning("transaction_failed", partition=partition, error=str(error), wait_s=wait_s)
                     await asyncio.sleep(wait_s)
                     wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
@@ -94,11 +98,17 @@ class Shards:
         if shard is None:
             shard = self._shards[partition] = Shard(self._settings, partition, self._server_key, self._work)
         if shard.state is None:
-            self._opened(await loop.run_in_executor(self._threads, shard.open))
+            with metrics.OPEN_SECONDS.time():
+                state = await loop.run_in_executor(self._threads, shard.open)
+            self._opened(state)
         if not items:
             return []
+        began = time.perf_counter()
         entries, records = shard.decide(items)
+        decided = time.perf_counter()
         await loop.run_in_executor(self._threads, shard.commit, records)
+        metrics.batch(len(items), decided - began, time.perf_counter() - decided)
+        metrics.committed((entry.kind for entry in entries), quarantined(records))
         return entries
 
     async def _close(self, partition: int) -> None:

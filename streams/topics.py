@@ -70,6 +70,11 @@ def partitions_of(topic: Topic, settings: Settings) -> int:
     return settings.partitions if topic.sharded else 1
 
 
+def min_insync_replicas(settings: Settings) -> int:
+    """Copies that must have a record before it counts as written: one may be missing, where there are several."""
+    return max(1, settings.replication - 1)
+
+
 def create_or_verify(settings: Settings, topics: Iterable[Topic] = ALL, time_out_s: float = 30) -> list[str]:
     """Create what is missing, verify what is there; returns the names created. Raises TopicMismatch.
 
@@ -93,7 +98,7 @@ def _new(topic: Topic, settings: Settings) -> NewTopic:
         topic.name,
         num_partitions=partitions_of(topic, settings),
         replication_factor=settings.replication,
-        config={**topic.config, "min.insync.replicas": str(max(1, settings.replication - 1))},
+        config={**topic.config, "min.insync.replicas": str(min_insync_replicas(settings))},
     )
 
 

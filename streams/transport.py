@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
+from faust.types import TP
 
 # The event loop gets its turn after this many messages.
 _TURN = 200
@@ -74,6 +75,17 @@ class Consumer(FaustConsumer):
         """
         if generation == self.app.consumer_generation_id:
             self._decided[tp] = max(offset + 1, self._decided.get(tp, 0))
+
+    def behind(self, ends: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """How many offsets before these ends of topics' partitions are not decided. May be asked from any thread.
+
+        A partition is left out until it is known where its reading began.
+        """
+        return {
+            tp: max(0, end - max(self._decided.get(tp, 0), self._committed_offset.get(tp) or 0))
+            for tp, end in ((TP(*place), end) for place, end in ends.items())
+            if tp in self._read_offset
+        }
 
     def ack(self, message: Any) -> bool:
         """Faust's word that a message left the agent's body. It says nothing about money, so it moves nothing."""

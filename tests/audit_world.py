@@ -24,9 +24,8 @@ from schemas.outcome import Verdict
 from schemas.payment import PaymentOrder
 from schemas.terminal import Terminal
 from sinks.loader import run_loader
-from streams.app import GROUP
 from streams.arrival import Arrival, Ask, Item
-from streams.clients import producer, reader
+from streams.clients import WORKERS, producer, reader
 from streams.directory import Directory
 from streams.partitioner import partition_of
 from streams.settings import Settings
@@ -69,7 +68,7 @@ class Office:
         for shard in self.shards:
             shard.open()
         self.producer = producer(self.settings)
-        self.consumer = reader(self.settings, group_id=GROUP)
+        self.consumer = reader(self.settings, group_id=WORKERS)
         self.passed = {(topic.name, number): 0 for topic in (COMMANDS, PAYMENTS) for number in self.partitions}
 
     @property

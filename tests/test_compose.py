@@ -44,6 +44,16 @@ def test_engines_say_when_they_serve(service: str) -> None:
     assert SERVICES[service]["restart"] == "unless-stopped"
 
 
+@pytest.mark.parametrize("service", [name for name in KASSA if name != "init"])
+def test_parts_are_asked_how_they_are_where_they_listen(service: str) -> None:
+    program, flag, code = SERVICES[service]["healthcheck"]["test"][1:]
+    assert (program, flag) == ("python", "-c")
+    host, port = environment(service)["KASSA_HTTP"].split(":")
+    assert host == "0.0.0.0", "Prometheus could not reach it"
+    assert f"http://127.0.0.1:{port}/health" in code
+    compile(code, service, "exec")
+
+
 @pytest.mark.parametrize("service", KASSA)
 def test_every_kassa_variable_is_a_setting_with_a_fitting_value(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = environment(service)
