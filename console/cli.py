@@ -12,6 +12,7 @@ from typer.main import get_command
 from console import (
     agents,
     audit,
+    doctor,
     fleet,
     gateways,
     operators,
@@ -32,7 +33,7 @@ from streams.logs import configure_logs
 
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
-    serving, audit, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
+    serving, audit, doctor, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
     registries, fleet,
 )  # fmt: skip
 

@@ -22,10 +22,10 @@ from streams.topics import BALANCES, GATEWAYS, OPERATORS, PAYEES, TARIFFS, TERMI
 Record = TypeVar("Record", bound=Wire)
 
 
-def table(settings: Settings, topic: Topic, model: type[Record]) -> dict[str, Record]:
+def table(settings: Settings, topic: Topic, model: type[Record], time_out_s: float = 10) -> dict[str, Record]:
     """Key -> record, in order of keys. A record that cannot be read is left out with a note."""
     records: dict[str, Record] = {}
-    for key, value in sorted(read_all(settings, topic).items()):
+    for key, value in sorted(read_all(settings, topic, time_out_s).items()):
         try:
             records[key] = model.model_validate_json(value)
         except ValidationError:
@@ -49,8 +49,8 @@ def tariffs(settings: Settings) -> dict[str, Tariff]:
     return table(settings, TARIFFS, Tariff)
 
 
-def gateways(settings: Settings) -> dict[str, Gateway]:
-    return table(settings, GATEWAYS, Gateway)
+def gateways(settings: Settings, time_out_s: float = 10) -> dict[str, Gateway]:
+    return table(settings, GATEWAYS, Gateway, time_out_s)
 
 
 def operators(settings: Settings) -> dict[str, Operator]:

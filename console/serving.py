@@ -75,5 +75,6 @@ def _endpoints(stack: Stack) -> None:
     say("try, in another shell:")
     for query in _QUERIES:
         say(f"  curl '{stack.settings.clickhouse}/?query={quote(query)}'")
+    say("  kassa doctor")
     say("  kassa --help")
     say("running until Ctrl-C")

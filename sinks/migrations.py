@@ -79,6 +79,17 @@ def migrate(client: Client, database: str, migrations: Sequence[Migration] | Non
     ours = migrations_in() if migrations is None else list(migrations)
     with translated():
         client.command(_BOOK.replace("{database}", database))
+    fresh = unapplied(client, database, ours)
+    for migration in fresh:
+        _apply(client, database, migration)
+    return [migration.name for migration in fresh]
+
+
+def unapplied(client: Client, database: str, migrations: Sequence[Migration] | None = None) -> list[Migration]:
+    """What `migrate` would apply; changes nothing. Raises the same."""
+    ours = migrations_in() if migrations is None else list(migrations)
+    if not rows(client, f"EXISTS TABLE {database}.schema_migrations")[0][0]:
+        return ours
     applied = {
         int(number): (name, checksum)
         for number, name, checksum in rows(
@@ -86,10 +97,7 @@ def migrate(client: Client, database: str, migrations: Sequence[Migration] | Non
         )
     }
     _verify(ours, applied)
-    fresh = [migration for migration in ours if migration.number not in applied]
-    for migration in fresh:
-        _apply(client, database, migration)
-    return [migration.name for migration in fresh]
+    return [migration for migration in ours if migration.number not in applied]
 
 
 def _verify(ours: Sequence[Migration], applied: dict[int, tuple[str, str]]) -> None:
