@@ -116,6 +116,7 @@ class Loader:
             return
         if all(end <= max(self._read_to[place], self._end_seen.get(place, 0)) for place, end in ends.items()):
             self._silent_since = math.inf
+            self._tell_kafka()  # a rest takes seconds, and would look like lag
             self._vitals.loaded = ends
             self._rest(ends)
             return
