@@ -1,0 +1,197 @@
+"""A second accountant, single-threaded and small, who is told every cause and says what must be decided.
+
+It shares no code with streams/ledger. It follows one ledger partition entry by entry, in order: from what it knows and
+the cause (the order as the terminal signed it, the operator's command, the payee's answer in the entry) it predicts
+kind, refusal, legs, numbers and tries, and holds the entry against that. After a difference it believes the ledger and
+goes on, so that one wrong entry is found once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from console.audit_payments import command_key
+from schemas.command import DirectoryCommand, TreeCommand
+from schemas.entry import FINAL, Entry
+from tests.chaos.model_answer import answered
+from tests.chaos.model_command import obeyed
+from tests.chaos.model_sale import sold
+from tests.chaos.model_terms import Agent, Book, Expected, Finding, Known, Sale
+
+# The signed order with this id and digest: its payload. None: none arrived.
+Orders = Callable[[str, str], dict[str, Any] | None]
+# The command with this id in this book and with this digest. None: none arrived.
+Commands = Callable[[str, str, str], TreeCommand | DirectoryCommand | None]
+
+_FIRST_NUMBER = 10**15
+_NEW = ("HELD", "DECLINED")
+_COLUMNS = Expected._fields
+
+
+class Model:
+    """One partition. decided: payment -> digest of its order. final: payments that have ended."""
+
+    def __init__(self, partition: int, known: Known, orders: Orders, commands: Commands) -> None:
+        self._known = known
+        self._orders = orders
+        self._commands = commands
+        self._next_number = (partition + 1) * _FIRST_NUMBER + 1
+        self.books: dict[str, Book] = {}
+        self.decided: dict[str, str] = {}
+        self.open: dict[str, Sale] = {}
+        self.entries = 0
+        self.presumed_asked = 0  # answers that are right only if a worker before may have asked
+
+    def follow(self, entry: Entry) -> list[Finding]:
+        """Take in the partition's next entry; what is wrong with it."""
+        self.entries += 1
+        book = self.books.setdefault(entry.book, Book())
+        again = self._again(book, entry)
+        if again is not None and entry.seq != book.seq + 1:
+            return [again]  # a record that is there twice; what follows continues the first
+        found = [again] if again is not None else self._differences(book, entry)
+        found += self._chain(book, entry)
+        self._believe(book, entry)
+        return found
+
+    def states(self) -> Counter[str]:
+        """Of payments that are not final."""
+        return Counter(sale.state for sale in self.open.values())
+
+    def decisions(self) -> dict[str, str]:
+        """Payment, or "<book> <command>", -> digest of the content it was decided on."""
+        commands = ((command_key(id, name), digest) for id, book in self.books.items()
+                    for name, digest in book.commands.items())  # fmt: skip
+        return {**self.decided, **dict(commands)}
+
+    # --- twice
+
+    def _again(self, book: Book, entry: Entry) -> Finding | None:
+        """A second decision of what was decided."""
+        id = entry.payment.id if entry.payment is not None else entry.cause.id
+        if entry.kind in _NEW:
+            is_again = id in self.decided
+        elif entry.cause.by == "dispatch":
+            is_again = id in self.decided and id not in self.open
+        else:
+            is_again = entry.cause.id in book.commands
+        return Finding("doubled", f"{_place(entry)}: {entry.kind} of {id}, decided before") if is_again else None
+
+    # --- is it what must be?
+
+    def _differences(self, book: Book, entry: Entry) -> list[Finding]:
+        expected = list(self._expected(book, entry))
+        found = _seen(entry)
+        if found in expected:
+            return []
+        what = f"{_place(entry)}: {entry.cause.id} by {entry.cause.by}"
+        if not expected:
+            return [Finding("divergence", f"{what}: {entry.kind}, but nothing asked for it")]
+        nearest = min(expected, key=lambda one: sum(a != b for a, b in zip(one, found, strict=True)))
+        sides = [
+            f"{name} is {there!r}, must be {should!r}"
+            for name, there, should in zip(_COLUMNS, found, nearest, strict=True)
+            if there != should
+        ]
+        return [Finding("divergence", f"{what}: {'; '.join(sides)}")]
+
+    def _expected(self, book: Book, entry: Entry) -> Iterable[Expected]:
+        """Every entry that would be right. Several only where the ledger does not say what the worker knew."""
+        if entry.kind in _NEW:
+            return self._sale(book, entry)
+        if entry.cause.by == "dispatch":
+            return self._answer(entry)
+        command = self._commands(entry.book, entry.cause.id, entry.cause.digest)
+        return [] if command is None else [obeyed(entry.book, book, command, self.open, entry.at)]
+
+    def _sale(self, book: Book, entry: Entry) -> Iterable[Expected]:
+        order = self._orders(entry.cause.id, entry.cause.digest)
+        if order is None:
+            return
+        for payee in self._known.payees(order["payee"], entry.at):
+            for tariff in self._known.tariffs(order["payee"], entry.at):
+                yield sold(entry.book, book, order, payee, tariff, entry.at, self._next_number)
+
+    def _answer(self, entry: Entry) -> Iterable[Expected]:
+        """Whether an earlier worker may have asked is known to dispatch alone; to say so is the careful side."""
+        sale = self.open.get(entry.cause.id)
+        if sale is None or sale.book != entry.book or sale.state == "MANUAL" or entry.outcome is None:
+            return
+        for schedule in self._known.schedules(sale.facts.gateway, entry.at):
+            usual = answered(sale, entry.outcome, schedule, entry.at, asked_before=False)
+            yield usual
+            careful = answered(sale, entry.outcome, schedule, entry.at, asked_before=True)
+            found = _seen(entry)
+            self.presumed_asked += found == careful != usual
+            yield careful
+
+    # --- numbers and balances
+
+    def _chain(self, book: Book, entry: Entry) -> list[Finding]:
+        found = []
+        if entry.seq != book.seq + 1:
+            found.append(f"entry {entry.seq} follows entry {book.seq}")
+        ends: dict[tuple[str, str], tuple[int, int]] = {}
+        for leg in entry.legs:
+            account = (leg.account, leg.currency)
+            seq, balance = ends.get(account) or book.ends.get(account, (0, 0))
+            if (leg.seq, leg.balance) != (seq + 1, balance + leg.amount):
+                found.append(f"{leg.account}: leg {leg.seq} of {leg.amount} to {leg.balance} follows {seq}, {balance}")
+            ends[account] = (leg.seq, leg.balance)
+        return [Finding("broken chain", f"{_place(entry)}: {text}") for text in found]
+
+    # --- taking it in as it is
+
+    def _believe(self, book: Book, entry: Entry) -> None:
+        book.seq = entry.seq
+        for leg in entry.legs:
+            book.ends[leg.account, leg.currency] = (leg.seq, leg.balance)
+        if entry.payment is not None:
+            self._believe_payment(entry)
+        if entry.kind not in _NEW and entry.cause.by != "dispatch":
+            book.commands.setdefault(entry.cause.id, entry.cause.digest)
+        if (terms := entry.agent) is not None:
+            book.agents[terms.agent] = Agent(terms.parent, terms.name, terms.currency, terms.overdraft, terms.funding)
+        if entry.record is not None:
+            book.record = entry.record.value
+            book.keys.update((key["kid"], key) for key in entry.record.value.get("keys", ()))
+
+    def _believe_payment(self, entry: Entry) -> None:
+        facts = entry.payment
+        assert facts is not None
+        if entry.kind in _NEW:
+            self.decided.setdefault(facts.id, entry.cause.digest)
+        if entry.kind == "HELD":
+            self._next_number = facts.txn + 1
+        if entry.kind in FINAL:
+            self.open.pop(facts.id, None)
+            return
+        state = "HELD" if entry.kind == "DEFERRED" else entry.kind.value
+        sale = self.open.get(facts.id)
+        if sale is None:
+            sale = self.open[facts.id] = Sale(entry.book, facts, state)
+        sale.state, sale.sent, sale.unreached = state, entry.tries, entry.deferrals
+
+
+def _seen(entry: Entry) -> Expected:
+    """What the entry says, as far as it is predicted."""
+    facts = entry.payment
+    return Expected(
+        entry.kind.value,
+        entry.refusal,
+        tuple((leg.account, leg.currency, leg.amount) for leg in entry.legs),
+        entry.tries,
+        entry.deferrals,
+        entry.due_at,
+        facts,
+        tuple(facts.subscriber) if facts is not None else (),
+        entry.agent,
+        entry.record,
+        entry.document,
+    )
+
+
+def _place(entry: Entry) -> str:
+    return f"book {entry.book} entry {entry.seq}"

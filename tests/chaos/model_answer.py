@@ -1,0 +1,72 @@
+"""What must follow from a payee's answer, as docs/architecture.md draws the states of a payment."""
+
+from __future__ import annotations
+
+import re
+
+from schemas.gateway import RetrySchedule
+from schemas.outcome import GatewayOutcome, Verdict
+from tests.chaos.model_terms import Expected, Moves, Sale, moves_of
+
+_A_PAYEE_MAY_SAY = {4, 5, 7, 8, 79, 241, 242, 243, 300}
+_LONGEST_WAIT_MS = 86_400_000
+
+
+def answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: int, *, asked_before: bool) -> Expected:
+    """asked_before: whoever asks cannot know whether a worker before it had asked."""
+    sent = sale.sent or int(asked_before)
+    is_pay = outcome.step == "pay"
+    if outcome.verdict is Verdict.PAID:
+        if is_pay or sent:
+            return _changed(sale, "POSTED", sent + is_pay)
+        return _changed(sale, "MANUAL", 0)
+    if outcome.verdict is Verdict.FATAL:
+        if sent:
+            return _changed(sale, "MANUAL", sent + is_pay)
+        return _changed(sale, "VOIDED", int(is_pay), refusal=_code(outcome.code))
+    if is_pay and outcome.verdict is not Verdict.NOT_SENT:
+        if sent + 1 >= schedule.budget:
+            return _changed(sale, "MANUAL", sent + 1)
+        return _changed(sale, "UNKNOWN", sent + 1, due_at=at + _wait(schedule, sent + 1))
+    unreached = sale.unreached + 1
+    if unreached < schedule.budget:
+        state = "UNKNOWN" if sent else "DEFERRED"
+        return _changed(sale, state, sent, unreached=unreached, due_at=at + _wait(schedule, unreached))
+    if sent:
+        return _changed(sale, "MANUAL", sent, unreached=unreached)
+    return _changed(sale, "VOIDED", 0, unreached=unreached, refusal=300 if is_pay else 243)
+
+
+def resolved(sale: Sale, *, paid: bool) -> Expected:
+    """An operator has evidence about a payment in MANUAL."""
+    return _changed(sale, "POSTED", sale.sent) if paid else _changed(sale, "VOIDED", sale.sent, refusal=300)
+
+
+def _changed(sale: Sale, kind: str, sent: int, *, unreached: int = 0, due_at: int = 0, refusal: int = 0) -> Expected:
+    facts = sale.facts
+    return Expected(
+        kind, refusal, _moves(sale, kind), sent, unreached, due_at, facts=facts, fields=tuple(facts.subscriber)
+    )
+
+
+def _moves(sale: Sale, kind: str) -> Moves:
+    facts = sale.facts
+    agent, hold, payee = f"agent:{facts.payer_agent}", f"hold:{facts.payer_agent}", f"payee:{facts.payee}"
+    if kind == "VOIDED":
+        return moves_of(facts.currency, (hold, -facts.held), (agent, facts.held))
+    if kind != "POSTED":
+        return ()
+    given = sum(share for _, share in facts.rewards)
+    paid = (hold, -facts.held), (payee, facts.amount), ("fee", facts.held - facts.amount), (payee, -given)
+    return moves_of(facts.currency, *paid, *facts.rewards)
+
+
+def _code(said: str) -> int:
+    return int(said) if re.fullmatch(r"[0-9]{1,3}", said) and int(said) in _A_PAYEE_MAY_SAY else 300
+
+
+def _wait(schedule: RetrySchedule, nth: int) -> int:
+    wait = schedule.interval_ms
+    for _ in range(1, nth):
+        wait = min(wait * schedule.factor_pct // 100, _LONGEST_WAIT_MS)
+    return wait

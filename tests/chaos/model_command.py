@@ -1,0 +1,143 @@
+"""What must become of an operator's command."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.command import (
+    Deposit,
+    DirectoryCommand,
+    OpenAgent,
+    ResolvePayment,
+    RevokeKey,
+    SetLimit,
+    SetOperator,
+    SetTariff,
+    SetTerminal,
+    TreeCommand,
+)
+from schemas.entry import AgentTerms, DirectoryRecord
+from tests.chaos.model_answer import resolved
+from tests.chaos.model_terms import Book, Expected, Sale, moves_of
+
+_DEEPEST = 16
+_OTHER, _NO_RIGHT = 300, 133
+
+Json = dict[str, Any]
+
+
+def obeyed(
+    id: str, book: Book, command: TreeCommand | DirectoryCommand, open_sales: dict[str, Sale], at: int
+) -> Expected:
+    """id: the book's."""
+    match command:
+        case OpenAgent():
+            return _opened(book, command)
+        case SetLimit():
+            return _limited(book, command)
+        case Deposit():
+            return _deposited(book, command)
+        case ResolvePayment():
+            sale = open_sales.get(command.payment)
+            if sale is None or sale.book != id or sale.state != "MANUAL":
+                return _refused()
+            return resolved(sale, paid=command.paid)
+        case _:
+            return _filed(id, book, command, at)
+
+
+def _refused(code: int = _OTHER) -> Expected:
+    return Expected("REFUSED", code)
+
+
+def _opened(book: Book, order: OpenAgent) -> Expected:
+    if order.parent is None:
+        fits = order.agent == order.tree and not book.agents and order.funding == "own"
+    else:
+        above = book.line(order.parent)
+        fits = (
+            0 < len(above) < _DEEPEST
+            and order.agent not in book.agents
+            and order.currency == book.agents[above[-1]].currency
+        )
+    if not fits or (order.funding == "shared" and order.overdraft):
+        return _refused()
+    terms = AgentTerms(order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding)
+    return Expected("AGENT_OPENED", terms=terms)
+
+
+def _limited(book: Book, order: SetLimit) -> Expected:
+    agent = book.agents.get(order.agent)
+    if agent is None or agent.funding != "own":
+        return _refused()
+    terms = AgentTerms(order.agent, agent.parent, agent.name, agent.currency, order.overdraft, agent.funding)
+    return Expected("LIMIT_SET", terms=terms)
+
+
+def _deposited(book: Book, order: Deposit) -> Expected:
+    agent = book.agents.get(order.agent)
+    if agent is None or agent.funding != "own" or agent.currency != order.currency:
+        return _refused()
+    moves = moves_of(order.currency, ("bank", -order.amount), (f"agent:{order.agent}", order.amount))
+    return Expected("DEPOSITED", moves=moves, document=order.document)
+
+
+def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
+    """The record as it will be on file, or the refusal."""
+    table, _, name = id.partition("/")
+    match order:
+        case RevokeKey():
+            value: Json | int = _revoked(book, order, at)
+        case SetTerminal():
+            value = _terminal(book, order, at)
+        case SetOperator():
+            value = _with_keys(book, order.operator.model_dump(mode="json"), at)
+        case SetTariff():
+            newest = book.record["version"] if book.record is not None else 0
+            value = order.tariff.model_dump(mode="json") if order.tariff.version > newest else _OTHER
+        case _:
+            value = (order.payee if order.kind == "payee.set" else order.gateway).model_dump(mode="json")
+    if isinstance(value, int):
+        return _refused(value)
+    return Expected("DIRECTORY_SET", record=DirectoryRecord(table, name, value))
+
+
+def _terminal(book: Book, order: SetTerminal, at: int) -> Json | int:
+    new = order.terminal.model_dump(mode="json")
+    if book.record is not None and any(book.record[name] != new[name] for name in ("tree", "agent")):
+        return _NO_RIGHT
+    return _with_keys(book, new, at)
+
+
+def _with_keys(book: Book, value: Json, at: int) -> Json | int:
+    """A key keeps the times of its enrollment and revocation; an order can set neither."""
+    keys: list[Json] = []
+    for key in value["keys"]:
+        known = book.keys.get(key["kid"])
+        if known is None and key["revoked_at"] is not None:
+            return _OTHER
+        if known is not None:
+            if (known["algorithm"], known["jwk"]) != (key["algorithm"], key["jwk"]):
+                return _NO_RIGHT
+            if (known["revoked_at"] is None) != (key["revoked_at"] is None):
+                return _NO_RIGHT if key["revoked_at"] is None else _OTHER
+        keys.append(known or {**key, "enrolled_at": _instant(at)})
+    if len({key["kid"] for key in keys}) != len(keys):
+        return _OTHER
+    return {**value, "keys": keys}
+
+
+def _revoked(book: Book, order: RevokeKey, at: int) -> Json | int:
+    if book.record is None or all(key["kid"] != order.kid for key in book.record["keys"]):
+        return _OTHER
+    keys = [dict(key) for key in book.record["keys"]]
+    for key in keys:
+        if key["kid"] == order.kid:
+            key["revoked_at"] = key["revoked_at"] or _instant(at)
+    return {**book.record, "keys": keys}
+
+
+def _instant(at: int) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
+    return moment.isoformat().replace("+00:00", "Z")

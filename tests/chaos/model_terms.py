@@ -1,0 +1,91 @@
+"""What the model keeps: agents, accounts and open payments. Plain, and nothing of the server's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
+from schemas.gateway import RetrySchedule
+from schemas.payee import Payee
+from schemas.tariff import Tariff
+
+Moves = tuple[tuple[str, str, int], ...]  # account, currency, minor units
+
+
+class Expected(NamedTuple):
+    """What an entry must say. `fields`: the subscriber's, in their order. Amounts in minor units, times in ms UTC."""
+
+    kind: str
+    refusal: int = 0
+    moves: Moves = ()
+    tries: int = 0
+    deferrals: int = 0
+    due_at: int = 0
+    facts: PaymentFacts | None = None
+    fields: tuple[str, ...] = ()
+    terms: AgentTerms | None = None
+    record: DirectoryRecord | None = None
+    document: str = ""
+
+
+class Finding(NamedTuple):
+    """heading: "doubled", "broken chain" or "divergence"."""
+
+    heading: str
+    text: str
+
+
+class Known(Protocol):
+    """The directory as it may have stood at a time (ms UTC): several answers are possible while it changes."""
+
+    def payees(self, id: str, at: int) -> list[Payee | None]: ...
+    def tariffs(self, payee: str, at: int) -> list[Tariff | None]: ...
+    def schedules(self, gateway: str, at: int) -> list[RetrySchedule]: ...
+
+
+@dataclass(slots=True)
+class Agent:
+    parent: str | None
+    name: str
+    currency: str
+    overdraft: int
+    funding: str
+
+
+@dataclass(slots=True)
+class Sale:
+    """A payment that is not final. sent: pay requests that may have arrived; unreached: failures to ask since then."""
+
+    book: str
+    facts: PaymentFacts
+    state: str
+    sent: int = 0
+    unreached: int = 0
+
+
+@dataclass(slots=True)
+class Book:
+    seq: int = 0
+    ends: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # account, currency -> seq, balance
+    agents: dict[str, Agent] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)  # id -> digest
+    record: dict[str, Any] | None = None
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def line(self, agent: str | None) -> list[str]:
+        """The agent and all above it."""
+        found: list[str] = []
+        while agent is not None and agent in self.agents:
+            found.append(agent)
+            agent = self.agents[agent].parent
+        return found
+
+    def may_spend(self, agent: str) -> int:
+        """What it has and what it may owe, minor units."""
+        terms = self.agents[agent]
+        return self.ends.get((f"agent:{agent}", terms.currency), (0, 0))[1] + terms.overdraft
+
+
+def moves_of(currency: str, *parts: tuple[str, int]) -> Moves:
+    return tuple((account, currency, amount) for account, amount in parts if amount)

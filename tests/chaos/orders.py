@@ -1,0 +1,71 @@
+"""What operators do during a run: money arrives and limits move, so that agents run dry and sell again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import NamedTuple
+
+from console.demo_network import CURRENCY, SUBS_PER_TREE, TREES
+from console.fleet_kinds import Kind
+from console.requests import Request, command_request
+from schemas.command import Deposit, SetLimit, TreeCommand
+from schemas.envelope import SigningKey
+
+_USUAL_PAYMENT = 52_000  # minor units: about what a payment of the fleet holds on average
+_COVERED = 0.9  # of what is spent: a little too little, so that every agent runs out now and then
+_LIMITS = (0, 0, 250_000, 1_000_000)
+
+
+class Order(NamedTuple):
+    kind: str
+    request: Request
+
+
+@dataclass
+class Operators:
+    """About one order a second. Ids are unique by `seed` and `began`; the key is an operator's."""
+
+    key: SigningKey
+    seed: int
+    began: int
+    _rng: Random = field(init=False)
+    _made: int = 0
+
+    def __post_init__(self) -> None:
+        self._rng = Random(self.seed)
+
+    def orders(self, rate: float, elapsed_s: float) -> Iterator[Order]:
+        """What is ordered after `elapsed_s` of sales at `rate` payments a second."""
+        tree = self._rng.choice(TREES)
+        pick = self._rng.randrange(100)
+        if pick < 12:
+            command: TreeCommand = self._limit(tree)
+        else:
+            command = self._deposit(tree, int(rate * elapsed_s * _USUAL_PAYMENT * _COVERED * 2 * self._rng.random()))
+        yield Order(Kind.GOOD.name, command_request(command, self.key))
+        if pick % 10 == 0:
+            yield Order(f"{Kind.REPEAT.name}:at once", command_request(command, self.key))
+        if pick % 10 == 1 and isinstance(command, Deposit):
+            other = command.model_copy(update={"amount": command.amount + 1})
+            yield Order(Kind.CONFLICT.name, command_request(other, self.key))
+
+    def _deposit(self, tree: str, amount: int) -> Deposit:
+        """To a root or one of its sub-agents; the last of these shares the root's money, so that is refused."""
+        number = self._rng.choices(range(SUBS_PER_TREE + 1), (6, 3, 3, 1))[0]
+        agent = f"{tree}-{number}" if number else tree
+        return Deposit(
+            id=self._id(), issued_at=datetime.now(UTC), tree=tree, agent=agent, amount=max(1, amount),
+            currency=CURRENCY, document=f"paper {self._made}",
+        )  # fmt: skip
+
+    def _limit(self, tree: str) -> SetLimit:
+        agent = self._rng.choice((f"{tree}-1", f"{tree}-2", f"{tree}-2", tree, f"{tree}-nobody"))
+        limit = self._rng.choice(_LIMITS)
+        return SetLimit(id=self._id(), issued_at=datetime.now(UTC), tree=tree, agent=agent, overdraft=limit)
+
+    def _id(self) -> str:
+        self._made += 1
+        return f"chaos.{self.seed}.{self.began}.{self._made}"

@@ -1,0 +1,118 @@
+"""A history read back: half a million payments in arrays, to be held against the topics."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from pathlib import Path
+
+import orjson
+
+from console.audit_index import Words, fingerprint
+
+NOWHERE = -1
+
+
+def reply_fingerprint(id: str, state: str, code: int, at: int, txn: int) -> int:
+    """64 bits of what a reply says. at: ms UTC."""
+    return fingerprint(f"{id}\0{state}\0{code}\0{at}\0{txn}".encode())
+
+
+class Past:
+    """All columns of messages under the message's number; all columns of replies under the reply's.
+
+    partition: NOWHERE until acknowledged. failed: 1 where no acknowledgement came and none will. line: where in the
+    file the reply is. finals: payment or command -> the final state it was told.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ids: list[str] = []
+        self.kind = array("H")
+        self.topic = array("B")
+        self.content = array("Q")
+        self.partition = array("h")
+        self.offset = array("q")
+        self.failed = bytearray()
+        self.kinds = Words()
+        self.topics = Words()
+        self.replies = array("Q")
+        self.line = array("q")
+        self.finals: dict[str, int] = {}
+        self.final_words = Words()
+        self.contradictions: list[str] = []
+        self.told_again = 0
+        self.unreadable = 0
+        self.notes: Counter[str] = Counter()
+        self.ended_at = 0
+        self._read()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def acked(self) -> int:
+        return sum(partition != NOWHERE for partition in self.partition)
+
+    @property
+    def unknown(self) -> int:
+        """Messages of which nobody can say whether Kafka has them."""
+        return len(self) - self.acked
+
+    def kind_of(self, number: int) -> str:
+        """The name of its Kind, without the manner."""
+        return self.kinds.words[self.kind[number]].partition(":")[0]
+
+    def topic_of(self, number: int) -> str:
+        return self.topics.words[self.topic[number]]
+
+    def reply_line(self, number: int) -> str:
+        """The reply as it was written down, for people."""
+        with self.path.open("rb") as file:
+            file.seek(self.line[number])
+            return file.readline().decode().strip()
+
+    def _read(self) -> None:
+        place = 0
+        with self.path.open("rb") as file:
+            for line in file:
+                try:
+                    self._take(orjson.loads(line), place)
+                except (orjson.JSONDecodeError, ValueError, IndexError, KeyError):
+                    self.unreadable += bool(line.strip())  # the writer was killed within it
+                place += len(line)
+
+    def _take(self, line: list[object], place: int) -> None:
+        match line:
+            case ["s", int(), str(topic), str(kind), str(), str(id), str(content), int()]:
+                self.ids.append(id)
+                self.kind.append(self.kinds.number(kind))
+                self.topic.append(self.topics.number(topic))
+                self.content.append(int(content, 16))
+                self.partition.append(NOWHERE)
+                self.offset.append(NOWHERE)
+                self.failed.append(0)
+            case ["a", int(number), int(partition), int(offset)]:
+                self.partition[number] = partition
+                self.offset[number] = offset
+            case ["x", int(number), str(error)]:
+                self.failed[number] = 1
+                self.notes[error] += 1
+            case ["r", str(id), str(state), int(code), int(final), int(at), int(txn), int(again)]:
+                self.replies.append(reply_fingerprint(id, state, code, at, txn))
+                self.line.append(place)
+                self.told_again += again
+                if final and state != "REJECTED":
+                    self._final(id, f"{state} {code}")
+            case ["n", str(text)]:
+                self.notes[text] += 1
+            case ["e", int(at)]:
+                self.ended_at = at
+            case _:
+                raise ValueError("not a line of a history")
+
+    def _final(self, id: str, told: str) -> None:
+        word = self.final_words.number(told)
+        before = self.finals.setdefault(id, word)
+        if before != word:
+            self.contradictions.append(f"{id} was told {self.final_words.words[before]}, then {told}")

@@ -1,0 +1,172 @@
+"""The judge: is every message accounted for, every decision right, every reply true, every payee's line right?"""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from dataclasses import dataclass, fields
+from typing import Any
+
+from console.audit_payee import books
+from console.audit_reading import committed, read, spans
+from console.audit_report import Report
+from console.audit_run import run_audit
+from schemas.entry import Entry
+from streams.settings import Settings
+from streams.topics import COMMANDS, LEDGER, PAYMENTS, REJECTS
+from tests.chaos.arrivals import Arrivals
+from tests.chaos.findings import AUDIT, BROKEN, DIVERGENCE, DOUBLED, LOST, UNHEARD, WAITING, Findings
+from tests.chaos.history import History
+from tests.chaos.known import DirectoryPast
+from tests.chaos.model import Model
+from tests.chaos.past import Past
+from tests.chaos.payee_books import SoldThere, inconsistencies
+from tests.chaos.quarantine import Quarantine
+from tests.chaos.replies_told import Truths
+
+_DIRECTORY = b'"DIRECTORY_SET"'
+
+
+@dataclass
+class Verdict:
+    """Counts of the clients' messages, of entries on the ledger, and of what is wrong.
+
+    unknown: sent, and Kafka said neither yes nor no; appeared: of these, those that are there. decided, duplicates,
+    rejected, waiting, lost: what became of those acknowledged or appeared. answered_again: stored outcomes that were
+    heard. open_honestly: payments HELD, UNKNOWN or MANUAL. presumed_asked: answers decided as if an earlier worker
+    might have asked already. problems: everything that is wrong, in words.
+    """
+
+    sent: int
+    acked: int
+    unknown: int
+    appeared: int
+    decided: int
+    duplicates: int
+    rejected: int
+    answered_again: int
+    replies: int
+    entries: int
+    open_honestly: int
+    open_states: dict[str, int]
+    presumed_asked: int
+    lost: int
+    doubled: int
+    broken_chains: int
+    divergences: int
+    waiting: int
+    unheard: int
+    wrong: dict[str, int]
+    problems: list[str]
+    notes: dict[str, int]
+    checks: Report
+
+    @property
+    def passed(self) -> bool:
+        return not self.wrong
+
+    @property
+    def line(self) -> str:
+        return (
+            f"lost {self.lost}, doubled {self.doubled}, broken chains {self.broken_chains}, "
+            f"divergences from the model {self.divergences}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "checks"}
+        audit = {"passed": self.checks.passed, "checks": [check.as_json() for check in self.checks.checks]}
+        return {"passed": self.passed, **found, "audit": audit}
+
+
+def judge(settings: Settings, history: History, simulator_url: str, wait_s: float) -> Verdict:
+    """Judge a run that has come to rest. wait_s: how long the warehouse may take to reach the ledger's end, seconds.
+
+    Raises what console.audit_run.run_audit raises when it cannot look.
+    """
+    history.flush()
+    report = run_audit(settings, simulator=simulator_url, wait_s=wait_s)
+    gc.collect()
+    return Judge(settings, Past(history.path)).verdict(simulator_url, report)
+
+
+class Judge:
+    """Reads the topics partition by partition: what arrived, then what was decided, beside the model."""
+
+    def __init__(self, settings: Settings, past: Past) -> None:
+        self._settings = settings
+        self._past = past
+        self._wrong = Findings()
+        self._known = DirectoryPast()
+        self._quarantine = Quarantine()
+        self._sold = SoldThere()
+        self._truths = Truths(past)
+        self._open: Counter[str] = Counter()
+        self._entries = self._presumed_asked = 0
+
+    def verdict(self, simulator_url: str, report: Report) -> Verdict:
+        """report: the audit's, to be part of the verdict."""
+        passed = {topic.name: committed(self._settings, topic) for topic in (PAYMENTS, COMMANDS)}
+        self._read_directory()
+        for record in read(self._settings, REJECTS, 0):
+            self._quarantine.see(record)
+        arrivals = Arrivals(self._past, self._quarantine, passed, self._wrong)
+        for partition in sorted(spans(self._settings, LEDGER)):
+            self._follow(partition, arrivals)
+        arrivals.finish()
+        self._truths.finish(self._quarantine.replies, self._wrong)
+        self._sold.compare(books(simulator_url), self._known, self._wrong)
+        inconsistencies(simulator_url, self._wrong)
+        for check in report.checks:
+            for failure in check.failures:
+                self._wrong.add(AUDIT, f"{check.name}: {failure}")
+        return self._summed_up(arrivals, report)
+
+    def _read_directory(self) -> None:
+        """Of every partition, before any is judged: payees are priced on one and sold on all."""
+        for partition in spans(self._settings, LEDGER):
+            for record in read(self._settings, LEDGER, partition):
+                if _DIRECTORY in (record.value or b""):
+                    self._known.see(Entry.decode(record.value or b""))
+
+    def _follow(self, partition: int, arrivals: Arrivals) -> None:
+        sources = (read(self._settings, topic, partition) for topic in (PAYMENTS, COMMANDS))
+        arrivals.read(partition, *sources)
+        model = Model(partition, self._known, arrivals.order, arrivals.command)
+        for record in read(self._settings, LEDGER, partition):
+            entry = Entry.decode(record.value or b"")
+            for finding in model.follow(entry):
+                self._wrong.add(finding.heading, f"partition {partition} offset {record.offset}, {finding.text}")
+            self._sold.see(entry)
+            self._truths.see(entry)
+        arrivals.settle(model.decisions())
+        self._open += model.states()
+        self._entries += model.entries
+        self._presumed_asked += model.presumed_asked
+
+    def _summed_up(self, arrivals: Arrivals, report: Report) -> Verdict:
+        past, count = self._past, self._wrong.count
+        return Verdict(
+            sent=len(past),
+            acked=past.acked,
+            unknown=past.unknown,
+            appeared=arrivals.appeared,
+            decided=arrivals.decided,
+            duplicates=arrivals.duplicates,
+            rejected=arrivals.rejected,
+            answered_again=past.told_again,
+            replies=len(past.replies),
+            entries=self._entries,
+            open_honestly=self._open.total(),
+            open_states=dict(self._open),
+            presumed_asked=self._presumed_asked,
+            lost=count[LOST],
+            doubled=count[DOUBLED],
+            broken_chains=count[BROKEN],
+            divergences=count[DIVERGENCE],
+            waiting=count[WAITING],
+            unheard=count[UNHEARD],
+            wrong={heading: number for heading, number in count.items() if number},
+            problems=self._wrong.described(),
+            notes=dict(past.notes),
+            checks=report,
+        )
