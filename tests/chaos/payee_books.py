@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import urlsplit
-
-import httpx
-import orjson
 
 from console.audit_index import Words, order_fingerprint
 from console.audit_payee import PaidThere
@@ -18,7 +14,6 @@ from tests.chaos.findings import PAYEE, Findings
 from tests.chaos.known import DirectoryPast
 
 _POSTED, _VOIDED = EntryKind.POSTED.value, EntryKind.VOIDED.value
-_ANSWER_S = 30.0
 
 
 class SoldThere:
@@ -81,12 +76,3 @@ class SoldThere:
             return order_fingerprint(paid.account, Money.parse(paid.sum, currency).minor, currency)
         except MoneyError:
             return -1
-
-
-def inconsistencies(url: str, wrong: Findings) -> None:
-    """A payee that was asked under one number for two things says so itself."""
-    with httpx.Client(trust_env=False, verify=False, timeout=_ANSWER_S) as client:
-        totals: dict[str, dict[str, Any]] = orjson.loads(client.get(f"{url.rstrip('/')}/book").content)
-    for payee, total in totals.items():
-        if total["inconsistencies"]:
-            wrong.add(PAYEE, f"payee {payee}: {total['inconsistencies']} times a number came with other content")

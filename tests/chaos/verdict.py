@@ -7,20 +7,19 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from typing import Any
 
-from console.audit_payee import books
-from console.audit_reading import committed, read, spans
 from console.audit_report import Report
 from console.audit_run import run_audit
 from schemas.entry import Entry
 from streams.settings import Settings
 from streams.topics import COMMANDS, LEDGER, PAYMENTS, REJECTS
 from tests.chaos.arrivals import Arrivals
-from tests.chaos.findings import AUDIT, BROKEN, DIVERGENCE, DOUBLED, LOST, UNHEARD, WAITING, Findings
+from tests.chaos.evidence import Evidence, Scene
+from tests.chaos.findings import AUDIT, BROKEN, DIVERGENCE, DOUBLED, LOST, PAYEE, UNHEARD, WAITING, Findings
 from tests.chaos.history import History
 from tests.chaos.known import DirectoryPast
 from tests.chaos.model import Model
 from tests.chaos.past import Past
-from tests.chaos.payee_books import SoldThere, inconsistencies
+from tests.chaos.payee_books import SoldThere
 from tests.chaos.quarantine import Quarantine
 from tests.chaos.replies_told import Truths
 
@@ -86,14 +85,14 @@ def judge(settings: Settings, history: History, simulator_url: str, wait_s: floa
     history.flush()
     report = run_audit(settings, simulator=simulator_url, wait_s=wait_s)
     gc.collect()
-    return Judge(settings, Past(history.path)).verdict(simulator_url, report)
+    return Judge(Scene(settings, simulator_url), Past(history.path)).verdict(report)
 
 
 class Judge:
     """Reads the topics partition by partition: what arrived, then what was decided, beside the model."""
 
-    def __init__(self, settings: Settings, past: Past) -> None:
-        self._settings = settings
+    def __init__(self, evidence: Evidence, past: Past) -> None:
+        self._evidence = evidence
         self._past = past
         self._wrong = Findings()
         self._known = DirectoryPast()
@@ -103,19 +102,21 @@ class Judge:
         self._open: Counter[str] = Counter()
         self._entries = self._presumed_asked = 0
 
-    def verdict(self, simulator_url: str, report: Report) -> Verdict:
+    def verdict(self, report: Report) -> Verdict:
         """report: the audit's, to be part of the verdict."""
-        passed = {topic.name: committed(self._settings, topic) for topic in (PAYMENTS, COMMANDS)}
+        passed = {topic.name: self._evidence.passed(topic) for topic in (PAYMENTS, COMMANDS)}
         self._read_directory()
-        for record in read(self._settings, REJECTS, 0):
+        for record in self._evidence.records(REJECTS, 0):
             self._quarantine.see(record)
         arrivals = Arrivals(self._past, self._quarantine, passed, self._wrong)
-        for partition in sorted(spans(self._settings, LEDGER)):
+        for partition in self._evidence.partitions():
             self._follow(partition, arrivals)
         arrivals.finish()
         self._truths.finish(self._quarantine.replies, self._wrong)
-        self._sold.compare(books(simulator_url), self._known, self._wrong)
-        inconsistencies(simulator_url, self._wrong)
+        self._sold.compare(self._evidence.paid(), self._known, self._wrong)
+        for payee, times in self._evidence.inconsistent().items():
+            if times:
+                self._wrong.add(PAYEE, f"payee {payee}: {times} times a number came again with other content")
         for check in report.checks:
             for failure in check.failures:
                 self._wrong.add(AUDIT, f"{check.name}: {failure}")
@@ -123,16 +124,16 @@ class Judge:
 
     def _read_directory(self) -> None:
         """Of every partition, before any is judged: payees are priced on one and sold on all."""
-        for partition in spans(self._settings, LEDGER):
-            for record in read(self._settings, LEDGER, partition):
+        for partition in self._evidence.partitions():
+            for record in self._evidence.records(LEDGER, partition):
                 if _DIRECTORY in (record.value or b""):
                     self._known.see(Entry.decode(record.value or b""))
 
     def _follow(self, partition: int, arrivals: Arrivals) -> None:
-        sources = (read(self._settings, topic, partition) for topic in (PAYMENTS, COMMANDS))
+        sources = (self._evidence.records(topic, partition) for topic in (PAYMENTS, COMMANDS))
         arrivals.read(partition, *sources)
         model = Model(partition, self._known, arrivals.order, arrivals.command)
-        for record in read(self._settings, LEDGER, partition):
+        for record in self._evidence.records(LEDGER, partition):
             entry = Entry.decode(record.value or b"")
             for finding in model.follow(entry):
                 self._wrong.add(finding.heading, f"partition {partition} offset {record.offset}, {finding.text}")

@@ -1,0 +1,240 @@
+"""Random histories of two trees, decided by the real core, for the fault suite's model to follow. Seeded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import orjson
+
+from console.requests import encoded
+from schemas.command import DirectoryCommand, TreeCommand
+from schemas.entry import Entry
+from schemas.gateway import RetrySchedule
+from schemas.ids import ms_instant
+from schemas.outcome import Verdict
+from schemas.payee import Payee, SubscriberField
+from schemas.tariff import Fee, Tariff
+from streams.ledger.commands import Instruct, LedgerCommand, Place
+from streams.ledger.decide import decide
+from streams.ledger.evolve import evolve
+from streams.ledger.fees import fee_within
+from streams.ledger.state import State
+from tests.builders import (
+    AT,
+    a_deposit,
+    a_gateway,
+    a_payee,
+    a_place,
+    a_public_key,
+    a_rate,
+    a_resolve,
+    a_retry,
+    a_settle,
+    a_tariff,
+    a_terminal,
+    an_operator,
+    an_order,
+    open_agent,
+    revoke_key,
+    set_gateway,
+    set_limit,
+    set_operator,
+    set_payee,
+    set_tariff,
+    set_terminal,
+)
+from tests.chaos.model import Model
+
+CURRENCY = {"A": "RUB", "B": "USD"}
+AGENTS = ("A", "B", "S", "T", "U", "V")
+FIELDS = (
+    SubscriberField(name="phone", title="Phone", pattern=r"9\d{9}"),
+    SubscriberField(name="contract", title="Contract", pattern=r"\d{2,4}"),
+)
+PAYEES = (
+    a_payee("mobile", fields=FIELDS[:1], max_amount=50_000),
+    a_payee("both", fields=FIELDS, max_amount=50_000, gateway="osmp-2"),
+    a_payee("coins", fields=FIELDS[:1], denominations=(100, 500, 9_000), max_amount=9_000),
+    a_payee("abroad", fields=FIELDS[:1], currency="USD", min_amount=1, max_amount=9_000),
+    None,
+)
+TARIFFS = (
+    None,
+    a_tariff(),
+    a_tariff(fee=Fee(rate_bps=300), processing=a_rate(min_minor=7), reward_shares_bps=(3_333, 3_333, 3_333)),
+    a_tariff(fee=Fee(rate_bps=200, min_minor=50, max_minor=90), processing=a_rate(3, max_minor=20)),
+    a_tariff(fee=Fee(), processing=a_rate(), reward=a_rate(50), reward_shares_bps=(10_000,)),
+)
+SCHEDULES = (a_retry(budget=1), a_retry(budget=2), a_retry(interval_ms=300, budget=4))
+SELLERS = (("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "A"), ("A", "V"), ("B", "B"), ("B", "S"))
+CODES = ("0", "5", "79", "220", "300", "999", "", "x5", "0005")
+
+
+@dataclass
+class Asked:
+    """What the model is told of the causes. `payee`, `tariff`, `schedule` are those of the command just decided."""
+
+    orders: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    commands: dict[tuple[str, str, str], TreeCommand | DirectoryCommand] = field(default_factory=dict)
+    payee: Payee | None = None
+    tariff: Tariff | None = None
+    schedule: RetrySchedule = SCHEDULES[0]
+
+    def see(self, command: LedgerCommand) -> None:
+        match command:
+            case Place():
+                self.payee, self.tariff = command.payee, command.tariff
+                self.orders.setdefault((command.order.id, command.digest), encoded(command.order))
+            case Instruct():
+                self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
+            case _:
+                self.schedule = command.retry
+
+    def model(self, partition: int = 0) -> Model:
+        return Model(partition, self, self.order, lambda *cause: self.commands.get(cause))
+
+    def order(self, id: str, digest: str) -> dict[str, Any] | None:
+        payload = self.orders.get((id, digest))
+        return orjson.loads(payload) if payload is not None else None
+
+    def payees(self, id: str, at: int) -> list[Payee | None]:
+        return [self.payee]
+
+    def tariffs(self, payee: str, at: int) -> list[Tariff | None]:
+        return [self.tariff]
+
+    def schedules(self, gateway: str, at: int) -> list[RetrySchedule]:
+        return [self.schedule]
+
+
+class Story:
+    """An endless history. Each step is (command, its entry); what leads to none is decided and passed over."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = Random(seed)
+        self.state = State(0)
+        self.asked: list[LedgerCommand] = []
+        self.decided = 0
+        self.at = AT
+
+    def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
+        while True:
+            for command in self._next():
+                self.at += self.rng.choice((0, 1, 1, 250))
+                self.decided += 1
+                decision = decide(self.state, command, self.at)
+                if isinstance(decision, list):
+                    (entry,) = decision
+                    evolve(self.state, entry)
+                    yield command, Entry.decode(entry.encode())
+
+    def _next(self) -> Iterator[LedgerCommand]:
+        pick = self.rng.randrange(100)
+        if not self.asked:
+            yield from map(self._remembered, self._beginning())
+        elif pick < 6:
+            yield self._remembered(self._open())
+        elif pick < 12:
+            yield self._remembered(self._money())
+        elif pick < 15:
+            yield self._remembered(self._directory())
+        elif pick < 18:
+            yield self.rng.choice(self.asked)  # delivered again
+        elif pick < 60:
+            yield self._remembered(self._sale())
+        else:
+            yield from self._course()
+
+    def _remembered(self, command: LedgerCommand) -> LedgerCommand:
+        self.asked.append(command)
+        return command
+
+    def _beginning(self) -> Iterator[Instruct]:
+        """A over S over T over U, T perhaps on the money of S; and B alone."""
+        for agent, parent, tree in (
+            ("A", None, "A"),
+            ("S", "A", "A"),
+            ("T", "S", "A"),
+            ("U", "T", "A"),
+            ("B", None, "B"),
+        ):
+            funding = self.rng.choice(("own", "shared")) if agent == "T" else "own"
+            yield open_agent(agent, parent, tree, id=self._id(), currency=CURRENCY[tree], funding=funding)
+            yield a_deposit(agent, self.rng.randint(1, 100_000), tree, id=self._id(), currency=CURRENCY[tree])
+
+    def _id(self) -> str:
+        return f"command-{len(self.asked)}"
+
+    def _open(self) -> Instruct:
+        rng, tree = self.rng, self.rng.choice("AB")
+        agent = tree if tree not in self.state.books else rng.choice(AGENTS)
+        parent = None if agent == tree else rng.choice(("A", "B", "S", "T"))
+        currency = CURRENCY[rng.choice((tree, tree, tree, "A"))]
+        return open_agent(
+            agent, parent, tree, id=self._id(), currency=currency, overdraft=rng.choice((0, 0, 3_000)),
+            funding=rng.choice(("own", "own", "shared")),
+        )  # fmt: skip
+
+    def _money(self) -> Instruct:
+        rng, tree = self.rng, self.rng.choice("AB")
+        agent = rng.choice(AGENTS)
+        if rng.random() < 0.3:
+            return set_limit(agent, rng.choice((0, 1, 10_000, 60_000)), tree, id=self._id())
+        currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+        return a_deposit(agent, rng.randint(1, 100_000), tree, id=self._id(), currency=currency)
+
+    def _directory(self) -> Instruct:
+        rng, id = self.rng, self._id()
+        key = a_public_key("kiosk-1:1", rng.choice("AAB"), revoked_at=rng.choice((None, None, ms_instant(AT))))
+        keys = rng.choice(((key,), (key, key), (a_public_key("kiosk-1:2", "C"), a_public_key())))
+        return rng.choice((
+            lambda: set_tariff(a_tariff(version=rng.randint(1, 50)), id),
+            lambda: set_payee(PAYEES[rng.randrange(4)], id),
+            lambda: set_gateway(a_gateway(connections=rng.randint(1, 9)), id),
+            lambda: set_operator(an_operator(keys=keys), id),
+            lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
+            lambda: revoke_key(rng.choice(("kiosk-1:1", "kiosk-1:2")), command_id=id),
+        ))()  # fmt: skip
+
+    def _sale(self) -> Place:
+        rng = self.rng
+        (tree, agent), payee, tariff = rng.choice(SELLERS), rng.choice(PAYEES), rng.choice(TARIFFS)
+        if tree == "B" and rng.random() < 0.9:
+            payee = PAYEES[3]
+        amount = rng.choice((rng.randint(1, 12_000), rng.randint(1, 12_000), 100, 500, 9_000, 50_000, 50_001))
+        fee = self._fee(tariff, amount)
+        changes: dict[str, Any] = {"collected": rng.choice((0, 0, amount + fee)), "currency": CURRENCY[tree]}
+        changes["subscriber"] = {"contract": "17", "phone": "9161234567"} if payee is PAYEES[1] else {"phone": "9" * 10}
+        if rng.random() < 0.15:
+            changes |= rng.choice((
+                {"currency": "EUR"}, {"collected": 1}, {"subscriber": {"phone": "1"}}, {"subscriber": {"x": "9" * 10}},
+                {"agent": "nobody"},
+            ))  # fmt: skip
+        name = payee.id if payee else "nobody"
+        order = an_order(
+            len(self.asked) + 1, **{"agent": agent, "payee": name, "amount": amount, "fee": fee} | changes
+        )  # fmt: skip
+        return a_place(order, book=tree, payee=payee, tariff=tariff)
+
+    def _fee(self, tariff: Tariff | None, amount: int) -> int:
+        right = next(
+            (fee for fee in range(fee_within(tariff, amount), amount + 1) if fee_within(tariff, amount + fee) == fee), 0
+        )
+        return right + (self.rng.random() < 0.05)
+
+    def _course(self) -> Iterator[LedgerCommand]:
+        """Some open payment goes a step further: the payee answers, or an operator decides."""
+        rng, known = self.rng, list(self.state.open) or list(self.state.payments)
+        if not known:
+            return
+        payment = self.state.payments[rng.choice(known)]
+        if payment.state == "MANUAL" or rng.random() < 0.05:
+            yield self._remembered(a_resolve(payment.id, rng.random() < 0.5, payment.book, id=self._id()))
+            return
+        yield a_settle(
+            payment.id, rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay")), code=rng.choice(CODES),
+            book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
+        )  # fmt: skip

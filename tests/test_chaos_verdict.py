@@ -1,0 +1,293 @@
+"""The fault suite's judge: content with a sound run, and not with one that was damaged by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from console.audit_payee import PaidThere
+from console.audit_report import Check, Report
+from schemas.entry import Entry, EntryKind, Leg
+from schemas.reject import HEADER_REASON
+from streams.topics import LEDGER, PAYMENTS, REJECTS
+from tests.chaos.findings import ARRIVAL, AUDIT, BROKEN, DIVERGENCE, DOUBLED, LOST, PAYEE, REPLY, UNHEARD, WAITING
+from tests.chaos_scenes import Recorded, Run, a_run
+
+SEED = 11
+MESSAGES = 2_500
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return a_run(tmp_path_factory.mktemp("run"), MESSAGES, SEED)
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(900)
+def test_a_sound_run_passes_and_every_message_is_accounted_for(run: Run) -> None:
+    verdict = run.verdict
+    assert verdict.problems == []
+    assert verdict.passed
+    assert verdict.line == "lost 0, doubled 0, broken chains 0, divergences from the model 0"
+    assert verdict.acked == verdict.sent >= MESSAGES
+    assert verdict.decided + verdict.duplicates + verdict.rejected == verdict.acked
+    assert min(verdict.duplicates, verdict.rejected, verdict.answered_again) > 0
+    entries = [entry for number in run.recorded.partitions() for entry in run.recorded.entries(number)]
+    assert verdict.entries == len(entries)
+    kinds = {entry.kind for entry in entries}
+    assert kinds >= {EntryKind.HELD, EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.UNKNOWN}
+
+
+def _kind(kind: EntryKind) -> Callable[[Entry], bool]:
+    return lambda entry: entry.kind is kind
+
+
+def _held_and_posted(recorded: Recorded) -> Callable[[Entry], bool]:
+    posted = {one.payment.id for number in recorded.partitions() for one in recorded.entries(number)
+              if one.kind is EntryKind.POSTED and one.payment}  # fmt: skip
+    return lambda entry: entry.kind is EntryKind.HELD and entry.payment is not None and entry.payment.id in posted
+
+
+def entry_dropped(run: Recorded) -> None:
+    partition, number, _ = run.find(_held_and_posted(run))
+    del run.topics[LEDGER.name, partition][number]
+
+
+def payment_dropped_and_all_counted_anew(run: Recorded) -> None:
+    partition, _, victim = run.find(_held_and_posted(run))
+    assert victim.payment is not None
+    gone = victim.payment.id
+    run.rewrite(partition, [one for one in run.entries(partition) if one.payment is None or one.payment.id != gone])
+
+
+def entry_copied(run: Recorded) -> None:
+    partition, number, _ = run.find(_kind(EntryKind.POSTED))
+    run.topics[LEDGER.name, partition].append(run.topics[LEDGER.name, partition][number])
+
+
+def entry_decided_twice(run: Recorded) -> None:
+    partition, number, twice = run.find(_kind(EntryKind.POSTED))
+    entries = run.entries(partition)
+    run.rewrite(partition, [*entries[: number + 5], twice, *entries[number + 5 :]])
+
+
+def hold_decided_twice(run: Recorded) -> None:
+    partition, number, twice = run.find(_kind(EntryKind.HELD))
+    entries = run.entries(partition)
+    run.rewrite(partition, [*entries[: number + 1], twice, *entries[number + 1 :]])
+
+
+def amount_changed(run: Recorded) -> None:
+    partition, number, entry = run.find(_kind(EntryKind.HELD))
+    changed = tuple(replace(leg, amount=leg.amount + (1 if leg.amount > 0 else -1)) for leg in entry.legs)
+    entries = run.entries(partition)
+    run.rewrite(partition, [*entries[:number], replace(entry, legs=changed), *entries[number + 1 :]])
+
+
+def balance_off_by_one_from_here_on(run: Recorded) -> None:
+    partition, number, entry = run.find(_kind(EntryKind.POSTED))
+    account = entry.legs[0].account
+
+    def shifted(leg: Leg) -> Leg:
+        return replace(leg, balance=leg.balance + 1) if leg.account == account else leg
+
+    entries = run.entries(partition)
+    later = [
+        replace(one, legs=tuple(map(shifted, one.legs))) if one.book == entry.book else one for one in entries[number:]
+    ]
+    run.rewrite(partition, [*entries[:number], *later], soundly=False)
+
+
+def declined_though_it_had_the_money(run: Recorded) -> None:
+    partition, number, entry = run.find(_held_and_posted(run))
+    facts = entry.payment
+    assert facts is not None
+    declined = replace(
+        entry, kind=EntryKind.DECLINED, refusal=220, legs=(),
+        payment=replace(facts, txn=0, processing=0, held=0, rewards=()),
+    )  # fmt: skip
+    entries = run.entries(partition)
+    later = [one for one in entries[number + 1 :] if one.payment is None or one.payment.id != facts.id]
+    run.rewrite(partition, [*entries[:number], declined, *later])
+
+
+def held_over_the_limit(run: Recorded) -> None:
+    partition, number, entry = run.find(lambda one: one.kind is EntryKind.DECLINED and one.refusal == 220)
+    facts = entry.payment
+    assert facts is not None
+    held = facts.amount + facts.amount // 100
+    legs = (
+        Leg(f"agent:{facts.payer_agent}", facts.currency, -held, 0, 0),
+        Leg(f"hold:{facts.payer_agent}", facts.currency, held, 0, 0),
+    )
+    entries = run.entries(partition)
+    over = replace(entry, kind=EntryKind.HELD, refusal=0, legs=legs, payment=replace(facts, held=held))
+    run.rewrite(partition, [*entries[:number], over, *entries[number + 1 :]])
+
+
+def acknowledged_and_not_there(run: Recorded) -> None:
+    number = sum(line[0] == "s" for line in run.lines)
+    run.lines += [["s", number, PAYMENTS.name, "GOOD", "kiosk-1", "kiosk-1.777", "00" * 8, 1], ["a", number, 0, 10**6]]
+
+
+def other_bytes_where_it_was_acknowledged(run: Recorded) -> None:
+    number = next(line[1] for line in run.lines if line[0] == "s" and line[3] == "GOOD")
+    run.lines = [line if line[:2] != ["s", number] else [*line[:6], "0" * 16, line[7]] for line in run.lines]
+
+
+def _undecided(run: Recorded, *, passed: bool) -> None:
+    """A payment of another run, acknowledged behind everything else."""
+    partition = next(number for number in run.partitions() if run.topics[PAYMENTS.name, number])
+    records = run.topics[PAYMENTS.name, partition]
+    run.offsets = {name: dict(places) for name, places in run.offsets.items()}
+    offset = run.offsets[PAYMENTS.name][partition] + 10
+    records.append(records[0]._replace(offset=offset, value=b"not a JWS, and nobody has said so"))
+    run.offsets[PAYMENTS.name][partition] += 20 * passed
+
+
+def passed_and_not_decided(run: Recorded) -> None:
+    _undecided(run, passed=True)
+
+
+def not_come_to_yet(run: Recorded) -> None:
+    _undecided(run, passed=False)
+
+
+def forgery_not_in_rejects(run: Recorded) -> None:
+    rejects = run.topics[REJECTS.name, 0]
+    rejects.remove(next(one for one in rejects if dict(one.headers)[HEADER_REASON] == b"BAD_SIGNATURE"))
+
+
+def other_reason_in_rejects(run: Recorded) -> None:
+    rejects = run.topics[REJECTS.name, 0]
+    number = next(n for n, one in enumerate(rejects) if dict(one.headers)[HEADER_REASON] == b"BAD_SIGNATURE")
+    headers = [*dict(rejects[number].headers).items()]
+    changed = [(name, b"UNKNOWN_KEY" if name == HEADER_REASON else value) for name, value in headers]
+    rejects[number] = rejects[number]._replace(headers=changed)
+
+
+def good_payment_called_a_conflict(run: Recorded) -> None:
+    """A message that was decided is in quarantine as well: two fates for one message."""
+    rejects = run.topics[REJECTS.name, 0]
+    model = next(one for one in rejects if dict(one.headers)[HEADER_REASON] == b"CONFLICT")
+    partition = next(number for number in run.partitions() if len(run.topics[PAYMENTS.name, number]) > 100)
+    good = next(line[1] for line in run.lines if line[0] == "s" and line[3] == "GOOD" and line[2] == PAYMENTS.name)
+    place = next(line for line in run.lines if line[0] == "a" and line[1] == good)
+    partition, offset = place[2], place[3]
+    story = dict(model.headers) | {"origin_topic": b"payments", "origin_partition": str(partition).encode(),
+                                   "origin_offset": str(offset).encode()}  # fmt: skip
+    value = next(one.value for one in run.topics[PAYMENTS.name, partition] if one.offset == offset)
+    rejects.append(model._replace(offset=10**6, value=value, headers=list(story.items())))
+
+
+def _reply(run: Recorded, state: str) -> int:
+    return next(n for n, line in enumerate(run.lines) if line[0] == "r" and line[2] == state)
+
+
+def reply_that_lies(run: Recorded) -> None:
+    number = _reply(run, "POSTED")
+    run.lines[number] = [*run.lines[number][:2], "VOIDED", 5, *run.lines[number][4:]]
+
+
+def reply_of_another_time(run: Recorded) -> None:
+    number = _reply(run, "HELD")
+    run.lines[number] = [*run.lines[number][:5], run.lines[number][5] + 1, *run.lines[number][6:]]
+
+
+def two_ends_for_one_payment(run: Recorded) -> None:
+    number = _reply(run, "POSTED")
+    run.lines.insert(number, [*run.lines[number][:2], "DECLINED", 220, *run.lines[number][4:]])
+
+
+def end_never_told(run: Recorded) -> None:
+    number = _reply(run, "POSTED")
+    payment = run.lines[number][1]
+    run.lines = [line for line in run.lines if line[:2] != ["r", payment] or line[2] != "POSTED"]
+
+
+def paid_without_a_payment(run: Recorded) -> None:
+    run.books.append(PaidThere("mobile", 999, "9161234567", "10.00", 1))
+
+
+def paid_and_then_voided(run: Recorded) -> None:
+    _, _, entry = run.find(_kind(EntryKind.VOIDED))
+    facts = entry.payment
+    assert facts is not None
+    major = f"{facts.amount // 100}.{facts.amount % 100:02d}"
+    run.books.append(PaidThere(facts.gateway, facts.txn, next(iter(facts.subscriber.values())), major, 1))
+
+
+def posted_and_never_paid(run: Recorded) -> None:
+    del run.books[len(run.books) // 2]
+
+
+def paid_another_sum(run: Recorded) -> None:
+    run.books[0] = run.books[0]._replace(sum="1.00")
+
+
+def paid_twice(run: Recorded) -> None:
+    run.books.append(run.books[0])
+
+
+def asked_for_two_things_under_one_number(run: Recorded) -> None:
+    run.strange = {"mobile": 1}
+
+
+def audit_that_failed(run: Recorded) -> None:
+    check = Check("ledger.zero")
+    check.fail("partition 0 offset 1: legs do not sum to zero")
+    run.report = Report([check], 0.0)
+
+
+MAYBE = -1  # money decided twice may, or may not, be what a later payment lacks
+
+# What was done to the run; the headings under which it must be found, and how often, where that is certain.
+DAMAGES: list[tuple[Callable[[Recorded], None], dict[str, int | None]]] = [
+    (entry_dropped, {BROKEN: None, LOST: 1, DIVERGENCE: None, REPLY: 1}),
+    (payment_dropped_and_all_counted_anew, {LOST: 1, DIVERGENCE: None, REPLY: None, PAYEE: 1}),
+    (entry_copied, {DOUBLED: 1}),
+    (entry_decided_twice, {DOUBLED: 1, DIVERGENCE: MAYBE}),
+    (hold_decided_twice, {DOUBLED: 1, DIVERGENCE: MAYBE}),
+    (amount_changed, {DIVERGENCE: None}),
+    (balance_off_by_one_from_here_on, {BROKEN: 1}),
+    (declined_though_it_had_the_money, {DIVERGENCE: None, PAYEE: 1, REPLY: None}),
+    (held_over_the_limit, {DIVERGENCE: None, REPLY: None}),
+    (acknowledged_and_not_there, {LOST: 1}),
+    (other_bytes_where_it_was_acknowledged, {LOST: 1}),
+    (passed_and_not_decided, {LOST: 1}),
+    (not_come_to_yet, {WAITING: 1}),
+    (forgery_not_in_rejects, {LOST: 1, ARRIVAL: 1}),
+    (other_reason_in_rejects, {ARRIVAL: 1}),
+    (good_payment_called_a_conflict, {DIVERGENCE: None}),
+    (reply_that_lies, {REPLY: 1}),
+    (reply_of_another_time, {REPLY: 1}),
+    (two_ends_for_one_payment, {REPLY: 2}),
+    (end_never_told, {UNHEARD: 1}),
+    (paid_without_a_payment, {PAYEE: 1}),
+    (paid_and_then_voided, {PAYEE: 1}),
+    (posted_and_never_paid, {PAYEE: 1}),
+    (paid_another_sum, {PAYEE: 1}),
+    (paid_twice, {PAYEE: 1}),
+    (asked_for_two_things_under_one_number, {PAYEE: 1}),
+    (audit_that_failed, {AUDIT: 1}),
+]
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("damage", "headings"), DAMAGES, ids=[damage.__name__ for damage, _ in DAMAGES])
+def test_the_judge_finds(
+    run: Run, tmp_path: Path, damage: Callable[[Recorded], None], headings: dict[str, int | None]
+) -> None:
+    damaged = run.recorded.copy()
+    damage(damaged)
+    verdict = damaged.judged(tmp_path)
+    assert not verdict.passed
+    must = {heading: times for heading, times in headings.items() if times != MAYBE}
+    assert must.keys() <= verdict.wrong.keys() <= headings.keys(), verdict.problems
+    for heading, times in must.items():
+        assert times is None or verdict.wrong[heading] == times, verdict.problems
+        assert any(problem.startswith(heading) for problem in verdict.problems)
