@@ -69,7 +69,7 @@ TARIFFS = (
     a_tariff(fee=Fee(), processing=a_rate(), reward=a_rate(50), reward_shares_bps=(10_000,)),
 )
 SCHEDULES = (a_retry(budget=1), a_retry(budget=2), a_retry(interval_ms=300, budget=4))
-SELLERS = (("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "A"), ("A", "V"), ("B", "B"), ("B", "S"))
+SELLERS = (("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "U"), ("A", "A"), ("B", "B"), ("B", "B"), ("B", "S"))
 CODES = ("0", "5", "79", "220", "300", "999", "", "x5", "0005")
 
 
@@ -162,7 +162,10 @@ class Story:
             ("B", None, "B"),
         ):
             funding = self.rng.choice(("own", "shared")) if agent == "T" else "own"
-            yield open_agent(agent, parent, tree, id=self._id(), currency=CURRENCY[tree], funding=funding)
+            overdraft = 20_000 if agent == "S" else 0
+            yield open_agent(
+                agent, parent, tree, id=self._id(), currency=CURRENCY[tree], funding=funding, overdraft=overdraft
+            )
             yield a_deposit(agent, self.rng.randint(1, 100_000), tree, id=self._id(), currency=CURRENCY[tree])
 
     def _id(self) -> str:
@@ -182,6 +185,11 @@ class Story:
         rng, tree = self.rng, self.rng.choice("AB")
         agent = rng.choice(AGENTS)
         if rng.random() < 0.3:
+            agents = self.state.books[tree].agents.values() if tree in self.state.books else ()
+            debts = {one.id: -one.balance for one in agents if one.balance < 0}
+            if debts and rng.random() < 0.5:  # to the last unit of what it owes, or one less
+                agent = rng.choice(list(debts))
+                return set_limit(agent, debts[agent] - rng.randint(0, 1), tree, id=self._id())
             return set_limit(agent, rng.choice((0, 1, 10_000, 60_000)), tree, id=self._id())
         currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
         return a_deposit(agent, rng.randint(1, 100_000), tree, id=self._id(), currency=currency)
@@ -202,9 +210,11 @@ class Story:
     def _sale(self) -> Place:
         rng = self.rng
         (tree, agent), payee, tariff = rng.choice(SELLERS), rng.choice(PAYEES), rng.choice(TARIFFS)
-        if tree == "B" and rng.random() < 0.9:
-            payee = PAYEES[3]
+        if rng.random() < 0.8:  # one that takes the tree's currency
+            payee = rng.choice(PAYEES[:3]) if tree == "A" else PAYEES[3]
         amount = rng.choice((rng.randint(1, 12_000), rng.randint(1, 12_000), 100, 500, 9_000, 50_000, 50_001))
+        if rng.random() < 0.25:
+            tariff, amount = None, max(1, self._all_of(tree, agent) + rng.randint(-1, 1))
         fee = self._fee(tariff, amount)
         changes: dict[str, Any] = {"collected": rng.choice((0, 0, amount + fee)), "currency": CURRENCY[tree]}
         changes["subscriber"] = {"contract": "17", "phone": "9161234567"} if payee is PAYEES[1] else {"phone": "9" * 10}
@@ -218,6 +228,11 @@ class Story:
             len(self.asked) + 1, **{"agent": agent, "payee": name, "amount": amount, "fee": fee} | changes
         )  # fmt: skip
         return a_place(order, book=tree, payee=payee, tariff=tariff)
+
+    def _all_of(self, tree: str, agent: str) -> int:
+        """What the agent may spend to the last minor unit."""
+        line = self.state.books[tree].chain(agent) if tree in self.state.books else []
+        return next((one.available for one in line if one.funding == "own"), 0)
 
     def _fee(self, tariff: Tariff | None, amount: int) -> int:
         right = next(
