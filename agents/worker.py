@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,14 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     @app.on_partitions_revoked.connect(weak=False)
     async def revoked(_app: Any, partitions: set[Any], **_: Any) -> None:
         held_by_us.difference_update(_numbers(partitions))
+        ready_file(settings).unlink(missing_ok=True)
 
     @app.on_partitions_assigned.connect(weak=False)
     async def assigned(_app: Any, partitions: set[Any], **_: Any) -> None:
         held_by_us.clear()
         held_by_us.update(_numbers(partitions))
         await shards.assign(set(held_by_us))
-        ready_file(settings).write_text(str(len(held_by_us)))
+        tell_held(settings, held_by_us)
         log.info("assigned", partitions=sorted(held_by_us))
 
     vitals.shards, vitals.dispatch, vitals.consumer = shards, dispatch, lambda: app.consumer
@@ -72,8 +74,15 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
 
 
 def ready_file(settings: Settings) -> Path:
-    """There while this worker has its partitions open and decides; holds how many."""
+    """There while this worker has its partitions open and decides; names them."""
     return settings.dir / "run" / f"{settings.worker_id}.ready"
+
+
+def tell_held(settings: Settings, partitions: Iterable[int]) -> None:
+    """Write the ready file, whole at any moment."""
+    unfinished = ready_file(settings).with_suffix(".ready.new")
+    unfinished.write_text(" ".join(map(str, sorted(partitions))) + "\n")
+    unfinished.replace(ready_file(settings))
 
 
 def _numbers(places: set[Any]) -> set[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ from streams.settings import STACK_FILE, Settings
 from streams.topics import create_or_verify
 
 _READY_S = 60.0
+_STOP_S = 10.0
 
 
 class StackError(KassaError):
@@ -87,9 +89,8 @@ class Stack:
         with open_warehouse(self.settings) as client:
             migrate(client, self.settings.database)
         self.tell()
-        for number in range(1, self.workers + 1):
-            name = f"worker-{number}"
-            self.start(name, "worker", {"KASSA_WORKER_ID": name})
+        for _ in range(self.workers):
+            self.add_worker()
         if sink:
             self.start_sink()
 
@@ -101,6 +102,13 @@ class Stack:
             f"embedded = {str(self.settings.embedded).lower()}",
         ]
         (self.directory / STACK_FILE).write_text("\n".join(lines) + "\n")
+
+    def add_worker(self) -> str:
+        """Start one more worker and return its name; it takes its partitions over from those that run."""
+        numbers = [int(name.removeprefix("worker-")) for name in self._starts if name.startswith("worker-")]
+        name = f"worker-{max(numbers, default=0) + 1}"
+        self.start(name, "worker", {"KASSA_WORKER_ID": name})
+        return name
 
     def start_sink(self) -> None:
         self.start("sink-1", "sink", {})
@@ -142,13 +150,37 @@ class Stack:
         files = {name: url_file(self.settings, name) for name in self._children}
         return {name: path.read_text().strip() for name, path in files.items() if path.exists()}
 
+    def held(self, worker: str) -> set[int] | None:
+        """The partitions a worker says it has open; None while it starts, rebalances or does not run.
+
+        Its own word: one that is frozen does not take it back.
+        """
+        try:
+            return set(map(int, self._ready(worker).read_text().split()))
+        except FileNotFoundError:
+            return None
+
     def kill(self, name: str) -> None:
         """kill -9, as a machine that dies; `revive` starts it again."""
         self._children[name].kill()
         self._children[name].wait()
-        (self.directory / "run" / f"{name}.ready").unlink(missing_ok=True)
+        self._ready(name).unlink(missing_ok=True)
+
+    def stop_one(self, name: str, time_out_s: float = _STOP_S) -> None:
+        """Stop a part in an orderly way (SIGTERM), by force when it takes too long; `revive` starts it again."""
+        _end(self._children[name], time_out_s)
+        self._ready(name).unlink(missing_ok=True)
+
+    def pause(self, name: str) -> None:
+        """Freeze a part (SIGSTOP): its connections stay open and it does nothing."""
+        self._children[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Let a frozen part go on, from where it was."""
+        self._children[name].send_signal(signal.SIGCONT)
 
     def revive(self, name: str) -> None:
+        """Start a part again that has ended."""
         self._children[name] = self._starts[name]()
 
     def look_after(self) -> list[str]:
@@ -166,14 +198,13 @@ class Stack:
         for child in self._children.values():
             child.terminate()
         for child in self._children.values():
-            try:
-                child.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            _end(child, _STOP_S)
         self.warehouse.stop()
         self.broker.stop()
         self._lock.close()
+
+    def _ready(self, name: str) -> Path:
+        return self.directory / "run" / f"{name}.ready"
 
     def _log_end(self, name: str) -> str:
         return (self.directory / "run" / f"{name}.log").read_text(errors="replace")[-400:].strip()
@@ -183,6 +214,16 @@ class Stack:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+
+
+def _end(child: subprocess.Popen[bytes], time_out_s: float) -> None:
+    child.terminate()
+    child.send_signal(signal.SIGCONT)  # a frozen one does not hear of its end
+    try:
+        child.wait(timeout=time_out_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _locked(directory: Path) -> IO[str]:
