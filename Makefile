@@ -5,7 +5,7 @@ VENV := var/venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run serve test test-kafka kafka lint bench bench-recovery schemas clean
+.PHONY: run serve test test-kafka kafka chaos lint bench bench-recovery schemas clean
 .DEFAULT_GOAL := run
 
 # A private virtual environment with locked, hash-checked versions. Rebuilt when the lock changes.
@@ -25,7 +25,10 @@ test: $(READY)       ## unit, property and integration tests on the embedded bro
 	$(BIN)/pytest -m "not kafka and not faults" -n 2 --dist loadfile
 	$(BIN)/pytest -m faults
 
-test-kafka: $(READY) ## the integration suite on real Apache Kafka (Java 17 and Maven)
+test-chaos: $(READY)      ## everything fails at random on three brokers, then the verdict: make chaos SECONDS=180 [SEED=n]
+	$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),180) --seed $(or $(SEED),0) $(CHAOS)
+
+kafka: $(READY) ## the integration suite on real Apache Kafka (Java 17 and Maven)
 	$(BIN)/pytest -m kafka
 
 kafka: $(READY)      ## a real Apache Kafka broker on this machine until Ctrl-C (Java 17 and Maven)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.entry import EntryKind
 from streams.arrival import Arrival, Item
+from streams.clock import Clock
 from streams.directory import DirectoryReader
 from streams.shards import NotOurs, Shards
 
@@ -23,11 +23,14 @@ Held = Callable[[int, list[str]], None]
 class Accept:
     """Decides batches of Faust events; `held(partition, payment ids)` is told of new holds once they are committed."""
 
-    def __init__(self, shards: Shards, directory: DirectoryReader, consumer: Callable[[], Any], held: Held) -> None:
+    def __init__(
+        self, shards: Shards, directory: DirectoryReader, consumer: Callable[[], Any], held: Held, clock: Clock
+    ) -> None:
         self._shards = shards
         self._directory = directory
         self._consumer = consumer
         self._held = held
+        self._clock = clock
 
     async def batch(self, events: Sequence[Any], verify: Verify) -> None:
         """Decide one batch; events of partitions that are no longer ours are left to their new owner."""
@@ -38,7 +41,7 @@ class Accept:
         await asyncio.gather(*(self._place(tp, messages, verify) for tp, messages in by_place.items()))
 
     async def _place(self, tp: Any, messages: list[Any], verify: Verify) -> None:
-        items = [verify(_arrival(message)) for message in messages]
+        items = [verify(self._arrival(message)) for message in messages]
         try:
             entries = await self._shards.decide(tp.partition, items)
         except NotOurs:
@@ -49,7 +52,6 @@ class Accept:
         if held:
             self._held(tp.partition, held)
 
-
-def _arrival(message: Any) -> Arrival:
-    at = round(message.timestamp * 1000) if message.timestamp_type == _APPEND_TIME else time.time_ns() // 1_000_000
-    return Arrival(message.topic, message.partition, message.offset, message.key, message.value or b"", at)
+    def _arrival(self, message: Any) -> Arrival:
+        at = round(message.timestamp * 1000) if message.timestamp_type == _APPEND_TIME else self._clock.now_ms()
+        return Arrival(message.topic, message.partition, message.offset, message.key, message.value or b"", at)

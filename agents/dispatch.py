@@ -8,7 +8,6 @@ payee was asked before.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Awaitable
 from pathlib import Path
@@ -25,6 +24,7 @@ from schemas.gateway import Gateway, RetrySchedule
 from schemas.outcome import GatewayOutcome, Verdict
 from streams import metrics
 from streams.arrival import Ask
+from streams.clock import Clock
 from streams.directory import Directory
 from streams.ledger.commands import Settle
 from streams.ledger.payments import PaymentState
@@ -42,10 +42,11 @@ class Dispatch(Service):
 
     shards: Shards
 
-    def __init__(self, directory: Directory, secrets: Path, **kwargs: Any) -> None:
+    def __init__(self, directory: Directory, secrets: Path, clock: Clock, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._directory = directory
         self._secrets = secrets
+        self._clock = clock
         self._http = Http()
         self._bulkheads: dict[str, Bulkhead] = {}
         self._gateways: dict[str, PaymentGateway] = {}
@@ -65,7 +66,7 @@ class Dispatch(Service):
 
     def recovered(self, state: State) -> None:
         """A fold was rebuilt: everything outstanding in it goes (again), unless it is on its way already."""
-        now = _now()
+        now = self._clock.now_ms()
         news = [payment for payment in state.outstanding() if payment.id not in self._known]
         self._maybe_sent.update(payment.id for payment in news)
         ready = [payment.id for payment in news if payment.due_at <= now]
@@ -85,7 +86,7 @@ class Dispatch(Service):
     @Service.task
     async def _retry(self) -> None:
         while not self.should_stop:
-            for partition, payment in await self.shards.due(_now()):
+            for partition, payment in await self.shards.due(self._clock.now_ms()):
                 self.put(partition, [payment])
             await self.sleep(_RETRY_LOOK_S)
 
@@ -106,7 +107,7 @@ class Dispatch(Service):
             await gateway.aclose()
 
     async def _decide(self, partition: int, settles: list[Settle]) -> None:
-        now = _now()
+        now = self._clock.now_ms()
         try:
             entries = await self.shards.decide(partition, [Ask(settle, now) for settle in settles])
         except NotOurs:
@@ -182,7 +183,3 @@ async def _wind_up(bulkhead: Bulkhead, gateway: PaymentGateway | None) -> None:
     await bulkhead.finished()
     if gateway is not None:
         await gateway.aclose()
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

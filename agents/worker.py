@@ -16,6 +16,7 @@ from agents.dispatch import Dispatch
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
 from streams.app import create_app, source_topics
+from streams.clock import Clock
 from streams.directory import Directory, DirectoryReader
 from streams.health import serving
 from streams.keyring import ensure_server_key, load_trusted
@@ -34,11 +35,12 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     brings its answer back to the same shard. `vitals` is told what to look at.
     """
     app = create_app(settings)
-    dispatch = Dispatch(directory.directory, settings.keys / "gateways", beacon=app.beacon)
+    clock = Clock(settings.clock_shift)
+    dispatch = Dispatch(directory.directory, settings.keys / "gateways", clock, beacon=app.beacon)
     held_by_us = vitals.assigned
     shards = Shards(settings, ensure_server_key(settings), held_by_us.__contains__, dispatch.recovered)
     dispatch.shards = shards
-    accept = Accept(shards, directory, lambda: app.consumer, dispatch.put)
+    accept = Accept(shards, directory, lambda: app.consumer, dispatch.put, clock)
     verifier = Verifier(settings, directory.directory)
     payments, commands = source_topics(app)
     within: Seconds = settings.batch_within_ms / 1000

@@ -183,11 +183,15 @@ class Stack:
         """Start a part again that has ended."""
         self._children[name] = self._starts[name]()
 
+    def ended(self) -> list[str]:
+        """The workers and sinks whose process is not there."""
+        return [name for name, child in self._children.items() if child.poll() is not None]
+
     def look_after(self) -> list[str]:
         """Start again what has ended; returns the names. Raises StackError when the broker or warehouse has ended."""
         if not self.broker.is_running or not self.warehouse.is_running:
             raise StackError(f"the broker or the warehouse has ended: look at the logs in {self.directory / 'run'}")
-        ended = [name for name, child in self._children.items() if child.poll() is not None]
+        ended = self.ended()
         for name in ended:
             self.revive(name)
         return ended

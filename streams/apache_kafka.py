@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,7 +23,7 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from streams.kafka_broker import HOST, ApacheKafkaFailed, Broker, jvm, server_properties
+from streams.kafka_broker import HOST, ApacheKafkaFailed, Broker, Door, Port, jvm, server_properties
 from streams.kafka_jars import ApacheKafkaMissing
 
 __all__ = ["ApacheKafka", "ApacheKafkaFailed", "ApacheKafkaMissing", "main"]
@@ -30,19 +31,28 @@ __all__ = ["ApacheKafka", "ApacheKafkaFailed", "ApacheKafkaMissing", "main"]
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 10.0
 
+# From the port a broker has for a listener to the port that clients of that listener are told.
+Advertise = Callable[[int], int]
+
 
 class ApacheKafka:
     """A running cluster. Nodes are numbered from 1."""
 
-    def __init__(self, directory: Path, brokers: int) -> None:
+    def __init__(self, directory: Path, brokers: int, doors: Mapping[str, Advertise]) -> None:
         self._cluster_id = _cluster_id(directory)
         command = jvm()
         self._brokers = {node: Broker(node, directory / f"broker-{node}", command) for node in range(1, brokers + 1)}
+        for broker in self._brokers.values():
+            for name, advertise in doors.items():
+                port = Port()
+                broker.doors.append(Door(name, advertise(port.number), port))
 
     @classmethod
-    def start(cls, directory: Path, *, brokers: int = 1) -> Self:
+    def start(cls, directory: Path, *, brokers: int = 1, doors: Mapping[str, Advertise] | None = None) -> Self:
         """A cluster that serves, new or with the data that `directory` has from before.
 
+        doors: further listeners of every broker by name (capital letters and digits); each function is told the
+        port a broker has for that listener, and answers with the port its clients are to be told instead.
         Raises ApacheKafkaMissing without Java 17 or Maven, ApacheKafkaFailed when a broker does not serve.
         """
         directory = directory.resolve()
@@ -51,7 +61,7 @@ class ApacheKafka:
             raise ValueError(
                 f"{directory} is of a cluster of {kept}, not {brokers}: give that number, or another place"
             )
-        kafka = cls(directory, brokers)
+        kafka = cls(directory, brokers, doors or {})
         try:
             kafka._format()
             for broker in kafka._brokers.values():
@@ -67,6 +77,11 @@ class ApacheKafka:
         """The value of `bootstrap.servers`; it stays the same when brokers restart."""
         return ",".join(broker.address for broker in self._brokers.values())
 
+    def bootstrap_at(self, door: str) -> str:
+        """The value of `bootstrap.servers` for clients that come through this door."""
+        ports = [one.advertised for broker in self._brokers.values() for one in broker.doors if one.name == door]
+        return ",".join(f"{HOST}:{port}" for port in ports)
+
     @property
     def is_running(self) -> bool:
         """Whether every broker's process is there."""
@@ -80,8 +95,7 @@ class ApacheKafka:
             broker.send(signal.SIGCONT)
         for broker in self._brokers.values():
             broker.end(max(0.0, deadline - time.monotonic()))
-            broker.port.release()
-            broker.controller_port.release()
+            broker.release_ports()
 
     def kill(self, node: int) -> None:
         """End a broker as a power cut would (SIGKILL)."""

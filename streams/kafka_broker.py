@@ -3,7 +3,7 @@
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +41,18 @@ class Port:
         self._held.close()
 
 
+@dataclass(slots=True)
+class Door:
+    """A listener of a broker's own, for clients that must come another way, such as through a proxy of a fault test.
+
+    advertised: the port that those clients are told, of this machine too.
+    """
+
+    name: str
+    advertised: int
+    port: Port
+
+
 def jvm() -> list[str]:
     """The command that runs a class of Kafka's jars: a small heap, and only the quick compiler, since brokers here
     live for minutes and share the machine with what they serve. Raises ApacheKafkaMissing.
@@ -64,6 +76,7 @@ class Broker:
     jvm: Sequence[str]
     port: Port = field(default_factory=Port)
     controller_port: Port = field(default_factory=Port)
+    doors: list[Door] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -77,6 +90,10 @@ class Broker:
     @property
     def address(self) -> str:
         return f"{HOST}:{self.port.number}"
+
+    def release_ports(self) -> None:
+        for port in (self.port, self.controller_port, *(door.port for door in self.doors)):
+            port.release()
 
     @property
     def is_running(self) -> bool:
@@ -118,13 +135,18 @@ class Broker:
 def server_properties(broker: Broker, voters: str, brokers: int) -> str:
     """What `kafka.Kafka` is started with. Three brokers keep three copies and acknowledge what two have."""
     copies, in_sync = (3, 2) if brokers >= 3 else (1, 1)
+    listeners = {"PLAINTEXT": broker.port.number, **{door.name: door.port.number for door in broker.doors}}
+    told = {"PLAINTEXT": broker.port.number, **{door.name: door.advertised for door in broker.doors}}
+    every = {**listeners, "CONTROLLER": broker.controller_port.number}
     settings = {
         "process.roles": "broker,controller",
         "node.id": broker.node,
         "controller.quorum.voters": voters,
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{HOST}:{broker.port.number},CONTROLLER://{HOST}:{broker.controller_port.number}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listeners": _addresses(every),
+        "advertised.listeners": _addresses(told),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in every),
         "log.dirs": broker.directory / "data",
         # A topic nobody declared is a mistake to be seen, not to be made true.
         "auto.create.topics.enable": "false",
@@ -144,3 +166,7 @@ def server_properties(broker: Broker, voters: str, brokers: int) -> str:
         "broker.session.timeout.ms": 4000,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _addresses(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())

@@ -59,6 +59,13 @@ class Settings(BaseSettings):
             "empty: nowhere",
         ),
     ] = ""
+
+    clock_shift: Annotated[
+        Path | None,
+        Field(
+            description="for fault tests: a file with the ms by which this process takes the machine's clock for wrong"
+        ),
+    ] = None
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
     @property

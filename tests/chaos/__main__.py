@@ -1,0 +1,124 @@
+"""`python -m tests.chaos`: one run of the faults suite, from the first broker to the verdict."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+
+from tests.chaos.calm import calm_down, look
+from tests.chaos.schedule import Storm, Timeline
+from tests.chaos.site import Site, running_site
+from tests.chaos.standin import ChaosFleet, History, Verdict, judge, receivers
+
+_PROGRESS_S = 10.0
+_CALM_S = 300.0
+_WAREHOUSE_S = 120.0
+
+
+def main() -> int:
+    """0: nothing lost, doubled, broken or other than the model says, and the audit passed."""
+    options = _options()
+    seed = options.seed or Random().randrange(1, 10**6)
+    directory: Path = options.dir.resolve()
+    print(f"seed {seed}: SEED={seed} repeats it", flush=True)
+    _clear(directory)
+    with (directory / "timeline.txt").open("w") as file, running_site(directory, options.workers, seed) as site:
+        timeline = Timeline(file)
+        if not site.disks:
+            timeline.say("note  no disk is filled: only root can mount small ones")
+        storm = Storm(site, seed, timeline, options.only)
+        verdict, is_calm = _run(site, storm, timeline, options, seed)
+    problems = [*storm.problems, *verdict.problems]
+    if not is_calm:
+        problems.append(f"not everything was decided within {_CALM_S:.0f} s of the last fault")
+    passed = _print(verdict, timeline, problems)
+    _keep(directory, verdict, timeline, seed, problems)
+    if passed and not options.keep:
+        _clear(directory)
+    else:
+        print(f"logs, history, timeline and verdict are kept in {directory}")
+    return 0 if passed else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Everything fails; nothing is lost.")
+    parser.add_argument("--seconds", type=float, default=180, help="of load and faults; start and verdict come on top")
+    parser.add_argument("--seed", type=int, default=0, help="0: a new one, which is printed")
+    parser.add_argument("--rate", type=float, default=300, help="payments a second")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--dir", type=Path, default=Path("var/chaos"))
+    parser.add_argument(
+        "--only", default="", help="part of a lane's name: worker, sink, brokers, warehouse, payees, disk"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep logs and data of a run that passed, too")
+    return parser.parse_args()
+
+
+def _run(site: Site, storm: Storm, timeline: Timeline, options: argparse.Namespace, seed: int) -> tuple[Verdict, bool]:
+    history = History(site.directory / "history.jsonl")
+    fleet = ChaosFleet.start(site.settings, site.fleet, receivers(seed), history, seed, options.rate)
+    storm.begin()
+    try:
+        _watch(site, fleet, timeline, options)
+    finally:
+        storm.end()
+        fleet.stop()
+    timeline.say(f"healed; {fleet.sent:,} sent, {fleet.acked:,} acknowledged")
+    is_calm = calm_down(site, timeline, _CALM_S)
+    timeline.say("calm, judging" if is_calm else "judging all the same")
+    return judge(site.settings, history, site.payees_url, _WAREHOUSE_S), is_calm
+
+
+def _watch(site: Site, fleet: ChaosFleet, timeline: Timeline, options: argparse.Namespace) -> None:
+    """A line every ten seconds; the rate falls while the backlog is large, so that a slow machine comes to an end."""
+    deadline = time.monotonic() + options.seconds
+    while (left_s := deadline - time.monotonic()) > 0:
+        time.sleep(min(_PROGRESS_S, left_s))
+        now = look(site.settings)
+        if now.lag is not None:
+            fleet.set_rate(options.rate / 4 if now.lag > 20 * options.rate else options.rate)
+        timeline.say(f"      sent {fleet.sent:,}, {now}")
+
+
+def _print(verdict: Verdict, timeline: Timeline, problems: list[str]) -> bool:
+    for problem in problems[:50]:
+        print(f"problem: {problem}")
+    total = sum(timeline.kinds.values())
+    print(f"{total} faults of {len(timeline.kinds)} kinds:")
+    for kind, count in sorted(timeline.kinds.items()):
+        print(f"  {count:4}  {kind}")
+    print(f"payments sent {verdict.sent:,}, acknowledged {verdict.acked:,}, decided {verdict.decided:,}, "
+          f"open {verdict.open_honestly}")  # fmt: skip
+    print(f"audit: {'passed' if verdict.checks.passed else 'FAILED'}")
+    print(
+        f"lost {verdict.lost}, doubled {verdict.doubled}, broken chains {verdict.broken_chains}, "
+        f"divergences from the model {verdict.divergences}"
+    )
+    none = not (verdict.lost or verdict.doubled or verdict.broken_chains or verdict.divergences)
+    return none and verdict.checks.passed and not problems
+
+
+def _keep(directory: Path, verdict: Verdict, timeline: Timeline, seed: int, problems: list[str]) -> None:
+    found = asdict(verdict) | {"seed": seed, "faults": timeline.kinds, "problems": problems}
+    found["checks"] = [check.as_json() for check in verdict.checks.checks]
+    (directory / "verdict.json").write_text(json.dumps(found, indent=1, default=str))
+
+
+def _clear(directory: Path) -> None:
+    """Remove what an earlier run left, small disks of one that was killed included."""
+    for place in ("snapshots", "warehouse"):
+        if (directory / place).is_mount():
+            subprocess.run(["umount", "--lazy", str(directory / place)], check=False)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""How far a site has come with what it was sent, and waiting until it has come to the end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException
+
+from console.audit_reading import committed
+from console.errors import KassaError
+from sinks.errors import WarehouseAway, WarehouseRefused
+from sinks.warehouse import open_warehouse, rows
+from streams.compacted import TopicUnreadable
+from streams.ends import Ends, EndsUnknown
+from streams.settings import Settings
+from streams.topics import LEDGER, PAYMENTS
+from tests.chaos.schedule import Timeline
+from tests.chaos.site import READY_S, Site
+
+_OPEN = "SELECT count() FROM payments WHERE state IN ('HELD', 'UNKNOWN')"
+_LOOK_S = 2.0
+# After the last message of a partition there may be markers of transactions, which nobody passes.
+_MARKERS = 3
+_STILL_LOOKS = 3
+
+
+@dataclass(frozen=True)
+class Look:
+    """lag: messages not decided yet; open: payments neither final nor MANUAL in the warehouse; None: not known now."""
+
+    lag: int | None
+    open: int | None
+    ledger_end: int | None = None
+    is_passed: bool = False
+
+    def __str__(self) -> str:
+        return f"open {_or_unknown(self.open)}, lag {_or_unknown(self.lag)}"
+
+    @property
+    def is_calm(self) -> bool:
+        return self.open == 0 and self.is_passed
+
+
+def look(settings: Settings) -> Look:
+    """Never fails: what cannot be asked now is None."""
+    try:
+        passed = committed(settings, PAYMENTS)
+        ends = Ends(settings)
+        arrived = ends.now([(PAYMENTS.name, number) for number in passed])
+        ledger = sum(ends.now([(LEDGER.name, number) for number in passed]).values())
+    except (KafkaException, EndsUnknown, TopicUnreadable, KassaError):
+        return Look(None, _open_payments(settings))
+    behind = [end - passed[number] for (_, number), end in arrived.items()]
+    return Look(sum(behind), _open_payments(settings), ledger, max(behind) <= _MARKERS)
+
+
+def _open_payments(settings: Settings) -> int | None:
+    try:
+        client = open_warehouse(settings)
+    except (WarehouseAway, WarehouseRefused):
+        return None
+    try:
+        return int(rows(client, _OPEN)[0][0])
+    except (WarehouseAway, WarehouseRefused):
+        return None
+    finally:
+        client.close()
+
+
+def calm_down(site: Site, timeline: Timeline, bound_s: float) -> bool:
+    """Everything healed: wait until nothing is open but MANUAL and nothing moves any more. False: not in time."""
+    deadline = time.monotonic() + bound_s
+    for name in site.revive_ended([*site.workers, "sink-1"]):
+        timeline.say(f"note  {name} had ended by itself; started again")
+    site.stack.wait_ready(READY_S)
+    still, last, said_s = 0, None, time.monotonic()
+    while time.monotonic() < deadline:
+        now = look(site.settings)
+        still = still + 1 if now.is_calm and now.ledger_end == last else 0
+        if still >= _STILL_LOOKS:
+            return True
+        last = now.ledger_end
+        for name in site.revive_ended([*site.workers, "sink-1"]):
+            timeline.say(f"note  {name} had ended by itself; started again")
+        if time.monotonic() - said_s > 10:
+            timeline.say(f"calm? {now}")
+            said_s = time.monotonic()
+        time.sleep(_LOOK_S)
+    timeline.say(f"calm? not in {bound_s:.0f} s: {look(site.settings)}")
+    return False
+
+
+def _or_unknown(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"
