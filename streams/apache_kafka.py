@@ -28,7 +28,7 @@ from streams.kafka_jars import ApacheKafkaMissing
 
 __all__ = ["ApacheKafka", "ApacheKafkaFailed", "ApacheKafkaMissing", "main"]
 
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 10.0
 
 # From the port a broker has for a listener to the port that clients of that listener are told.

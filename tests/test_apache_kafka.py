@@ -40,6 +40,24 @@ def test_records_outlive_the_broker(tmp_path: Path) -> None:
         assert values(read(second.bootstrap, topic)) == [b"acknowledged"]
 
 
+def test_clients_at_a_door_are_told_its_port(tmp_path: Path) -> None:
+    ports: list[int] = []
+
+    def advertise(port: int) -> int:
+        ports.append(port)
+        return port
+
+    with ApacheKafka.start(tmp_path, doors={"SIDE": advertise}) as broker:
+        assert broker.bootstrap_at("SIDE") == f"127.0.0.1:{ports[0]}" != broker.bootstrap
+        topic = a_topic(broker.bootstrap_at("SIDE"))
+        send(a_producer(broker.bootstrap_at("SIDE")), topic, b"through the door")
+        for there in (broker.bootstrap_at("SIDE"), broker.bootstrap):
+            assert values(read(there, topic)) == [b"through the door"]
+            assert [
+                f"127.0.0.1:{one.port}" for one in an_admin(there).list_topics(timeout=TIMEOUT_S).brokers.values()
+            ] == [there]
+
+
 def test_a_cluster_keeps_three_copies_and_wants_two(cluster: ApacheKafka) -> None:
     topic = a_topic(cluster.bootstrap, copies=3)
     send(a_producer(cluster.bootstrap, "first-of-all"), topic)

@@ -8,14 +8,17 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
+from console import demo_network as network
+from console.fleet_world import FleetPayee
 from tests.chaos.calm import calm_down, look
+from tests.chaos.fleet import ChaosFleet
+from tests.chaos.history import History
 from tests.chaos.schedule import Storm, Timeline
 from tests.chaos.site import Site, running_site
-from tests.chaos.standin import ChaosFleet, History, Verdict, judge, receivers
+from tests.chaos.verdict import Verdict, judge
 
 _PROGRESS_S = 10.0
 _CALM_S = 300.0
@@ -63,17 +66,23 @@ def _options() -> argparse.Namespace:
 
 def _run(site: Site, storm: Storm, timeline: Timeline, options: argparse.Namespace, seed: int) -> tuple[Verdict, bool]:
     history = History(site.directory / "history.jsonl")
-    fleet = ChaosFleet.start(site.settings, site.fleet, receivers(seed), history, seed, options.rate)
+    fleet = ChaosFleet.start(site.settings, site.fleet, _receivers(seed), history, seed, options.rate)
     storm.begin()
     try:
         _watch(site, fleet, timeline, options)
     finally:
         storm.end()
-        fleet.stop()
     timeline.say(f"healed; {fleet.sent:,} sent, {fleet.acked:,} acknowledged")
+    fleet.set_rate(0)
     is_calm = calm_down(site, timeline, _CALM_S)
+    fleet.stop()
     timeline.say("calm, judging" if is_calm else "judging all the same")
     return judge(site.settings, history, site.payees_url, _WAREHOUSE_S), is_calm
+
+
+def _receivers(seed: int) -> list[FleetPayee]:
+    rng = Random(seed)
+    return [FleetPayee.of(payee, network.tariff(payee.id), rng) for payee in network.payees()]
 
 
 def _watch(site: Site, fleet: ChaosFleet, timeline: Timeline, options: argparse.Namespace) -> None:
@@ -94,21 +103,19 @@ def _print(verdict: Verdict, timeline: Timeline, problems: list[str]) -> bool:
     print(f"{total} faults of {len(timeline.kinds)} kinds:")
     for kind, count in sorted(timeline.kinds.items()):
         print(f"  {count:4}  {kind}")
-    print(f"payments sent {verdict.sent:,}, acknowledged {verdict.acked:,}, decided {verdict.decided:,}, "
-          f"open {verdict.open_honestly}")  # fmt: skip
-    print(f"audit: {'passed' if verdict.checks.passed else 'FAILED'}")
+    still_open = ", ".join(f"{count} {state}" for state, count in verdict.open_states.items()) or "none"
     print(
-        f"lost {verdict.lost}, doubled {verdict.doubled}, broken chains {verdict.broken_chains}, "
-        f"divergences from the model {verdict.divergences}"
+        f"messages sent {verdict.sent:,}, acknowledged {verdict.acked:,}; decided {verdict.decided:,}, "
+        f"duplicates {verdict.duplicates:,}, in rejects {verdict.rejected:,}; open {still_open}"
     )
-    none = not (verdict.lost or verdict.doubled or verdict.broken_chains or verdict.divergences)
-    return none and verdict.checks.passed and not problems
+    print(f"audit: {'passed' if verdict.checks.passed else 'FAILED'}")
+    print(verdict.line)
+    return verdict.passed and verdict.checks.passed and not problems
 
 
 def _keep(directory: Path, verdict: Verdict, timeline: Timeline, seed: int, problems: list[str]) -> None:
-    found = asdict(verdict) | {"seed": seed, "faults": timeline.kinds, "problems": problems}
-    found["checks"] = [check.as_json() for check in verdict.checks.checks]
-    (directory / "verdict.json").write_text(json.dumps(found, indent=1, default=str))
+    found = verdict.as_json() | {"seed": seed, "faults": timeline.kinds, "problems": problems}
+    (directory / "verdict.json").write_text(json.dumps(found, indent=1))
 
 
 def _clear(directory: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
 from typing import Self, cast
 
 HOST = "127.0.0.1"
+_TICK_S = 0.002  # a loop may wake a little early
 _HTTP_500 = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 6\r\nConnection: close\r\n\r\nbroken"
 
 
@@ -34,14 +36,23 @@ class Cable:
         self.target = target
         self._loop = loop
         self._ends: set[End] = set()
+        self._server: asyncio.Server | None = None
 
     def set(self, way: Way, delay_s: float = 0.0) -> None:
         """From now on; callable from any thread. delay_s: how much later everything arrives."""
         asyncio.run_coroutine_threadsafe(self._set(way, delay_s), self._loop).result(10)
 
     async def listen(self) -> None:
-        server = await self._loop.create_server(lambda: End(self, None), HOST, 0)
-        self.port = server.sockets[0].getsockname()[1]
+        self._server = await self._loop.create_server(lambda: End(self, None), HOST, 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """No connection is left. Servers are not waited for: their ends may never have been joined."""
+        if self._server is not None:
+            self._server.close()
+        for end in list(self._ends):
+            end.abort()
+        await asyncio.sleep(0)
 
     async def _set(self, way: Way, delay_s: float) -> None:
         self.way, self.delay_s = way, delay_s
@@ -65,7 +76,7 @@ class End(asyncio.Protocol):
         self._cable = cable
         self._peer = peer
         self._is_client = peer is None
-        self._held: list[bytes] = []
+        self._held: deque[tuple[float, bytes]] = deque()  # when it is due, in the loop's time
         self._transport: asyncio.Transport | None = None
         self._dial: asyncio.Task[None] | None = None
         self._has_ended = False
@@ -94,21 +105,22 @@ class End(asyncio.Protocol):
         elif cable.way is Way.HTTP_500 and self._is_client and self._transport is not None:
             self._transport.write(_HTTP_500)
             self._transport.close()
-        elif cable.way is Way.SILENT or self._held or self._peer is None or cable.delay_s:
-            self._held.append(data)
-            if cable.delay_s and cable.way is not Way.SILENT:
-                asyncio.get_running_loop().call_later(cable.delay_s, self.push)
         else:
-            self._peer.send(data)
+            loop = asyncio.get_running_loop()
+            self._held.append((loop.time() + cable.delay_s, data))
+            if cable.delay_s:
+                loop.call_later(cable.delay_s + _TICK_S, self.push)
+            self.push()
 
     def push(self) -> None:
-        """Pass on what was held, unless it is to be held on."""
-        if self._peer is not None and self._cable.way is not Way.SILENT:
-            held, self._held = self._held, []
-            for data in held:
-                self._peer.send(data)
-            if self._has_ended:
-                self._peer.finish()
+        """Pass on what was held and is due, in order, unless it is to be held on."""
+        if self._peer is None or self._cable.way is Way.SILENT:
+            return
+        now_s = asyncio.get_running_loop().time()
+        while self._held and self._held[0][0] <= now_s:
+            self._peer.send(self._held.popleft()[1])
+        if self._has_ended and not self._held:
+            self._peer.finish()
 
     def send(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -142,15 +154,17 @@ class End(asyncio.Protocol):
 
 
 class Cables:
-    """All cables of a run, in a thread of their own. As a context manager the thread ends with the block."""
+    """All cables of a run, in a thread of their own, which ends with the block."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cables", daemon=True)
+        self._laid: list[Cable] = []
 
     def lay(self, target: Callable[[], int]) -> Cable:
         """A new cable to a server of this machine; `target` gives the server's port."""
         cable = Cable(self._loop, target)
+        self._laid.append(cable)
         asyncio.run_coroutine_threadsafe(cable.listen(), self._loop).result(10)
         return cable
 
@@ -159,5 +173,15 @@ class Cables:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _close(self) -> None:
+        for cable in self._laid:
+            await cable.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)

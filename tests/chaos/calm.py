@@ -16,7 +16,7 @@ from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
 from streams.topics import LEDGER, PAYMENTS
 from tests.chaos.schedule import Timeline
-from tests.chaos.site import READY_S, Site
+from tests.chaos.site import READY_S, SINK, Site
 
 _OPEN = "SELECT count() FROM payments WHERE state IN ('HELD', 'UNKNOWN')"
 _LOOK_S = 2.0
@@ -71,7 +71,7 @@ def _open_payments(settings: Settings) -> int | None:
 def calm_down(site: Site, timeline: Timeline, bound_s: float) -> bool:
     """Everything healed: wait until nothing is open but MANUAL and nothing moves any more. False: not in time."""
     deadline = time.monotonic() + bound_s
-    for name in site.revive_ended([*site.workers, "sink-1"]):
+    for name in site.revive_ended([*site.workers, SINK]):
         timeline.say(f"note  {name} had ended by itself; started again")
     site.stack.wait_ready(READY_S)
     still, last, said_s = 0, None, time.monotonic()
@@ -81,7 +81,7 @@ def calm_down(site: Site, timeline: Timeline, bound_s: float) -> bool:
         if still >= _STILL_LOOKS:
             return True
         last = now.ledger_end
-        for name in site.revive_ended([*site.workers, "sink-1"]):
+        for name in site.revive_ended([*site.workers, SINK]):
             timeline.say(f"note  {name} had ended by itself; started again")
         if time.monotonic() - said_s > 10:
             timeline.say(f"calm? {now}")
