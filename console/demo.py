@@ -84,13 +84,18 @@ def _introduce(stack: Stack, simulator: OsmpSimulator, fleet: list[FleetTerminal
         f"({total} signed commands)")  # fmt: skip
 
 
-def carry_out(client: Client, commands: Iterable[TreeCommand | DirectoryCommand], key: SigningKey) -> int:
+def carry_out(
+    client: Client,
+    commands: Iterable[TreeCommand | DirectoryCommand],
+    key: SigningKey,
+    time_out_s: float = _ANSWER_S,
+) -> int:
     """Send commands at once and wait until each is done; how many. Raises DemoFailed on one that is not."""
     waiting = {command.id: command_request(command, key) for command in commands}
     total = len(waiting)
     for request in waiting.values():
         client.send(request)
-    deadline = time.monotonic() + _ANSWER_S
+    deadline = time.monotonic() + time_out_s
     while waiting:
         reply = client.poll(0.05)
         if reply is not None and reply.state != "DONE":
@@ -98,7 +103,7 @@ def carry_out(client: Client, commands: Iterable[TreeCommand | DirectoryCommand]
         if reply is not None:
             waiting.pop(reply.id, None)
         if time.monotonic() > deadline:
-            raise DemoFailed(f"no worker answered {len(waiting)} commands in {_ANSWER_S:.0f} s")
+            raise DemoFailed(f"no worker answered {len(waiting)} commands in {time_out_s:.0f} s")
     return total
 
 

@@ -163,7 +163,7 @@ def server_properties(broker: Broker, voters: str, brokers: int) -> str:
         "group.initial.rebalance.delay.ms": 0,
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
         "broker.heartbeat.interval.ms": 500,
-        "broker.session.timeout.ms": 4000,
+        "broker.session.timeout.ms": 6000,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 

@@ -62,9 +62,7 @@ class Settings(BaseSettings):
 
     clock_shift: Annotated[
         Path | None,
-        Field(
-            description="for fault tests: a file with the ms by which the clock is wrong when the process starts"
-        ),
+        Field(description="for fault tests: a file with the ms by which the clock is wrong when the process starts"),
     ] = None
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 

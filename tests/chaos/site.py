@@ -156,4 +156,4 @@ def _introduce(site: Site) -> None:
     ]
     with Client(site.settings, ["root"], many=True) as client:
         for step in (first, network.sub_agents(), network.deposits(enough=True)):
-            carry_out(client, step, key)
+            carry_out(client, step, key, READY_S)
