@@ -31,7 +31,7 @@ from schemas.ids import PayeeId, Wire
 from streams import lifeline
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
 
 
