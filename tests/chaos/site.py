@@ -77,7 +77,8 @@ class Site:
 @contextmanager
 def running_site(directory: Path, workers: int, seed: int) -> Iterator[Site]:
     """The installation, its network introduced and its agents with money enough."""
-    os.environ["KASSA_REPLICATION"] = "3"  # for the topics that the stack makes, and for its processes
+    # For the topics that the stack makes, and for its processes; snapshots often, so that short runs have some.
+    os.environ.update(KASSA_REPLICATION="3", KASSA_SNAPSHOT_EVERY="200")
     names = [f"worker-{number}" for number in range(1, workers + 1)]
     with ExitStack() as held:
         cables = held.enter_context(Cables())
