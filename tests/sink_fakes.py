@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from sinks.blocks import Block
 from sinks.columns import Table
@@ -86,6 +86,7 @@ class FakeConsumer:
         self.topic, self.script, self.stop = topic, list(script), stop
         self.starts: list[int] = []
         self.first, self.end = 0, 1_000
+        self.span_fails: list[int] = []  # error codes, each for one question
         self.committed: list[int] = []
         self.assigned = 0
 
@@ -100,6 +101,8 @@ class FakeConsumer:
         self.assigned = 0
 
     def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:
+        if self.span_fails:
+            raise KafkaException(KafkaError(self.span_fails.pop(0)))
         return self.first, self.end
 
     def assign(self, partitions: list[TopicPartition]) -> None:

@@ -221,3 +221,10 @@ def test_trouble_that_passes_is_told_from_trouble_that_does_not(code: int, passe
         return
     with pytest.raises(KafkaRefused):
         turns.run()
+
+
+def test_a_broker_that_falls_out_while_it_is_asked_where_a_topic_ends_is_asked_again() -> None:
+    turns = Turns(lambda _: ledger(paid(1)))
+    turns.consumer.span_fails = [KafkaError._DESTROY_BROKER, KafkaError._TRANSPORT]  # one ended a sink in a faults run
+    turns.run()
+    assert turns.inserter.of("entries") == [(0, 1, 2)]
