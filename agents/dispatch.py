@@ -8,6 +8,7 @@ payee was asked before.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable
 from pathlib import Path

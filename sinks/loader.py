@@ -23,6 +23,7 @@ from sinks.errors import KafkaRefused, LedgerMismatch, LedgerUnreadable, Stopped
 from sinks.feeds import FEEDS
 from sinks.inserts import Inserter, MarkMoved
 from sinks.migrations import migrate
+from sinks.spans import span
 from sinks.vitals import SinkVitals
 from sinks.warehouse import Patience, open_warehouse
 from streams.clients import SINKS, reader
@@ -37,8 +38,6 @@ _BLOCK_BYTES = 32 * 1024 * 1024
 _COURTESY_S = 2.0
 _STOP_WITHIN_S = 0.5
 _LOOK_S = 0.1
-_BROKER_ANSWERS_S = 30.0
-_BROKER_AWAY_S = 120.0
 _LONGEST_REST_S = 5.0
 _SILENCE_S = 10.0
 # Trouble the client library gets over by itself.
@@ -196,24 +195,10 @@ class Loader:
         self._vitals.loaded = dict(self._read_to)
         log.info("assigned", starts=" ".join(f"{part.topic}/{part.partition}@{part.offset}" for part in starts))
 
-    def _span(self, consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
-        """The offsets a partition has. While brokers fall out and leaders move the question itself may break off."""
-        deadline_s = self._clock() + _BROKER_AWAY_S
-        while True:
-            try:
-                return consumer.get_watermark_offsets(place, timeout=_BROKER_ANSWERS_S)
-            except KafkaException as error:
-                why: KafkaError = error.args[0]
-                if why.fatal() or self._clock() >= deadline_s:
-                    raise KafkaRefused(f"{place.topic} partition {place.partition}: {why.str()}") from error
-                log.info("kafka", error=why.str())
-            if self._stop.wait(_LOOK_S):
-                raise Stopped("stopped while the broker was away")
-
     def _start(self, consumer: Consumer, topic: str, partition: int) -> TopicPartition:
         tables = FEEDS[topic].tables
         marks = [self._inserter.mark(table, partition) for table in tables]
-        first, end = self._span(consumer, TopicPartition(topic, partition))
+        first, end = span(consumer, TopicPartition(topic, partition), self._stop)
         if max(marks) >= end:
             raise LedgerMismatch(
                 f"{topic} partition {partition} ends before offset {end}, but the warehouse has offset {max(marks)}: "
