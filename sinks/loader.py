@@ -12,7 +12,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -72,18 +72,26 @@ class Loader:
         self._end_seen: dict[Place, int] = {}
         self._silent_since = math.inf
         self._courtesy_at = clock()
+        self._in_group = False
 
     def run(self) -> None:
         """Raises LedgerUnreadable, LedgerMismatch, KafkaRefused, WarehouseRefused: what no repeat will mend."""
+        self._in_group = True
         self._consumer.subscribe(list(FEEDS), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
         try:
             while not self._stop.is_set():
                 self._turn()
             self._insert_all()
-            self._inserter.settle()
             self._tell_kafka()
         except (Stopped, MarkMoved):
             log.info("stopped with rows still to be loaded; the next start loads them")
+
+    def load_to(self, ends: Mapping[Place, int]) -> None:
+        """Load up to `ends` from where the tables end, without the group. Raises what `run` raises, and Stopped."""
+        self._assigned(self._consumer, [TopicPartition(*place) for place in ends])
+        while any(max(self._read_to[place], self._end_seen.get(place, 0)) < end for place, end in ends.items()):
+            self._turn()
+        self._insert_all()
 
     def _turn(self) -> None:
         began_s = self._clock()
@@ -157,7 +165,6 @@ class Loader:
                 self._add(message, now_s)
             except LedgerUnreadable:
                 self._insert_all()  # all that comes before it is sound
-                self._inserter.settle()
                 raise
 
     def _add(self, message: Message, now_s: float) -> None:
@@ -177,6 +184,7 @@ class Loader:
 
     def _insert_all(self) -> None:
         self._insert_where(lambda _: True)
+        self._inserter.settle()
 
     def _insert_where(self, is_due: Callable[[Pending], bool]) -> None:
         for tables in self._pending.values():
@@ -234,7 +242,7 @@ class Loader:
         # Where nothing is waiting we may have looked past the last record already, at the marker after it.
         self._vitals.loaded = {place: max(end, self._vitals.loaded.get(place, 0)) for place, end in reached.items()}
         offsets = [TopicPartition(*place, end) for place, end in reached.items() if end > 0]
-        if offsets:
+        if offsets and self._in_group:
             self._consumer.commit(offsets=offsets, asynchronous=True)
 
 

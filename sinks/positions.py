@@ -40,6 +40,11 @@ def is_insert_under_way(client: Client, table: Table, partition: int) -> bool:
     return int(found[0][0]) > 0
 
 
+def are_inserts_under_way(client: Client) -> bool:
+    """Is any insert of ours into the client's database running? Raises WarehouseAway."""
+    return int(rows(client, _UNDER_WAY, {"ours": f"{client.database}-"})[0][0]) > 0
+
+
 def mark(client: Client, table: Table, partition: int, expected: int = NOTHING) -> int:
     """The highest offset the table has of this partition; NOTHING when it has none. Raises WarehouseAway.
 

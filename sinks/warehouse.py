@@ -31,10 +31,11 @@ CONNECT_S = 5
 ANSWER_S = 60
 
 # Codes by which a server says "not now": overloaded, short of memory or disk, starting, stopping, its disks or peers
-# away; or the same insert of ours still running (216). Everything else it says is about the question itself.
+# away; the same insert of ours still running (216); a table that a rebuild holds read-only (774). Everything else it
+# says is about the question itself.
 _NOT_NOW = frozenset(
     {74, 75, 159, 160, 173, 198, 201, 202, 203, 209, 210, 216, 225, 236, 241, 242, 243, 252, 279, 285, 286, 289, 297,
-     298, 319, 373, 394, 425, 473, 499, 719, 722, 735, 740, 746, 999}
+     298, 319, 373, 394, 425, 473, 499, 719, 722, 735, 740, 746, 774, 999}
 )  # fmt: skip
 
 
