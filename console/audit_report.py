@@ -34,6 +34,7 @@ CATALOGUE: Mapping[str, str] = {
     "arrivals.commands": "every message on `commands` that was passed is on the ledger, in `rejects`, or re-keyed",
     "arrivals.decided": "nothing was decided that did not arrive",
     "arrivals.rejects": "every record on `rejects` is a message that arrived, byte for byte",
+    "arrivals.replays": "every record on `replays` names a quarantined message and its copy, byte for byte, once each",
     "warehouse.entries": "table `entries` is the ledger, row for row",
     "warehouse.legs": "table `legs` is the ledger's legs, row for row",
     "warehouse.payments": "view `payments` shows every payment with its facts and its state",

@@ -15,13 +15,14 @@ from console.audit_ledger import LedgerAudit
 from console.audit_payee import GatewayAddresses, PayeeAudit, books
 from console.audit_payments import PaymentAudit
 from console.audit_reading import Record, Span, committed, read, spans
+from console.audit_replays import Replays
 from console.audit_report import CATALOGUE, Check, Report
 from console.audit_warehouse import Ends, WarehouseAudit
 from schemas.entry import Entry
 from sinks.warehouse import connect
 from streams.compacted import read_all
 from streams.settings import Settings
-from streams.topics import BALANCES, COMMANDS, LEDGER, PAYMENTS, REJECTS
+from streams.topics import BALANCES, COMMANDS, LEDGER, PAYMENTS, REJECTS, REPLAYS
 
 _BALANCES_S = 60.0
 
@@ -92,8 +93,10 @@ class Audit:
         return compare_balances(table, self.ledger, at_rest=spans(self._settings, LEDGER) == self._spans)
 
     def _arrivals(self, passed: Passed) -> list[Check]:
-        quarantine = Quarantine()
-        for record in self._counted("rejects", read(self._settings, REJECTS, 0)):
+        quarantine, replays = Quarantine(), Replays()
+        for record in self._counted("replays", read(self._settings, REPLAYS, 0)):
+            replays.see(record)
+        for record in replays.rejects(self._counted("rejects", read(self._settings, REJECTS, 0))):
             quarantine.see(record)
             self._ends.reached("rejects", 0, record.offset)
         orders = Arrivals(PAYMENTS.name, payment_of, self.payments.payments, quarantine, passed[PAYMENTS.name])
@@ -102,10 +105,12 @@ class Audit:
         for topic, source in ((PAYMENTS, orders), (COMMANDS, commands)):
             there = spans(self._settings, topic)
             for partition in there:
-                source.see(self._counted(topic.name, read(self._settings, topic, partition)))
+                records = self._counted(topic.name, read(self._settings, topic, partition))
+                source.see(replays.messages(topic.name, records))
             sources.append((source, there))
         origins = {(source.topic, partition): span for source, there in sources for partition, span in there.items()}
-        return [orders.finish(), commands.finish(), made_up(sources), quarantine.finish(origins)]
+        found = [orders.finish(), commands.finish(), made_up(sources), quarantine.finish(origins)]
+        return [*found, replays.finish(origins)]
 
     def _warehouse(self, warehouse: WarehouseAudit, wait_s: float) -> list[Check]:
         self._watching("waiting for the warehouse", 0)

@@ -19,7 +19,9 @@ from console import (
     payees,
     paying,
     payments,
+    rebuilding,
     registries,
+    replaying,
     running,
     serving,
     tariffs,
@@ -34,7 +36,7 @@ from streams.logs import configure_logs
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
     serving, audit, doctor, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
-    registries, fleet,
+    registries, fleet, replaying, rebuilding,
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from streams.compacted import TopicUnreadable
 from streams.embedded import EmbeddedBrokerError
 from streams.health import AddressUnusable
 from streams.keyring import KeyFileError
+from streams.replay import ReplayCut
 from streams.topics import TopicMismatch
 
 _UNREACHABLE = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
@@ -87,6 +88,7 @@ _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (EmbeddedBrokerError, str),
     (ApacheKafkaFailed, str),
     (EnvelopeError, str),
+    (ReplayCut, str),
     (WarehouseAway, lambda error: f"ClickHouse does not answer; is KASSA_CLICKHOUSE right? {_short(error)}"),
     (WarehouseRefused, lambda error: f"ClickHouse said no: {_short(error)}"),
     (SinkError, str),

@@ -19,6 +19,7 @@ from schemas.entry import ENTRY
 from schemas.gateway import Gateway
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
+from schemas.replay import Replay
 from schemas.reply import Reply
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
@@ -31,6 +32,7 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "ledger": ENTRY,
     "balances": TypeAdapter(Balance),
     "replies": TypeAdapter(Reply),
+    "replays": TypeAdapter(Replay),
     "terminals": TypeAdapter(Terminal),
     "payees": TypeAdapter(Payee),
     "tariffs": TypeAdapter(Tariff),

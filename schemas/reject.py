@@ -20,6 +20,15 @@ class RejectReason(StrEnum):
     WRONG_CLOCK = "WRONG_CLOCK"  # made too long before, or after, it was received
     CONFLICT = "CONFLICT"  # the id was used before with other content
 
+    @property
+    def curable(self) -> bool:
+        """May the very same bytes be accepted later, once something on our side was put right?"""
+        return self in _CURABLE
+
+
+# A key enrolled late, a terminal given to the wrong agent, a server's clock or its bounds. The rest is in the bytes.
+_CURABLE = frozenset({RejectReason.UNKNOWN_KEY, RejectReason.WRONG_AGENT, RejectReason.WRONG_CLOCK})
+
 
 # Header names on topic `rejects`; values are UTF-8 text.
 HEADER_REASON = "reason"

@@ -1,6 +1,7 @@
 """Under which transactional id a ledger partition is written, and how its earlier writers are shut out.
 
-On Apache Kafka one id a partition does both: `init_transactions` fences whoever used it before.
+On Apache Kafka one id a partition does both: `init_transactions` fences whoever used it before. Whatever else has one
+writer is done in the same way.
 
 The embedded broker has a fault that this would hit: it tells readers of aborted transactions again and again, also of
 those long behind them, and a client then takes everything that the same producer wrote since for aborted. So there the
@@ -21,7 +22,11 @@ from streams.settings import Settings
 
 def fenced_writer(settings: Settings, partition: int, time_out_s: float) -> Producer:
     """A transactional producer for the partition; every earlier one is fenced. Raises KafkaException."""
-    name = f"kassa-ledger-{partition}"
+    return fenced_producer(settings, f"kassa-ledger-{partition}", time_out_s)
+
+
+def fenced_producer(settings: Settings, name: str, time_out_s: float) -> Producer:
+    """The same for anything else that needs one writer: the last to come under this name. Raises KafkaException."""
     if not settings.embedded:
         return _opened(settings, name, time_out_s)
     with _next_generation(settings, name) as generation:

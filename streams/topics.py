@@ -52,6 +52,7 @@ REJECTS = Topic(
     False,
     {**_FOREVER, **_QUARANTINE, **_APPEND_TIME},
 )
+REPLAYS = Topic("replays", "the message's offset on rejects", "Replay", False, _COMPACTED)
 TERMINALS = Topic("terminals", "terminal's id", "Terminal", False, _COMPACTED)
 PAYEES = Topic("payees", "payee's id", "Payee", False, _COMPACTED)
 TARIFFS = Topic("tariffs", "payee's id", "Tariff", False, _COMPACTED)
@@ -59,7 +60,7 @@ GATEWAYS = Topic("gateways", "gateway's id", "Gateway", False, _COMPACTED)
 OPERATORS = Topic("operators", "operator's id", "Operator", False, _COMPACTED)
 
 DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS)
-ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, *DIRECTORY)
+ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, *DIRECTORY)
 
 
 class TopicMismatch(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ import pytest
 
 from agents.gateways.simulator import OsmpSimulator
 from agents.gateways.simulator_faults import Behaviour
+from console.client import Client
+from console.requests import payment_request
 from console.stack import Stack
 from schemas.envelope import SigningKey
 from streams.keyring import write_public
+from streams.settings import Settings
+from tests.builders import an_order
 from tests.cli_runs import Kassa, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
@@ -98,7 +103,7 @@ def test_init_twice_changes_nothing(on_stack: Kassa) -> None:
     for _ in range(2):
         shown = on_stack("init")
         assert (shown.code, shown.err) == (0, "")
-        assert shown.says("all there", "0 created, 11 verified", "nothing to apply")
+        assert shown.says("all there", "0 created, 12 verified", "nothing to apply")
 
 
 def test_a_payment_is_paid_and_told_everywhere(network: Kassa, request: Any, tmp_path: Path) -> None:
@@ -268,3 +273,38 @@ def test_a_fleet_s_good_and_bad_input_ends_as_it_must(network: Kassa, request: A
     assert {line["topic"] for line in acknowledged} == {"payments"}
     poor = network("fleet", "--count", "3", "--terminal", f"f1-{agent}", "--payee", "nobody")
     assert (poor.code, poor.says("there is no payee 'nobody'")) == (2, True)
+
+
+def test_a_payment_of_a_terminal_enrolled_late_is_replayed(network: Kassa, request: Any, running: Path) -> None:
+    agent = tree(request)
+    terminal = f"late-{agent}"
+    key = SigningKey.generate(f"{terminal}:1")
+    early = payment_request(an_order(1, terminal, agent=agent, made_at=datetime.now(UTC)), agent, key)
+    with Client(Settings(), [terminal]) as client:
+        client.send(early)
+        assert client.flush(30) == 0
+    dry = ("replay-rejects", "--reason", "UNKNOWN_KEY", "--topic", "payments", "--dry-run")
+    eventually(lambda: network(*dry).says("UNKNOWN_KEY", "to be replayed"))
+    assert network("replay-rejects").says("replay", "messages: nobody is there to ask: say --yes")
+    write_public(running / "late.json", key.public())
+    enroll = ("terminal", "enroll", terminal, "--agent", agent, "--public-key", str(running / "late.json"))
+    assert network(*enroll).code == 0
+    shown = network("replay-rejects", "--yes")
+    assert (shown.code, shown.says("UNKNOWN_KEY", "replayed before")) == (0, True), shown
+    eventually(lambda: network("payment", "show", f"{terminal}.1", "--from-ledger").code == 0)
+    again = network("replay-rejects", "--reason", "UNKNOWN_KEY", "--yes")
+    assert again.out.splitlines()[1].split()[1] == "0", again
+    wrong = network("replay-rejects", "--from-offset", "7", "--to-offset", "6")
+    assert (wrong.code, wrong.says("--to-offset 6 is before --from-offset 7")) == (2, True)
+
+
+def test_the_warehouse_is_rebuilt_under_a_running_stack(network: Kassa, request: Any) -> None:
+    terminal = kiosk(request)
+    assert network(*paying(terminal)).code == 0
+    asked = network("rebuild-warehouse")
+    assert (asked.code, asked.says("replace the tables of database kassa", "say --yes")) == (2, True)
+    shown = network("rebuild-warehouse", "--yes")
+    assert (shown.code, shown.says("legs", "identical"), shown.says("differed")) == (0, True, False), shown
+    assert network(*paying(terminal)).code == 0
+    eventually(lambda: network("payment", "show", f"{terminal}.2", "--json").out != "")
+    assert kinds(told_alike(network, f"{terminal}.2")) == ["HELD", "POSTED"]
