@@ -9,18 +9,25 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import orjson
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.reject import HEADER_REASON
-from sinks.errors import SinkError
+from sinks import rebuild
+from sinks.blocks import Block
+from sinks.errors import SinkError, WarehouseAway
+from sinks.feeds import FEEDS
+from sinks.inserts import Inserter
 from sinks.rebuild import NotTheLedger, Rebuild
-from sinks.rebuild_proof import Compared
+from sinks.rebuild_proof import Compared, compare
 from sinks.warehouse import rows
 from streams.clients import producer
+from streams.compacted import read_to_end
 from streams.settings import Settings
+from streams.topics import REJECTS
 from tests.builders import a_payee
 from tests.sink_builders import Bookkeeper, facts
 from tests.sink_ledger import LedgerWriter, assert_loaded_once, start_loader
@@ -175,6 +182,39 @@ def test_a_sink_at_work_and_reports_go_on_while_it_is_rebuilt(
         for one in running:
             one.result(60)
         assert_loaded_once(client, stack)
+
+
+def test_what_a_sink_was_about_to_insert_never_leaves_a_gap_before_it(
+    stack: Settings, client: Client, loaded: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sink looks, then inserts. If tables change hands in between, the new one must have what the old one had."""
+    sink = Inserter(client, threading.Event())
+
+    def the_sink_goes_on(text: str) -> None:
+        if text.startswith("holding off"):
+            sink.insert(another_reject(stack))
+
+    def compare_held(*given: Any) -> Compared:
+        with pytest.raises(WarehouseAway, match="readonly"):
+            sink.send(another_reject(stack, produced=False))
+        return compare(*given)
+
+    monkeypatch.setattr(rebuild, "compare", compare_held)
+    Rebuild(stack, the_sink_goes_on).run()
+    sink.send(another_reject(stack))  # it had looked before
+    assert rows(client, "SELECT offset FROM rejects ORDER BY offset") == [(0,), (1,), (2,)]
+
+
+def another_reject(settings: Settings, *, produced: bool = True) -> Block:
+    """The newest message in quarantine as the sink would insert it."""
+    if produced:
+        writer = producer(settings)
+        writer.produce(REJECTS.name, b"another", headers=[(HEADER_REASON, b"NOT_JWS")])
+        assert writer.flush(30) == 0
+    *_, newest = read_to_end(settings, REJECTS, time_out_s=30)
+    offset = newest.offset() or 0
+    (table,), (rows_,) = FEEDS[REJECTS.name].tables, FEEDS[REJECTS.name].rows_of(newest)
+    return Block(table, 0, offset - 1, offset, offset, rows_)
 
 
 def _end(client: Client) -> int:
