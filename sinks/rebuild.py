@@ -23,13 +23,13 @@ from sinks.columns import ALL
 from sinks.errors import KafkaRefused, SinkError, WarehouseAway
 from sinks.feeds import FEEDS
 from sinks.inserts import Inserter
-from sinks.loader import Loader, Place
+from sinks.loader import Loader
 from sinks.migrations import migrate
 from sinks.positions import are_inserts_under_way
 from sinks.rebuild_proof import Compared, compare, faults
 from sinks.warehouse import Patience, open_warehouse, rows, translated
 from streams.clients import reader
-from streams.ends import Ends, EndsUnknown
+from streams.ends import Ends, EndsUnknown, Place
 from streams.settings import Settings
 
 log = structlog.get_logger(__name__)
