@@ -12,6 +12,8 @@ from streams.topics import MAX_MESSAGE_BYTES
 # The consumer groups: of workers, and of sinks.
 WORKERS, SINKS = "kassa", "kassa-sink"
 
+SOCKET_TIME_OUT_MS = 10_000  # how long a frozen broker may hold us before we look for the new leader
+
 # murmur2 is what Java clients and aiokafka hash keys with; librdkafka's own default would split a tree in two.
 _PRODUCER: dict[str, Any] = {
     "partitioner": "murmur2_random",
@@ -19,7 +21,7 @@ _PRODUCER: dict[str, Any] = {
     "enable.idempotence": True,
     "message.max.bytes": MAX_MESSAGE_BYTES,
     "linger.ms": 2,
-    "socket.timeout.ms": 10_000,  # how long a frozen broker may hold us before we look for the new leader
+    "socket.timeout.ms": SOCKET_TIME_OUT_MS,
     "log_level": 2,  # what goes wrong is told by our own errors; librdkafka would repeat it on stderr at every try
 }
 
@@ -43,7 +45,7 @@ def reader(settings: Settings, **overrides: Any) -> Consumer:
             # The embedded broker answers a fetch with all it has; a reader with a lower bound would never get on.
             "receive.message.max.bytes": 2**31 - 1,
             "fetch.wait.max.ms": 50,
-            "socket.timeout.ms": 10_000,
+            "socket.timeout.ms": SOCKET_TIME_OUT_MS,
             "log_level": 2,  # our own errors tell what goes wrong; librdkafka would repeat it at every try
             **_dotted(overrides),
         }

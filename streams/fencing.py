@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from confluent_kafka import Producer
 
-from streams.clients import producer
+from streams.clients import SOCKET_TIME_OUT_MS, producer
 from streams.settings import Settings
 
 
@@ -36,7 +36,11 @@ def fenced_producer(settings: Settings, name: str, time_out_s: float) -> Produce
 
 def _opened(settings: Settings, transactional_id: str, time_out_s: float) -> Producer:
     writer = producer(
-        settings, transactional_id=transactional_id, transaction_timeout_ms=settings.transaction_time_out_ms
+        settings,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=settings.transaction_time_out_ms,
+        # librdkafka makes no producer that would wait longer for an answer than its transaction lives.
+        socket_timeout_ms=min(SOCKET_TIME_OUT_MS, settings.transaction_time_out_ms),
     )
     writer.init_transactions(time_out_s)
     return writer

@@ -66,15 +66,24 @@ class Shard:
         began = time.monotonic()
         self.drop()
         try:
-            self._producer = fenced_writer(self._settings, self.partition, _ANSWER_S)
-            self._fold = recover(self._settings, self.partition, self._work)
+            self.fence()
+            fold = self.fold()
         except (KafkaException, TimeoutError, ArchiveError) as error:
             self.drop()
             raise TransactionFailed(f"partition {self.partition} cannot be opened: {error}") from error
-        state = self._fold.state
-        log.info("shard_open", partition=self.partition, folded=self._fold.since, open=len(state.open),
+        state = fold.state
+        log.info("shard_open", partition=self.partition, folded=fold.since, open=len(state.open),
                  in_memory=len(state.payments), seconds=round(time.monotonic() - began, 3))  # fmt: skip
         return state
+
+    def fence(self) -> None:
+        """The first half of `open`: nobody else can write to this partition from here on. Raises KafkaException."""
+        self._producer = fenced_writer(self._settings, self.partition, _ANSWER_S)
+
+    def fold(self) -> Fold:
+        """Its second half, only after the fence: what is read before it may still grow. Raises as `recover` does."""
+        self._fold = recover(self._settings, self.partition, self._work)
+        return self._fold
 
     def drop(self) -> None:
         """Forget the fold and the writer; what was not committed never was."""
@@ -105,10 +114,12 @@ class Shard:
         """Write a batch as one transaction. Raises TransactionFailed; then nothing of the batch may be believed."""
         if not records:
             return
-        if self._producer is None or self._fold is None:
+        writer, fold = self._producer, self._fold
+        if writer is None or fold is None:
             raise TransactionFailed(f"partition {self.partition} is not open")
         try:
-            offsets = self._write(self._producer, records)
+            offsets = self.write(writer, records)
+            self.finish(writer)
         except (KafkaException, BufferError) as error:
             self.drop()
             raise TransactionFailed(f"partition {self.partition}: {error}") from error
@@ -119,27 +130,31 @@ class Shard:
                 f"partition {self.partition}: {len(offsets)} of {len(entries)} entries were confirmed"
             )
         if entries:
-            self._fold.took(offsets[-1], entries[-1], len(entries))
-            self._fold.snapshot_if_due()
+            fold.took(offsets[-1], entries[-1], len(entries))
+            fold.snapshot_if_due()
 
-    def _write(self, producer: Producer, records: Sequence[Record]) -> list[int]:
-        """One transaction; returns the offsets of its ledger records, in order."""
+    def write(self, writer: Producer, records: Sequence[Record]) -> list[int]:
+        """The first half of `commit`: the records are on their way, and no reader sees them. Raises KafkaException.
+
+        Returns the offsets of its ledger records, in order; they are filled in while `finish` waits.
+        """
         offsets: list[int] = []
 
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 offsets.append(message.offset() or 0)
 
-        producer.begin_transaction()
+        writer.begin_transaction()
         for record in records:
             # Signed here and not when it was decided: this thread waits for the broker anyway.
             value = self._server_key.sign(record.value) if record.to_sign else record.value
             told = delivered if record.topic == LEDGER.name else None
-            producer.produce(
-                record.topic, value, record.key, record.partition, headers=record.headers, on_delivery=told
-            )
-        producer.commit_transaction(_ANSWER_S)  # returns after every record's word of delivery
+            writer.produce(record.topic, value, record.key, record.partition, headers=record.headers, on_delivery=told)
         return offsets
+
+    def finish(self, writer: Producer) -> None:
+        """Its second half: all of them are seen at once, or none ever. When it raises, the broker alone knows which."""
+        writer.commit_transaction(_ANSWER_S)  # returns after every record's word of delivery
 
     def _work_out(self, state: State, items: Sequence[Item]) -> tuple[list[Entry], list[Record]]:
         outbox, entries = Outbox(state), list[Entry]()

@@ -29,7 +29,10 @@ class NotOurs(Exception):
 
 
 class Shards:
-    """`owns(partition)` says whether it is assigned to us; `opened(state)` is told of every rebuilt fold."""
+    """`owns(partition)` says whether it is assigned to us; `opened(state)` is told of every rebuilt fold.
+
+    `shard` makes the writer of a partition; a test gives one that it can stop at each step.
+    """
 
     def __init__(
         self,
@@ -37,11 +40,13 @@ class Shards:
         server_key: SigningKey,
         owns: Callable[[int], bool],
         opened: Callable[[State], None],
+        shard: Callable[[Settings, int, SigningKey, Workplace | None], Shard] = Shard,
     ) -> None:
         self._settings = settings
         self._server_key = server_key
         self._owns = owns
         self._opened = opened
+        self._shard = shard
         self._shards: dict[int, Shard] = {}
         self._locks: dict[int, asyncio.Lock] = {}
         self._work = Workplace(settings.snapshots / "work") if settings.snapshot_every else None
@@ -73,7 +78,7 @@ class Shards:
             while True:
                 # A zombie must look before it opens again, or it would fence the partition's new owner.
                 if not self._owns(partition):
-                    self._shards.pop(partition, None)
+                    self._give_up(partition)
                     raise NotOurs(f"partition {partition}")
                 try:
                     return await self._decide_once(partition, items)
@@ -96,24 +101,33 @@ class Shards:
         loop = asyncio.get_running_loop()
         shard = self._shards.get(partition)
         if shard is None:
-            shard = self._shards[partition] = Shard(self._settings, partition, self._server_key, self._work)
-        if shard.state is None:
-            with metrics.OPEN_SECONDS.time():
-                state = await loop.run_in_executor(self._threads, shard.open)
-            self._opened(state)
-        if not items:
-            return []
-        began = time.perf_counter()
-        entries, records = shard.decide(items)
-        decided = time.perf_counter()
-        await loop.run_in_executor(self._threads, shard.commit, records)
+            shard = self._shards[partition] = self._shard(self._settings, partition, self._server_key, self._work)
+        try:
+            if shard.state is None:
+                with metrics.OPEN_SECONDS.time():
+                    state = await loop.run_in_executor(self._threads, shard.open)
+                self._opened(state)
+            if not items:
+                return []
+            began = time.perf_counter()
+            entries, records = shard.decide(items)
+            decided = time.perf_counter()
+            await loop.run_in_executor(self._threads, shard.commit, records)
+        except BaseException:
+            # Its fold may be ahead of the ledger, and when we were cancelled a thread is still at work on it or never
+            # began. It is left alone: whoever opens the partition next shuts its writer out.
+            self._shards.pop(partition, None)
+            raise
         metrics.batch(len(items), decided - began, time.perf_counter() - decided)
         metrics.committed((entry.kind for entry in entries), quarantined(records))
         return entries
 
     async def _close(self, partition: int) -> None:
         async with self._locks.setdefault(partition, asyncio.Lock()):
-            shard = self._shards.pop(partition, None)
-            if shard is not None:
-                shard.drop()
-                log.info("shard_closed", partition=partition)
+            self._give_up(partition)
+
+    def _give_up(self, partition: int) -> None:
+        shard = self._shards.pop(partition, None)
+        if shard is not None:
+            shard.drop()
+            log.info("shard_closed", partition=partition)

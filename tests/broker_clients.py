@@ -62,8 +62,15 @@ def send(producer: Producer, topic: str, *values: bytes, **message: object) -> l
     return delivered
 
 
-def read(bootstrap: str, topic: str, *, isolation: str = "read_committed", past_open: bool = True) -> list[Message]:
-    """Every record that a reader of this isolation sees, partition after partition.
+def read(
+    bootstrap: str,
+    topic: str,
+    *,
+    partition: int | None = None,
+    isolation: str = "read_committed",
+    past_open: bool = True,
+) -> list[Message]:
+    """Every record that a reader of this isolation sees, partition after partition; or of one partition only.
 
     A committed transaction shows a moment after its commit was answered, when its markers are written. So what still
     looks open at the end is waited for, unless `past_open` is False.
@@ -71,6 +78,8 @@ def read(bootstrap: str, topic: str, *, isolation: str = "read_committed", past_
     settings: Settings = {"isolation.level": isolation, "enable.partition.eof": True, "enable.auto.commit": False}
     with a_consumer(bootstrap, f"reader-{uuid.uuid4().hex[:12]}", settings) as consumer:
         unread = set(consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions)
+        if partition is not None:
+            unread &= {partition}
         consumer.assign([TopicPartition(topic, number, 0) for number in unread])
         messages: list[Message] = []
         deadline = time.monotonic() + TIMEOUT_S
