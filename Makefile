@@ -32,7 +32,7 @@ kafka: $(READY) ## the integration suite on real Apache Kafka (Java 17 and Maven
 	$(BIN)/pytest -m kafka
 
 kafka: $(READY)      ## a real Apache Kafka broker on this machine until Ctrl-C (Java 17 and Maven)
-	$(BIN)/python -m streams.apache_kafka --dir var/kafka
+	$(BIN)/kassa kafka
 
 lint: $(READY)       ## style, types, import contracts
 	$(BIN)/ruff check .

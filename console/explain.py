@@ -15,7 +15,7 @@ from console.errors import KassaError
 from schemas.envelope import EnvelopeError
 from schemas.money import MoneyError
 from sinks.errors import SinkError, WarehouseAway, WarehouseRefused
-from streams.apache_kafka import ApacheKafkaFailed
+from streams.apache_kafka import ApacheKafkaFailed, ApacheKafkaMissing, ClusterOfAnotherSize
 from streams.compacted import TopicUnreadable
 from streams.embedded import EmbeddedBrokerError
 from streams.health import AddressUnusable
@@ -87,6 +87,8 @@ _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (AddressUnusable, str),
     (EmbeddedBrokerError, str),
     (ApacheKafkaFailed, str),
+    (ApacheKafkaMissing, str),
+    (ClusterOfAnotherSize, str),
     (EnvelopeError, str),
     (ReplayCut, str),
     (WarehouseAway, lambda error: f"ClickHouse does not answer; is KASSA_CLICKHOUSE right? {_short(error)}"),

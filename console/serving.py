@@ -1,16 +1,20 @@
-"""`kassa up` and `kassa demo`: the whole of Kassa on this machine, and how to reach it."""
+"""`kassa up`, `kassa demo` and `kassa kafka`: Kassa, or a broker for it, on this machine, and how to reach it."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
 
 from console.context import load_settings
+from console.errors import BadInput
 from console.output import note, say
+from streams.apache_kafka import ApacheKafka
+from streams.kafka_jars import kafka_version
 
 if TYPE_CHECKING:  # the engines take a quarter of a second to import, and most commands need none
     from console.stack import Stack
@@ -26,17 +30,27 @@ _QUERIES = (
 def register(app: typer.Typer) -> None:
     app.command("up")(up)
     app.command("demo")(demo)
+    app.command("kafka")(kafka)
 
 
 def up(
     workers: Annotated[int, typer.Option(min=1, max=16, metavar="N", help="How many workers.")] = 1,
+    on_kafka: Annotated[
+        bool, typer.Option("--kafka", help="On Apache Kafka (Java 17, Maven): what was decided lasts.")
+    ] = False,
 ) -> None:
-    """Start broker, warehouse, workers and sink on this machine, empty, and keep them running until Ctrl-C."""
+    """Start broker, warehouse, workers and sink on this machine and keep them running until Ctrl-C.
+
+    They start empty and forget when they stop; with --kafka they go on from what they were.
+    """
     from console.stack import Stack
+    from streams.embedded import EmbeddedBroker
 
     settings = load_settings()
-    say(f"one-machine stack in {settings.dir}: it starts empty and forgets when it stops")
-    with Stack(settings.dir, workers=workers) as stack:
+    lasts = f"its records last in {settings.dir / 'kafka'}" if on_kafka else "it starts empty and forgets when it stops"
+    say(f"one-machine stack in {settings.dir}: {lasts}")
+    start_broker = (lambda _: ApacheKafka.start(settings.dir / "kafka")) if on_kafka else EmbeddedBroker.start
+    with Stack(settings.dir, workers=workers, start_broker=start_broker) as stack:
         stack.wait_ready()
         keep_running(stack)
 
@@ -53,6 +67,31 @@ def demo(
     from console.demo import run_demo
 
     run_demo(load_settings(), count, seed, serve=serve)
+
+
+def kafka(
+    brokers: Annotated[int, typer.Option(metavar="1|3", help="One broker, or three that keep three copies.")] = 1,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", metavar="DIR", help="Where its data lives. Default: kafka in KASSA_DIR.")
+    ] = None,
+) -> None:
+    """Run a real Apache Kafka on this machine until Ctrl-C (Java 17, and Maven the first time). Its data is kept."""
+    if brokers not in (1, 3):
+        raise BadInput(f"--brokers {brokers}: it is 1, or 3 that keep three copies")
+    place = directory or load_settings().dir / "kafka"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    with ApacheKafka.start(place, brokers=brokers) as running:
+        copies = "KASSA_REPLICATION=3 " if brokers == 3 else ""
+        say(f"Apache Kafka {kafka_version()}, {brokers} broker{'s' if brokers > 1 else ''}, data in {place}")
+        say(f"bootstrap servers  {running.bootstrap}")
+        say("Kassa on it, in other shells:")
+        say(f"  export KASSA_KAFKA={running.bootstrap} {copies}KASSA_PARTITIONS=12")
+        say("  kassa init; kassa worker")
+        say("running until Ctrl-C")
+        try:
+            running.watch()
+        except KeyboardInterrupt:
+            say("stopping")
 
 
 def keep_running(stack: Stack) -> None:

@@ -1,7 +1,7 @@
 """The whole of Kassa on one machine: broker, warehouse, workers and sink as processes of ours.
 
-It starts empty, since its broker forgets, and ends with the process that started it. Other commands of this checkout
-find it through `stack.toml` in the settings' directory.
+On the embedded broker, which forgets, it starts empty; on Apache Kafka it goes on from what it was. It ends with the
+process that started it. Other commands of this checkout find it through `stack.toml` in the settings' directory.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Broker(Protocol):
     @property
     def bootstrap(self) -> str: ...
     @property
+    def identity(self) -> str: ...
+    @property
     def is_running(self) -> bool: ...
     def stop(self) -> None: ...
 
@@ -63,12 +65,11 @@ class Stack:
         self._lock = _locked(self.directory)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {}
-        for kept in ("warehouse", "snapshots"):  # of a ledger that its broker has forgotten
-            shutil.rmtree(self.directory / kept, ignore_errors=True)
         for left in (self.directory / "run").glob("*.http"):  # by parts of a stack that was killed
             left.unlink()
         self.broker = start_broker(self.directory / "run")
         try:
+            _forget_other_ledgers(self.directory, self.broker.identity)
             self.warehouse = EmbeddedWarehouse.start(self.directory / "warehouse")
             self.settings = Settings(
                 dir=self.directory,
@@ -228,6 +229,16 @@ def _end(child: subprocess.Popen[bytes], time_out_s: float) -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
+
+
+def _forget_other_ledgers(directory: Path, identity: str) -> None:
+    """Empty what was folded from another broker's records: here it would be wrong, and it can be made anew."""
+    kept = directory / "run" / "ledger.identity"
+    if kept.exists() and kept.read_text() == identity:
+        return
+    for folded in ("warehouse", "snapshots"):
+        shutil.rmtree(directory / folded, ignore_errors=True)
+    kept.write_text(identity)
 
 
 def _locked(directory: Path) -> IO[str]:

@@ -5,14 +5,10 @@ For the tests that must not trust an emulator, and for operators who have Java. 
 
     with ApacheKafka.start(Path("var/kafka"), brokers=3) as kafka:
         Producer({"bootstrap.servers": kafka.bootstrap})
-
-    python -m streams.apache_kafka --dir var/kafka --brokers 3
 """
 
-import argparse
 import base64
 import signal
-import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -26,13 +22,17 @@ from confluent_kafka.admin import AdminClient
 from streams.kafka_broker import HOST, ApacheKafkaFailed, Broker, Door, Port, jvm, server_properties
 from streams.kafka_jars import ApacheKafkaMissing
 
-__all__ = ["ApacheKafka", "ApacheKafkaFailed", "ApacheKafkaMissing", "main"]
+__all__ = ["ApacheKafka", "ApacheKafkaFailed", "ApacheKafkaMissing", "ClusterOfAnotherSize"]
 
 START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 10.0
 
 # From the port a broker has for a listener to the port that clients of that listener are told.
 Advertise = Callable[[int], int]
+
+
+class ClusterOfAnotherSize(ValueError):
+    """The directory holds the data of more or fewer brokers than asked for."""
 
 
 class ApacheKafka:
@@ -53,12 +53,13 @@ class ApacheKafka:
 
         doors: further listeners of every broker by name (capital letters and digits); each function is told the
         port a broker has for that listener, and answers with the port its clients are to be told instead.
-        Raises ApacheKafkaMissing without Java 17 or Maven, ApacheKafkaFailed when a broker does not serve.
+        Raises ApacheKafkaMissing without Java 17 or Maven, ApacheKafkaFailed when a broker does not serve,
+        ClusterOfAnotherSize.
         """
         directory = directory.resolve()
         directory.mkdir(parents=True, exist_ok=True)
         if (kept := len(list(directory.glob("broker-*")))) not in (0, brokers):
-            raise ValueError(
+            raise ClusterOfAnotherSize(
                 f"{directory} is of a cluster of {kept}, not {brokers}: give that number, or another place"
             )
         kafka = cls(directory, brokers, doors or {})
@@ -81,6 +82,11 @@ class ApacheKafka:
         """The value of `bootstrap.servers` for clients that come through this door."""
         ports = [one.advertised for broker in self._brokers.values() for one in broker.doors if one.name == door]
         return ",".join(f"{HOST}:{port}" for port in ports)
+
+    @property
+    def identity(self) -> str:
+        """The cluster's id: the same for as long as its records last."""
+        return self._cluster_id
 
     @property
     def is_running(self) -> bool:
@@ -180,26 +186,3 @@ def _cluster_id(directory: Path) -> str:
         # Kafka's tool takes an id with a leading dash for an option.
         kept.write_text("k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22], encoding="ascii")
     return kept.read_text(encoding="ascii")
-
-
-def main() -> None:
-    """Run brokers until Ctrl-C or SIGTERM, and print where they are."""
-    parser = argparse.ArgumentParser(
-        prog="python -m streams.apache_kafka", description="A real Apache Kafka, on this machine."
-    )
-    parser.add_argument("--dir", type=Path, required=True, help="where its data lives; kept between runs")
-    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
-    wanted = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    try:
-        with ApacheKafka.start(wanted.dir, brokers=wanted.brokers) as kafka:
-            print(kafka.bootstrap, flush=True)
-            kafka.watch()
-    except KeyboardInterrupt:
-        return
-    except (ApacheKafkaMissing, ApacheKafkaFailed, ValueError) as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

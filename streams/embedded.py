@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import time
+import uuid
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ class EmbeddedBroker:
     def __init__(self, process: subprocess.Popen[bytes], bootstrap: str) -> None:
         self._process = process
         self.bootstrap = bootstrap
+        self.identity = uuid.uuid4().hex  # of its records, which no other start has
 
     @classmethod
     def start(cls, directory: Path, time_out_s: float = 20) -> EmbeddedBroker:

@@ -28,12 +28,21 @@ class Ends:
 
     def now(self, places: Iterable[Place], time_out_s: float = 10) -> dict[Place, int]:
         """The offset after the last committed record (or transaction marker) of each. Raises EndsUnknown."""
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        asked = {TopicPartition(*place): latest for place in places}
+        places = list(places)
         try:
-            found = self._admin.list_offsets(
-                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=time_out_s
-            )
-            return {(at.topic, at.partition): future.result(time_out_s).offset for at, future in found.items()}
+            try:
+                return self._ask(places, time_out_s)
+            except KafkaException:
+                # The client goes on asking the leaders it knew, minutes after they changed, unless it is made to look.
+                self._admin.list_topics(timeout=time_out_s)
+                return self._ask(places, time_out_s)
         except (KafkaException, TimeoutError) as error:
             raise EndsUnknown(str(error)) from error
+
+    def _ask(self, places: list[Place], time_out_s: float) -> dict[Place, int]:
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {TopicPartition(*place): latest for place in places}
+        found = self._admin.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=time_out_s
+        )
+        return {(at.topic, at.partition): future.result(time_out_s).offset for at, future in found.items()}

@@ -8,8 +8,11 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 
 from streams.apache_kafka import ApacheKafka
+from streams.ends import Ends, EndsUnknown
+from streams.settings import Settings
 from tests.broker_clients import TIMEOUT_S, a_producer, a_topic, an_admin, read, send, values
 from tests.broker_contract import CONTRACT
+from tests.network import until
 
 pytestmark = pytest.mark.kafka
 
@@ -95,6 +98,23 @@ def test_a_frozen_leader_is_replaced_and_loses_nothing_acknowledged(cluster: Apa
     cluster.resume(leader)
     send(producer, topic, b"after")
     assert values(read(cluster.bootstrap, topic)) == [b"before", b"while it is frozen", b"after"]
+
+
+def test_where_topics_end_is_known_again_at_once_after_a_broker_was_away(kafka: ApacheKafka) -> None:
+    """The directory is read by it: a worker that is left without it quarantines terminals enrolled since."""
+    topic = a_topic(kafka.bootstrap)
+    ends = Ends(Settings(kafka=kafka.bootstrap))
+    until("the new topic has a leader", lambda: known_end(ends, topic) == 0)
+    kafka.restart(1)
+    send(a_producer(kafka.bootstrap), topic, b"news")
+    until("the end is known", lambda: known_end(ends, topic) == 1, 30)
+
+
+def known_end(ends: Ends, topic: str) -> int | None:
+    try:
+        return ends.now([(topic, 0)])[topic, 0]
+    except EndsUnknown:
+        return None
 
 
 def transact(producer: Producer, topic: str, texts: list[bytes], half_way: Callable[[], None] = lambda: None) -> bool:

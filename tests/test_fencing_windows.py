@@ -12,14 +12,16 @@ from random import Random
 
 import pytest
 
+from schemas.envelope import SigningKey
 from streams.apache_kafka import ApacheKafka
 from streams.embedded import EmbeddedBroker
 from streams.ends import Ends
 from streams.settings import Settings
+from streams.shard import Shard, TransactionFailed
 from streams.shards import NotOurs
 from streams.topics import LEDGER, REPLIES, create_or_verify
 from tests.broker_clients import read
-from tests.ledger_owners import Ground, Owner, held
+from tests.ledger_owners import Ground, Owner, asked, held
 from tests.network import until
 
 BROKERS = [
@@ -257,6 +259,22 @@ async def test_a_batch_cancelled_while_it_commits_leaves_no_fold_that_ran_ahead(
     written.goes_on()
     assert await owner.decides(1, 3) == held(1, 3)
     assert ground.on_ledger(owner) == held(2, 1, 3)
+
+
+async def test_a_shard_whose_commit_failed_has_no_fold_and_no_writer(ground: Ground) -> None:
+    old = await ground.owner()
+    shards = [Shard(ground.settings, old.partition, SigningKey.generate("server:1")) for _ in range(2)]
+    for shard in shards:
+        await asyncio.to_thread(shard.open)
+    _, records = shards[0].decide([asked(1)])
+    with pytest.raises(TransactionFailed):
+        await asyncio.to_thread(shards[0].commit, records)
+    assert shards[0].state is None
+    with pytest.raises(TransactionFailed):
+        shards[0].decide([asked(2)])
+    with pytest.raises(TransactionFailed):
+        shards[0].commit(records)
+    assert ground.on_ledger(old) == []
 
 
 def replies(ground: Ground) -> int:
