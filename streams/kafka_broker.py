@@ -150,6 +150,7 @@ def server_properties(broker: Broker, voters: str, brokers: int) -> str:
         "log.dirs": broker.directory / "data",
         # A topic nobody declared is a mistake to be seen, not to be made true.
         "auto.create.topics.enable": "false",
+        "unclean.leader.election.enable": "false",  # who lacks acknowledged records must not lead
         "default.replication.factor": copies,
         "min.insync.replicas": in_sync,
         "offsets.topic.replication.factor": copies,
