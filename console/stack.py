@@ -67,7 +67,11 @@ class Stack:
         self._starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {}
         for left in (self.directory / "run").glob("*.http"):  # by parts of a stack that was killed
             left.unlink()
-        self.broker = start_broker(self.directory / "run")
+        try:
+            self.broker = start_broker(self.directory / "run")
+        except BaseException:
+            self._lock.close()
+            raise
         try:
             _forget_other_ledgers(self.directory, self.broker.identity)
             self.warehouse = EmbeddedWarehouse.start(self.directory / "warehouse")
@@ -81,6 +85,7 @@ class Stack:
             self._prepare(sink)
         except BaseException:
             self.broker.stop()
+            self._lock.close()
             raise
 
     def _prepare(self, sink: bool) -> None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from schemas.entry import Entry
 from schemas.envelope import SigningKey
+from streams.apache_kafka import ApacheKafka
 from streams.arrival import Ask
+from streams.embedded import EmbeddedBroker
 from streams.fold import Fold
 from streams.ledger.evolve import evolve
 from streams.ledger.state import State
@@ -138,6 +142,7 @@ class Ground:
     """A broker with the topics, whose partitions are taken one a test. `settings` reach it."""
 
     settings: Settings
+    broker: EmbeddedBroker | ApacheKafka
     _partitions: itertools.count[int] = field(default_factory=itertools.count)
 
     async def owner(self, **changes: int) -> Owner:
@@ -161,9 +166,33 @@ class Ground:
             told += [_told(entry)] if entry.payment is not None else []
         return told
 
+    def send(self, number: signal.Signals) -> None:
+        """Freeze the broker (SIGSTOP), or let it go on (SIGCONT)."""
+        if isinstance(self.broker, EmbeddedBroker):
+            os.kill(self.broker.pid, number)
+        else:
+            {signal.SIGSTOP: self.broker.pause, signal.SIGCONT: self.broker.resume}[number](1)
+
     def move(self, loser: Owner, winner: Owner) -> None:
         """The assignment moves, and both have been told."""
         loser.is_assigned, winner.is_assigned = False, True
+
+
+def a_reader_met_with_silence(ground: Ground) -> type[Consumer]:
+    """A consumer whose broker freezes as it begins to read, until it has come back once with nothing."""
+
+    class Met(Consumer):
+        def assign(self, partitions: list[TopicPartition]) -> None:
+            ground.send(signal.SIGSTOP)
+            super().assign(partitions)
+
+        def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
+            messages = super().consume(num_messages, timeout)
+            if not messages:
+                ground.send(signal.SIGCONT)
+            return messages
+
+    return Met
 
 
 def asked(number: int) -> Ask:

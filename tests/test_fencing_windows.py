@@ -21,7 +21,7 @@ from streams.shard import Shard, TransactionFailed
 from streams.shards import NotOurs
 from streams.topics import LEDGER, REPLIES, create_or_verify
 from tests.broker_clients import read
-from tests.ledger_owners import Ground, Owner, asked, held
+from tests.ledger_owners import Ground, Owner, a_reader_met_with_silence, asked, held
 from tests.network import until
 
 BROKERS = [
@@ -38,7 +38,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             dir=directory, kafka=broker.bootstrap, partitions=16, embedded=isinstance(broker, EmbeddedBroker)
         )
         create_or_verify(settings)
-        yield Ground(settings)
+        yield Ground(settings, broker)
 
 
 async def test_assigned_and_not_yet_fenced_the_old_owner_s_batch_counts(ground: Ground) -> None:
@@ -135,11 +135,11 @@ async def test_commits_given_up_at_any_moment_are_there_wholly_or_not_at_all(gro
     print(f"seed {seed}: TEST_SEED={seed} repeats it")
     rng = Random(seed)
     owner = await ground.owner()
-    for first in range(1, 21, 2):
+    for first in range(1, 13, 2):
         patience = iter([rng.uniform(0.0005, 0.01)])
         owner.commit_time_out_s = lambda patience=patience: next(patience, 30)  # type: ignore[misc]
         assert await owner.decides(first, first + 1) in ([], held(first, first + 1))
-    assert ground.on_ledger(owner) == held(*range(1, 21)), f"seed {seed}"
+    assert ground.on_ledger(owner) == held(*range(1, 13)), f"seed {seed}"
 
 
 @pytest.mark.parametrize("ground", BROKERS[1:], indirect=True)  # the embedded broker forgets no transaction
@@ -275,6 +275,19 @@ async def test_a_shard_whose_commit_failed_has_no_fold_and_no_writer(ground: Gro
     with pytest.raises(TransactionFailed):
         shards[0].commit(records)
     assert ground.on_ledger(old) == []
+
+
+async def test_a_broker_that_is_silent_for_a_while_is_not_the_end_of_the_ledger(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await ground.owner()
+    assert await old.decides(1) == held(1)
+    new = ground.other(old, is_assigned=True)
+    with monkeypatch.context() as patched:
+        patched.setattr("streams.clients.Consumer", a_reader_met_with_silence(ground))
+        await new.opens()
+    assert await new.decides(1, 2) == held(2)
+    assert ground.on_ledger(old) == held(1, 2)
 
 
 def replies(ground: Ground) -> int:

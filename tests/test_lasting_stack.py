@@ -44,12 +44,12 @@ def running(directory: Path, *arguments: str) -> Iterator[list[str]]:
         yield lines
     finally:
         command.send_signal(signal.SIGINT)
-        rest, _ = command.communicate(timeout=60)
+        rest, _ = command.communicate(timeout=90)
     assert (command.returncode, rest) == (0, "stopping\n")
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(280)
 def test_a_payment_outlives_a_stack_on_apache_kafka(
     kassa: Kassa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,12 +88,12 @@ def test_a_stack_on_another_broker_takes_over_no_folds(tmp_path: Path) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.timeout(180)
-def test_kassa_kafka_runs_three_brokers_and_says_how_to_reach_them(tmp_path: Path) -> None:
-    with running(tmp_path, "kafka", "--brokers", "3", "--dir", "cluster") as lines:
-        bootstrap = re.search(r"export KASSA_KAFKA=(\S+) KASSA_REPLICATION=3", "\n".join(lines))
+def test_kassa_kafka_runs_a_broker_and_says_how_to_reach_it(tmp_path: Path) -> None:
+    with running(tmp_path, "kafka", "--dir", "broker") as lines:
+        bootstrap = re.search(r"export KASSA_KAFKA=(\S+)", "\n".join(lines))
         assert bootstrap is not None, lines
         admin = an_admin(bootstrap[1])
-        assert len(admin.list_topics(timeout=TIMEOUT_S).brokers) == 3
+        assert len(admin.list_topics(timeout=TIMEOUT_S).brokers) == 1
 
 
 @pytest.mark.parametrize("command", [("kafka",), ("up", "--kafka")])
@@ -116,14 +116,15 @@ def test_kassa_kafka_refuses_what_it_cannot_run(kassa: Kassa, tmp_path: Path) ->
 def introduce(kassa: Kassa, payee: str) -> None:
     for command in (
         ["gateway", "add", "osmp", "--url", payee],
-        ["payee", "add", "mobile", "--gateway", "osmp", "--field", "phone:[0-9]{10}:Phone"],
+        ["payee", "add", "mobile", "--gateway", "osmp", "--field", "phone:[0-9]{10}:Phone", "--max", "1000"],
         ["agent", "open", "dealer"],
         ["agent", "deposit", "dealer", "1000.00", "--document", "bank 17"],
         ["terminal", "enroll", "kiosk", "--agent", "dealer"],
     ):
-        shown = kassa(*command)
+        shown = kassa(*command, "--time-out", "60")
         assert shown.code == 0, shown
 
 
 def paying(*more: str) -> list[str]:
-    return ["pay", "--terminal", "kiosk", "--payee", "mobile", "--to", "9161234567", "--amount", "95.00", *more]
+    return ["pay", "--terminal", "kiosk", "--payee", "mobile", "--to", "9161234567", "--amount", "95.00",
+            "--wait", "60", "--time-out", "60", *more]  # fmt: skip

@@ -72,7 +72,7 @@ def test_terminals_write_payments_and_read_replies_only() -> None:
 
 def test_a_worker_may_do_what_a_worker_does() -> None:
     assert topics("10.0.1.11", "Read") == {PAYMENTS.name, COMMANDS.name, LEDGER.name} | DIRECTORY_NAMES
-    written = {PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, *DIRECTORY}
+    written = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, *DIRECTORY)
     assert topics("10.0.1.11", "Write") == {topic.name for topic in written}
     assert others("10.0.1.11") == {
         ("Read", "group", GROUP, False),
