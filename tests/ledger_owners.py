@@ -78,6 +78,14 @@ class Owner:
         """Decide these payments in one batch; what the new entries are, as `on_ledger` has them."""
         return [_told(entry) for entry in await self.shards.decide(self.partition, [asked(n) for n in payments])]
 
+    def close(self) -> None:
+        """What else ends with a worker's process."""
+        self.shards._threads.shutdown()
+        for partition in self.shards.partitions():
+            self.shards._give_up(partition)
+        if self.shards._work is not None:
+            self.shards._work.close()
+
     async def opens(self) -> None:
         await self.shards.decide(self.partition, ())
 
@@ -144,18 +152,25 @@ class Ground:
     settings: Settings
     broker: EmbeddedBroker | ApacheKafka
     _partitions: itertools.count[int] = field(default_factory=itertools.count)
+    _owners: list[Owner] = field(default_factory=list)
 
     async def owner(self, **changes: int) -> Owner:
         """The owner of a fresh partition, open, with an agent that has money for every payment of a test."""
         settings = self.settings.model_copy(update=changes)
         owner = Owner(settings, next(self._partitions))
+        self._owners.append(owner)
         commands = (open_agent("A"), open_agent("S", "A"), a_deposit("S", 100_000_000))
         await owner.shards.decide(owner.partition, [Ask(command, AT) for command in commands])
         return owner
 
     def other(self, owner: Owner, *, is_assigned: bool = False) -> Owner:
         """Another worker, which has not opened the partition."""
-        return Owner(self.settings, owner.partition, is_assigned=is_assigned)
+        self._owners.append(Owner(self.settings, owner.partition, is_assigned=is_assigned))
+        return self._owners[-1]
+
+    def close(self) -> None:
+        for owner in self._owners:
+            owner.close()
 
     def on_ledger(self, owner: Owner) -> list[str]:
         """What was decided about payments, in order, as any reader finds it; the books must continue throughout."""

@@ -35,10 +35,16 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     directory = tmp_path_factory.mktemp("ground")
     with request.param(directory / "kafka") as broker:
         settings = Settings(
-            dir=directory, kafka=broker.bootstrap, partitions=16, embedded=isinstance(broker, EmbeddedBroker)
+            dir=directory,
+            kafka=broker.bootstrap,
+            partitions=16,
+            embedded=isinstance(broker, EmbeddedBroker),
+            snapshot_every=4,  # so that no snapshot holds what only an owner that lost believed
         )
         create_or_verify(settings)
-        yield Ground(settings, broker)
+        made = Ground(settings, broker)
+        yield made
+        made.close()
 
 
 async def test_assigned_and_not_yet_fenced_the_old_owner_s_batch_counts(ground: Ground) -> None:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     with EmbeddedBroker.start(tmp_path) as broker:
-        settings = Settings(dir=tmp_path, kafka=broker.bootstrap, partitions=1, embedded=True)
+        settings = Settings(dir=tmp_path, kafka=broker.bootstrap, partitions=1, embedded=True, snapshot_every=0)
         create_or_verify(settings)
         yield settings
 
