@@ -1,0 +1,86 @@
+"""Which worker holds which partition: a number goes to one worker in every topic, and moves only when it must.
+
+Kafka's stock assignors deal out pairs of topic and partition, so with 12 partitions and 5 workers `payments` 0 and
+`commands` 0 go to different workers, and a command reaches one that may not decide it. They also forget who held what,
+and every number that moves is a ledger partition to be folded anew. Here numbers are dealt, and kept where possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+
+_VERSION = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The numbers a member holds, and the term of the deal that gave them: of two claims to one the later is true."""
+
+    term: int = 0
+    held: frozenset[int] = frozenset()
+
+    def encode(self) -> bytes:
+        return orjson.dumps({"term": self.term, "held": sorted(self.held)})
+
+    @staticmethod
+    def decode(user_data: bytes | None) -> Claim:
+        """What a member sent with its request to join; nothing when it is none of our words."""
+        try:
+            said = orjson.loads(user_data or b"{}")
+            return Claim(int(said["term"]), frozenset(map(int, said["held"])))
+        except (ValueError, TypeError, KeyError):
+            return Claim()
+
+
+def deal(numbers: Iterable[int], claims: Mapping[str, Claim]) -> dict[str, list[int]]:
+    """Each number to one member, shares that differ by one at most; a member keeps what it holds up to its share."""
+    members, free = sorted(claims), list[int]()
+    dealt: dict[str, list[int]] = {member: [] for member in members}
+    for number in sorted(numbers):
+        holders = [member for member in members if number in claims[member].held]
+        (dealt[max(holders, key=lambda member: claims[member].term)] if holders else free).append(number)
+    base, extra = divmod(sum(map(len, dealt.values())) + len(free), len(members))
+    most_first = sorted(members, key=lambda member: -len(dealt[member]))
+    shares = {member: base + (rank < extra) for rank, member in enumerate(most_first)}
+    for member in members:
+        free += dealt[member][shares[member] :]
+        del dealt[member][shares[member] :]
+    free.sort(reverse=True)
+    for member in members:
+        dealt[member] += [free.pop() for _ in range(shares[member] - len(dealt[member]))]
+    return dealt
+
+
+class Together(AbstractPartitionAssignor):  # type: ignore[misc]
+    """The assignor of one worker; aiokafka asks that of the group's leader."""
+
+    name = "kassa-together"
+
+    def __init__(self) -> None:
+        self._claim = Claim()
+
+    def metadata(self, topics: Iterable[str]) -> Any:
+        return ConsumerProtocolMemberMetadata(_VERSION, sorted(topics), self._claim.encode())
+
+    def assign(self, cluster: Any, members: Mapping[str, Any]) -> dict[str, Any]:
+        claims = {member: Claim.decode(metadata.user_data) for member, metadata in members.items()}
+        topics = sorted({topic for metadata in members.values() for topic in metadata.subscription})
+        there = {topic: cluster.partitions_for_topic(topic) or set() for topic in topics}
+        term = 1 + max(claim.term for claim in claims.values())
+        return {
+            member: ConsumerProtocolMemberAssignment(
+                _VERSION,
+                [(topic, [number for number in numbers if number in there[topic]]) for topic in topics],
+                Claim(term, frozenset(numbers)).encode(),
+            )
+            for member, numbers in deal(set().union(*there.values()), claims).items()
+        }
+
+    def on_assignment(self, assignment: Any) -> None:
+        self._claim = Claim.decode(assignment.user_data)
