@@ -14,9 +14,10 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 
 from streams.clients import SOCKET_TIME_OUT_MS, producer
+from streams.retired import retire
 from streams.settings import Settings
 
 
@@ -42,7 +43,11 @@ def _opened(settings: Settings, transactional_id: str, time_out_s: float) -> Pro
         # librdkafka makes no producer that would wait longer for an answer than its transaction lives.
         socket_timeout_ms=min(SOCKET_TIME_OUT_MS, settings.transaction_time_out_ms),
     )
-    writer.init_transactions(time_out_s)
+    try:
+        writer.init_transactions(time_out_s)
+    except KafkaException:
+        retire(writer)
+        raise
     return writer
 
 

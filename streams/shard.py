@@ -23,6 +23,7 @@ from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.evolve import evolve
 from streams.ledger.state import State
 from streams.outbox import Outbox, Record
+from streams.retired import retire
 from streams.settings import Settings
 from streams.topics import LEDGER
 from streams.workplace import Workplace
@@ -90,6 +91,8 @@ class Shard:
         if self._fold is not None:
             self._fold.close()
         self._fold = None
+        if self._producer is not None:
+            retire(self._producer)
         self._producer = None
 
     def decide(self, items: Sequence[Item]) -> tuple[list[Entry], list[Record]]:

@@ -1,5 +1,7 @@
 """What Kassa relies on, held against real Apache Kafka, and against a cluster that loses brokers."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,6 +117,13 @@ def known_end(ends: Ends, topic: str) -> int | None:
         return ends.now([(topic, 0)])[topic, 0]
     except EndsUnknown:
         return None
+
+
+def test_fenced_writers_leave_their_process_in_one_piece(kafka: ApacheKafka) -> None:
+    topic = a_topic(kafka.bootstrap, partitions=4)
+    line = [sys.executable, "-m", "tests.fenced_writers", kafka.bootstrap, topic]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
 def transact(producer: Producer, topic: str, texts: list[bytes], half_way: Callable[[], None] = lambda: None) -> bool:
