@@ -12,9 +12,10 @@ from schemas.gateway import Gateway
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A payment to ask its payee about. Its facts are looked up in the fold when its turn comes."""
+    """A payment to ask its payee about, in one tenure of its partition. Its facts are looked up when its turn comes."""
 
     partition: int
+    tenure: int
     payment: str
 
 

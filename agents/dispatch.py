@@ -20,7 +20,7 @@ from mode import Service
 from agents.bulkhead import Bulkhead, Job
 from agents.gateways.base import PaymentGateway, open_gateway
 from agents.gateways.http import Http
-from schemas.entry import EntryKind, PaymentFacts
+from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.gateway import Gateway, RetrySchedule
 from schemas.outcome import GatewayOutcome, Verdict
 from streams import metrics
@@ -51,9 +51,11 @@ class Dispatch(Service):
         self._http = Http()
         self._bulkheads: dict[str, Bulkhead] = {}
         self._gateways: dict[str, PaymentGateway] = {}
-        self._known: set[str] = set()  # queued, asked, or waiting for its answer to be decided
-        self._maybe_sent: set[str] = set()  # recovered from the ledger: an earlier worker may have asked
-        self._answers: list[tuple[int, Settle]] = []
+        # By partition: what is queued, asked, or waits for its answer to be decided …
+        self._known: dict[int, set[str]] = defaultdict(set)
+        # … and what was recovered from the ledger: an earlier worker may have asked.
+        self._maybe_sent: dict[int, set[str]] = defaultdict(set)
+        self._answers: list[tuple[Job, Settle]] = []
         self._answered = asyncio.Event()
 
     def put(self, partition: int, payments: list[str]) -> None:
@@ -61,15 +63,14 @@ class Dispatch(Service):
         state = self.shards.state(partition)
         for payment in payments:
             found = state.open.get(payment) if state else None
-            if found is not None and found.facts is not None and payment not in self._known:
-                self._known.add(payment)
-                self._bulkhead(found.facts.gateway).put(Job(partition, payment))
+            if found is not None and found.facts is not None and payment not in self._known[partition]:
+                self._queue(partition, payment, found.facts.gateway)
 
     def recovered(self, state: State) -> None:
         """A fold was rebuilt: everything outstanding in it goes (again), unless it is on its way already."""
         now = self._clock.now_ms()
-        news = [payment for payment in state.outstanding() if payment.id not in self._known]
-        self._maybe_sent.update(payment.id for payment in news)
+        news = [payment for payment in state.outstanding() if payment.id not in self._known[state.partition]]
+        self._maybe_sent[state.partition].update(payment.id for payment in news)
         ready = [payment.id for payment in news if payment.due_at <= now]
         if news:
             log.info("recovered", partition=state.partition, outstanding=len(news), asked_now=len(ready))
@@ -77,8 +78,16 @@ class Dispatch(Service):
         for payment in ready:
             facts = state.open[payment].facts
             if facts is not None:
-                self._known.add(payment)
-                self._bulkhead(facts.gateway).put(Job(state.partition, payment))
+                self._queue(state.partition, payment, facts.gateway)
+
+    def closed(self, partition: int) -> None:
+        """Our tenure of the partition ended. What is queued or asked for it is its next owner's to ask, perhaps ours.
+
+        Answers still on their way are dropped when they come: meanwhile another worker may have asked the payee, and
+        only an answer that says so (`sent_before`) is decided rightly.
+        """
+        self._known.pop(partition, None)
+        self._maybe_sent.pop(partition, None)
 
     def waiting(self) -> dict[str, int]:
         """How many payments wait for a connection, by gateway. May be asked from any thread."""
@@ -97,27 +106,32 @@ class Dispatch(Service):
             await self._answered.wait()
             self._answered.clear()
             answers, self._answers = self._answers, []
-            by_partition: dict[int, list[Settle]] = defaultdict(list)
-            for partition, settle in answers:
-                by_partition[partition].append(settle)
-            await asyncio.gather(*(self._decide(partition, settles) for partition, settles in by_partition.items()))
+            by_tenure: dict[tuple[int, int], list[Settle]] = defaultdict(list)
+            for job, settle in answers:
+                by_tenure[job.partition, job.tenure].append(settle)
+            await asyncio.gather(*(self._decide(*tenure, settles) for tenure, settles in by_tenure.items()))
 
     async def on_stop(self) -> None:
         """Calls in flight are dropped: whoever holds the partition next asks again with the same number."""
         for gateway in self._gateways.values():
             await gateway.aclose()
 
-    async def _decide(self, partition: int, settles: list[Settle]) -> None:
-        now = self._clock.now_ms()
+    async def _decide(self, partition: int, tenure: int, settles: list[Settle]) -> None:
+        now, entries = self._clock.now_ms(), list[Entry]()
         try:
-            entries = await self.shards.decide(partition, [Ask(settle, now) for settle in settles])
+            entries = await self.shards.decide(partition, [Ask(settle, now) for settle in settles], tenure)
         except NotOurs:
-            entries = []
-        for settle in settles:
-            self._known.discard(settle.payment)
+            log.info("answers_left", partition=partition, payments=len(settles))
+        if tenure != self.shards.tenure(partition):
+            return
+        self._known[partition].difference_update(settle.payment for settle in settles)
         for entry in entries:
             if entry.payment is not None and entry.kind not in (EntryKind.DEFERRED, EntryKind.UNKNOWN):
-                self._maybe_sent.discard(entry.payment.id)
+                self._maybe_sent[partition].discard(entry.payment.id)
+
+    def _queue(self, partition: int, payment: str, gateway: str) -> None:
+        self._known[partition].add(payment)
+        self._bulkhead(gateway).put(Job(partition, self.shards.tenure(partition), payment))
 
     def _bulkhead(self, gateway: str) -> Bulkhead:
         """The gateway's bulkhead, made on first use and made anew when its directory record changed."""
@@ -132,18 +146,20 @@ class Dispatch(Service):
         return self._bulkheads[gateway]
 
     async def _ask(self, job: Job) -> None:
+        if job.tenure != self.shards.tenure(job.partition):
+            return
         state = self.shards.state(job.partition)
         payment = state.open.get(job.payment) if state else None
         if payment is None or payment.facts is None:
-            self._known.discard(job.payment)  # final, or its partition is another worker's now
+            self._known[job.partition].discard(job.payment)  # final, or it comes again when its shard is open again
             return
-        sent_before = payment.id in self._maybe_sent
+        sent_before = payment.id in self._maybe_sent[job.partition]
         record = self._directory.gateways.get(payment.facts.gateway)
         if record is None:
             outcome, retry = _NO_GATEWAY, RetrySchedule()
         else:
             outcome, retry = await self._outcome(record, payment, sent_before), record.retry
-        self._answers.append((job.partition, Settle(payment.book, payment.id, outcome, retry, sent_before)))
+        self._answers.append((job, Settle(payment.book, payment.id, outcome, retry, sent_before)))
         self._answered.set()
 
     async def _outcome(self, record: Gateway, payment: PaymentState, sent_before: bool) -> GatewayOutcome:

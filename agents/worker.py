@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import faust
-import structlog
 from mode.utils.times import Seconds
 
 from agents.accept import Accept
+from agents.assignment import Assignment, ready_file
 from agents.dispatch import Dispatch
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
@@ -23,9 +21,6 @@ from streams.keyring import ensure_server_key, load_trusted
 from streams.logs import configure_logs
 from streams.settings import Settings
 from streams.shards import Shards
-from streams.topics import PAYMENTS
-
-log = structlog.get_logger()
 
 
 def create_worker(settings: Settings, directory: DirectoryReader, vitals: WorkerVitals) -> faust.App:
@@ -34,12 +29,12 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     The path of a payment: `accept_payments` verifies and decides; `dispatch` asks the payee about what was held and
     brings its answer back to the same shard. `vitals` is told what to look at.
     """
-    app = create_app(settings)
+    app = create_app(settings, lambda partition: shards.state(partition) is not None)
     clock = Clock(settings.clock_shift)
     dispatch = Dispatch(directory.directory, settings.keys / "gateways", clock, beacon=app.beacon)
-    held_by_us = vitals.assigned
-    shards = Shards(settings, ensure_server_key(settings), held_by_us.__contains__, dispatch.recovered)
-    dispatch.shards = shards
+    assignment = Assignment(settings, vitals.assigned)
+    shards = Shards(settings, ensure_server_key(settings), assignment.owns, dispatch.recovered, dispatch.closed)
+    assignment.shards = dispatch.shards = shards
     accept = Accept(shards, directory, lambda: app.consumer, dispatch.put, clock)
     verifier = Verifier(settings, directory.directory)
     payments, commands = source_topics(app)
@@ -56,39 +51,18 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
             await accept.batch(events, verifier.command)
 
     @app.on_partitions_revoked.connect(weak=False)
-    async def revoked(_app: Any, partitions: set[Any], **_: Any) -> None:
-        held_by_us.difference_update(_numbers(partitions))
-        ready_file(settings).unlink(missing_ok=True)
+    async def revoked(_app: Any, _partitions: set[Any], **_: Any) -> None:
+        assignment.revoked()
 
     @app.on_partitions_assigned.connect(weak=False)
     async def assigned(_app: Any, partitions: set[Any], **_: Any) -> None:
-        held_by_us.clear()
-        held_by_us.update(_numbers(partitions))
-        await shards.assign(set(held_by_us))
-        tell_held(settings, held_by_us)
-        log.info("assigned", partitions=sorted(held_by_us))
+        assignment.assigned(partitions, app.consumer_generation_id, app.add_future)
 
     vitals.shards, vitals.dispatch, vitals.consumer = shards, dispatch, lambda: app.consumer
     vitals.is_wired = True
     app.add_dependency(dispatch)
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app
-
-
-def ready_file(settings: Settings) -> Path:
-    """There while this worker has its partitions open and decides; names them."""
-    return settings.dir / "run" / f"{settings.worker_id}.ready"
-
-
-def tell_held(settings: Settings, partitions: Iterable[int]) -> None:
-    """Write the ready file, whole at any moment."""
-    unfinished = ready_file(settings).with_suffix(".ready.new")
-    unfinished.write_text(" ".join(map(str, sorted(partitions))) + "\n")
-    unfinished.replace(ready_file(settings))
-
-
-def _numbers(places: set[Any]) -> set[int]:
-    return {place.partition for place in places if place.topic == PAYMENTS.name}
 
 
 class _Worker(faust.Worker):

@@ -109,10 +109,14 @@ class Stack:
         ]
         (self.directory / STACK_FILE).write_text("\n".join(lines) + "\n")
 
+    @property
+    def worker_names(self) -> list[str]:
+        """Every worker started so far, also those that have ended."""
+        return [name for name in self._starts if name.startswith("worker-")]
+
     def add_worker(self) -> str:
         """Start one more worker and return its name; it takes its partitions over from those that run."""
-        numbers = [int(name.removeprefix("worker-")) for name in self._starts if name.startswith("worker-")]
-        name = f"worker-{max(numbers, default=0) + 1}"
+        name = f"worker-{len(self.worker_names) + 1}"
         self.start(name, "worker", {"KASSA_WORKER_ID": name})
         return name
 
@@ -141,8 +145,7 @@ class Stack:
         """
         deadline = time.monotonic() + time_out_s
         for name in self._children:
-            ready = self.directory / "run" / f"{name}.{'ready' if name.startswith('worker') else 'http'}"
-            while not ready.exists():
+            while not self._has_come(name):
                 if self._children[name].poll() is not None or time.monotonic() > deadline:
                     raise StackError(f"{name} did not start: {self._log_end(name)}")
                 time.sleep(0.02)
@@ -212,6 +215,9 @@ class Stack:
         self.warehouse.stop()
         self.broker.stop()
         self._lock.close()
+
+    def _has_come(self, name: str) -> bool:
+        return self.held(name) is not None if name.startswith("worker") else url_file(self.settings, name).exists()
 
     def _ready(self, name: str) -> Path:
         return self.directory / "run" / f"{name}.ready"

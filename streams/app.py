@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import faust
 
 from streams.clients import WORKERS
@@ -10,8 +12,11 @@ from streams.topics import COMMANDS, PAYMENTS, Topic
 from streams.transport import Transport
 
 
-def create_app(settings: Settings) -> faust.App:
-    """A Faust app on the broker of the settings; nothing is connected before it starts."""
+def create_app(settings: Settings, is_open: Callable[[int], bool]) -> faust.App:
+    """A Faust app on the broker of the settings; nothing is connected before it starts.
+
+    It reads the messages of a partition only while `is_open(partition)`.
+    """
     data = settings.dir / "faust" / settings.worker_id
     data.mkdir(parents=True, exist_ok=True)
     app = faust.App(
@@ -32,7 +37,9 @@ def create_app(settings: Settings) -> faust.App:
         datadir=str(data),
         logging_config=None,
     )
-    app.transport = Transport(app.conf.broker_consumer, app)
+    transport = Transport(app.conf.broker_consumer, app)
+    transport.is_open = is_open
+    app.transport = transport
     return app
 
 

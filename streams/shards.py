@@ -1,10 +1,15 @@
-"""The shards of this worker: opened when their partition is assigned, decided one batch at a time, never given up."""
+"""The shards of this worker: opened when their partition is assigned, decided one batch at a time, never given up.
+
+A *tenure* is the time from taking a partition over to giving it up. What was begun in one (a payee's answer on its way)
+must not be decided in a later one as if nobody had been there in between.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -29,9 +34,9 @@ class NotOurs(Exception):
 
 
 class Shards:
-    """`owns(partition)` says whether it is assigned to us; `opened(state)` is told of every rebuilt fold.
-
-    `shard` makes the writer of a partition; a test gives one that it can stop at each step.
+    """`owns(partition)` says whether it is assigned to us; `opened(state)` is told of every rebuilt fold,
+    `closed(partition)` of the end of every tenure. `shard` makes a partition's writer; a test gives one that it can stop
+    at each step.
     """
 
     def __init__(
@@ -40,14 +45,18 @@ class Shards:
         server_key: SigningKey,
         owns: Callable[[int], bool],
         opened: Callable[[State], None],
+        closed: Callable[[int], None] = lambda _: None,
         shard: Callable[[Settings, int, SigningKey, Workplace | None], Shard] = Shard,
     ) -> None:
         self._settings = settings
         self._server_key = server_key
         self._owns = owns
         self._opened = opened
+        self._closed = closed
         self._shard = shard
         self._shards: dict[int, Shard] = {}
+        self._given_up: list[Shard] = []
+        self._tenures: Counter[int] = Counter()
         self._locks: dict[int, asyncio.Lock] = {}
         self._work = Workplace(settings.snapshots / "work") if settings.snapshot_every else None
         self._threads = ThreadPoolExecutor(settings.partitions, thread_name_prefix="shard")
@@ -61,25 +70,42 @@ class Shards:
         """The partitions open here. May be asked from any thread."""
         return [partition for partition, shard in list(self._shards.items()) if shard.state is not None]
 
-    async def assign(self, partitions: set[int]) -> None:
-        """Make these the partitions we hold: close the others, open the new ones before any batch is decided."""
-        for gone in self._shards.keys() - partitions:
-            await self._close(gone)
-        await asyncio.gather(*(self.decide(partition, ()) for partition in partitions))
+    def tenure(self, partition: int) -> int:
+        """The number of our present tenure of the partition."""
+        return self._tenures[partition]
 
-    async def decide(self, partition: int, items: Sequence[Item]) -> list[Entry]:
+    def close(self, partitions: Iterable[int]) -> None:
+        """End our tenure of these. A batch in flight may still be committed, unless the next owner has fenced us."""
+        for partition in partitions:
+            self._tenures[partition] += 1
+            shard = self._shards.pop(partition, None)
+            if shard is not None:
+                self._given_up.append(shard)
+            self._closed(partition)
+            log.info("shard_closed", partition=partition)
+
+    async def clear(self) -> None:
+        """Drop what was closed, each as soon as no batch of it is in flight any more."""
+        while self._given_up:
+            shard = self._given_up.pop()
+            async with self._lock(shard.partition):
+                await asyncio.get_running_loop().run_in_executor(self._threads, shard.drop)
+
+    async def open(self, partition: int) -> None:
+        """Open the shard unless it is open, however often that takes. Raises as `decide`."""
+        await self.decide(partition, ())
+
+    async def decide(self, partition: int, items: Sequence[Item], tenure: int | None = None) -> list[Entry]:
         """Decide a batch, however often it takes; returns its new entries once they are committed.
 
         Nothing may leave here undecided while the partition is ours, because its offsets count as done afterwards.
-        Raises NotOurs when it is not, and whatever stops the worker (LedgerCorrupt).
+        Raises NotOurs when it is not, or when the tenure named has ended; LedgerCorrupt, which stops the worker.
         """
-        async with self._locks.setdefault(partition, asyncio.Lock()):
+        self._require(partition, tenure)  # before the lock too, which is held for as long as an opening takes
+        async with self._lock(partition):
             wait_s = _FIRST_WAIT_S
             while True:
-                # A zombie must look before it opens again, or it would fence the partition's new owner.
-                if not self._owns(partition):
-                    self._give_up(partition)
-                    raise NotOurs(f"partition {partition}")
+                self._require(partition, tenure)
                 try:
                     return await self._decide_once(partition, items)
                 except TransactionFailed as error:
@@ -92,10 +118,25 @@ class Shards:
         """(partition, payment id) of every retry due by `at` (ms UTC), each told once."""
         found: list[tuple[int, str]] = []
         for partition in self.partitions():
-            async with self._locks[partition]:
+            async with self._lock(partition):
                 state = self.state(partition)
                 found += [(partition, payment.id) for payment in (state.due_before(at) if state else ())]
         return found
+
+    def _lock(self, partition: int) -> asyncio.Lock:
+        return self._locks.setdefault(partition, asyncio.Lock())
+
+    def _require(self, partition: int, tenure: int | None) -> None:
+        """Raise NotOurs unless we may decide on the partition, in that tenure.
+
+        An open shard may always try: Kafka refuses what a fenced writer commits. So a rebalance, which takes everything
+        away for a moment, costs no answer that comes meanwhile. But a zombie must look before it opens again, or it
+        would fence the partition's new owner.
+        """
+        if tenure not in (None, self._tenures[partition]):
+            raise NotOurs(f"partition {partition} was given up since")
+        if self.state(partition) is None and not self._owns(partition):
+            raise NotOurs(f"partition {partition}")
 
     async def _decide_once(self, partition: int, items: Sequence[Item]) -> list[Entry]:
         loop = asyncio.get_running_loop()
@@ -106,6 +147,8 @@ class Shards:
             if shard.state is None:
                 with metrics.OPEN_SECONDS.time():
                     state = await loop.run_in_executor(self._threads, shard.open)
+                if self._shards.get(partition) is not shard:
+                    raise TransactionFailed(f"partition {partition} was given up while it was opened")
                 self._opened(state)
             if not items:
                 return []
@@ -121,13 +164,3 @@ class Shards:
         metrics.batch(len(items), decided - began, time.perf_counter() - decided)
         metrics.committed((entry.kind for entry in entries), quarantined(records))
         return entries
-
-    async def _close(self, partition: int) -> None:
-        async with self._locks.setdefault(partition, asyncio.Lock()):
-            self._give_up(partition)
-
-    def _give_up(self, partition: int) -> None:
-        shard = self._shards.pop(partition, None)
-        if shard is not None:
-            shard.drop()
-            log.info("shard_closed", partition=partition)

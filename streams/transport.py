@@ -1,10 +1,13 @@
-"""Faust's Kafka transport with three changes that money needs.
+"""Faust's Kafka transport with five changes that money needs.
 
 1. Reads are `read_committed`: Faust offers that only together with its own exactly_once, which we do not use.
 2. An offset is committed when its message was *decided*, and by nothing else. Faust acknowledges a batch even when the
    agent's body fails, and stitches gaps between acknowledged offsets (its issue #606); here a position only moves when
    `decided` says so, within one generation of the assignment.
 3. Messages are handed over in a plain loop: Faust's own creates two tasks a message, which is its speed limit.
+4. Partitions are dealt by our own assignor (`streams/assignor.py`).
+5. Messages of a partition wait in Kafka until its shard is open: all partitions share one stream, and a batch with one
+   message that must wait for a long ledger to be folded would hold up everybody else's.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import monotonic
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import aiokafka
 from aiokafka.protocol.fetch import FetchRequest
@@ -21,9 +24,12 @@ from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP
 
+from streams.assignor import Together
+
 # The event loop gets its turn after this many messages.
 _TURN = 200
 _PACE_S = 0.01
+_LOOK_S = 0.1
 
 
 class ReadCommittedThread(AIOKafkaConsumerThread):
@@ -31,6 +37,8 @@ class ReadCommittedThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
+        self._assignor = Together()
+        consumer._partition_assignment_strategy = [self._assignor]
         consumer._isolation_level = "read_committed"
         consumer._client.send = _paced(consumer._client.send)
         return consumer
@@ -102,6 +110,15 @@ class Consumer(FaustConsumer):
         await super().on_partitions_revoked(revoked)
         self._decided.clear()
 
+    async def _getmany(self, active_partitions: set[Any] | None, timeout: float) -> Any:  # noqa: ASYNC109
+        is_open = cast(Transport, self.transport).is_open
+        ready = {place for place in active_partitions or () if is_open(place.partition)}
+        if not ready:
+            await asyncio.sleep(_LOOK_S)
+            return {}
+        held_back = len(ready) < len(active_partitions or ())
+        return await super()._getmany(active_partitions=ready, timeout=_LOOK_S if held_back else timeout)
+
     async def _drain_messages(self, fetcher: Any) -> None:
         while not (self._stopped.is_set() or fetcher._stopped.is_set()):
             try:
@@ -120,4 +137,7 @@ class Consumer(FaustConsumer):
 
 
 class Transport(FaustTransport):
+    """`is_open(partition)` is set before the app starts: whether its messages may be handed over."""
+
     Consumer: ClassVar[type[Consumer]] = Consumer
+    is_open: Callable[[int], bool]

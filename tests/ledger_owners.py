@@ -72,7 +72,7 @@ class Owner:
         self.commit_time_out_s: Callable[[], float] | None = None
         self._stops: list[Stop] = []
         key = SigningKey.generate("server:1")
-        self.shards = Shards(settings, key, lambda _: self.is_assigned, self._on_opened, self._stepped)
+        self.shards = Shards(settings, key, lambda _: self.is_assigned, self._on_opened, shard=self._stepped)
 
     async def decides(self, *payments: int) -> list[str]:
         """Decide these payments in one batch; what the new entries are, as `on_ledger` has them."""
