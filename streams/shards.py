@@ -35,7 +35,7 @@ class NotOurs(Exception):
 
 class Shards:
     """`owns(partition)` says whether it is assigned to us; `opened(state)` is told of every rebuilt fold,
-    `closed(partition)` of the end of every tenure. `shard` makes a partition's writer; a test gives one that it can stop
+    `closed(partition)` of the end of every tenure. `shard` makes a partition's writer; a test gives one to be stopped
     at each step.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from pathlib import Path
 from uuid import uuid4
@@ -17,7 +18,8 @@ class Workplace:
             _clear_if_left(left)
         self._directory = root / uuid4().hex
         self._directory.mkdir()
-        self._lock = (self._directory / "lock").open("w")
+        # A bare descriptor, since it is meant to be held until the process ends.
+        self._lock = os.open(self._directory / "lock", os.O_CREAT | os.O_WRONLY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def place(self, name: str) -> Path:
@@ -26,7 +28,7 @@ class Workplace:
 
     def close(self) -> None:
         shutil.rmtree(self._directory, ignore_errors=True)
-        self._lock.close()
+        os.close(self._lock)
 
 
 def _clear_if_left(directory: Path) -> None:

@@ -82,7 +82,7 @@ class Owner:
         """What else ends with a worker's process."""
         self.shards._threads.shutdown()
         for partition in self.shards.partitions():
-            self.shards._give_up(partition)
+            self.shards._shards[partition].drop()
         if self.shards._work is not None:
             self.shards._work.close()
 
