@@ -67,7 +67,8 @@ class Verifier:
         if self._partition(terminal.tree) != arrival.partition:
             return Forward(arrival, terminal.tree)
         payee, tariff = self._directory.payees.get(order.payee), self._directory.tariffs.get(order.payee)
-        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff)
+        backlog_max = self._settings.gateway_backlog
+        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max)
         return Ask(place, arrival.received_at, arrival)
 
     def _command(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:

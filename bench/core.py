@@ -30,6 +30,7 @@ _TARIFF = Tariff(
     payee="mobile", fee=Fee(rate_bps=500, base="collected"), processing=Rate(rate_bps=100),
     reward=Rate(rate_bps=200), reward_shares_bps=(5_000, 2_500),
 )  # fmt: skip
+_BACKLOG_MAX = 10**6
 _PAID = GatewayOutcome("pay", Verdict.PAID, "0", "12345")
 
 
@@ -81,7 +82,7 @@ def place(number: int) -> Place:
         subscriber={"account": f"{9_000_000_000 + number}"}, amount=95_000, fee=5_000, collected=100_000,
         currency="RUB", made_at=datetime.fromtimestamp(_AT / 1000, UTC),
     )  # fmt: skip
-    return Place("A", order, order.digest(), "kiosk-7:1", _PAYEE, _TARIFF)
+    return Place("A", order, order.digest(), "kiosk-7:1", _PAYEE, _TARIFF, _BACKLOG_MAX)
 
 
 def settle(number: int) -> Settle:

@@ -26,6 +26,7 @@ class Refusal(Enum):
     DAILY_LIMIT = (16, True, "the daily limit is used up")
     AGENT_LACKS_FUNDS = (220, True, "the agent lacks funds")
     UPSTREAM_LACKS_FUNDS = (280, True, "an agent above lacks funds")
+    TEMPORARY = (1, True, "too many payments wait for the payee already; repeat later")
     SUBSCRIBER_NOT_FOUND = (5, False, "the payee does not know the subscriber")
     SUBSCRIBER_INACTIVE = (79, False, "the subscriber's account is not active")
     TECHNICAL_PROHIBITION = (8, False, "the payment is prohibited for technical reasons")

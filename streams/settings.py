@@ -42,6 +42,15 @@ class Settings(BaseSettings):
         Field(ge=0, le=10_000_000, description="ledger entries of a partition between snapshots; 0: none are taken"),
     ] = 10_000
     transaction_time_out_ms: Annotated[int, Field(ge=5_000, le=900_000)] = 60_000
+    gateway_backlog: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="payments that may wait for one gateway on one partition, held or unclear; further ones are "
+            "declined (1, repeat later). Bounds the memory and the money that a dead payee can tie up",
+        ),
+    ] = 20_000
     clock_ahead_s: Annotated[int, Field(ge=0, description="how far a terminal's clock may run ahead")] = 600
     clock_behind_s: Annotated[int, Field(ge=0, description="how late an offline payment may be uploaded")] = 30 * 86_400
     sink_batch_rows: Annotated[int, Field(ge=1, le=1_000_000, description="rows in one insert at most")] = 20_000

@@ -124,6 +124,7 @@ def a_place(
     by: str = TERMINAL_KID,
     payee: Payee | Literal["default"] | None = "default",
     tariff: Tariff | Literal["default"] | None = "default",
+    backlog_max: int = 1_000,
     **order_changes: Any,
 ) -> Place:
     """A verified order; payee=None and tariff=None say that there is none."""
@@ -135,6 +136,7 @@ def a_place(
         by=by,
         payee=a_payee(order.payee) if payee == "default" else payee,
         tariff=a_tariff(order.payee) if tariff == "default" else tariff,
+        backlog_max=backlog_max,
     )
 
 

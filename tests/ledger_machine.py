@@ -54,7 +54,7 @@ IMAGES: TypeAdapter[StateImage] = TypeAdapter(StateImage)
 FIELDS = (SubscriberField(name="phone", title="Phone", pattern=r"9\d{9}"),)
 PAYEES = {
     "mobile": a_payee("mobile", fields=FIELDS, max_amount=50_000),
-    "abroad": a_payee("abroad", fields=FIELDS, currency="USD", min_amount=1, max_amount=9_000),
+    "abroad": a_payee("abroad", fields=FIELDS, gateway="osmp-2", currency="USD", min_amount=1, max_amount=9_000),
     "nobody": None,
 }
 TARIFFS = (
@@ -70,7 +70,8 @@ rarely = st.sampled_from([True, *[False] * 9])
 fundings = st.sampled_from(["own", "shared"])
 sellers = st.sampled_from([("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "A"), ("B", "B"), ("B", "S")])
 wrongs = st.sampled_from([*[""] * 16, "fee", "collected", "phone", "currency", "payee"])
-sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), wrongs)
+backlogs = st.sampled_from([1, 2, 5, *[1_000] * 9])
+sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), wrongs, backlogs)
 orders = st.one_of(
     st.tuples(st.just("open"), trees, agents, st.none() | agents, fundings, st.sampled_from([0, 5_000]), trees),
     st.tuples(st.just("limit"), trees, agents, st.sampled_from([0, 1, 10_000, 60_000])),
@@ -174,7 +175,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for sale in sales:
             self.place(*sale)
 
-    def place(self, seller, amount, tariff, collected, wrong) -> None:
+    def place(self, seller, amount, tariff, collected, wrong, backlog_max) -> None:
         tree, agent = seller
         currency = CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
         payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "mobile"
@@ -185,6 +186,7 @@ class LedgerMachine(RuleBasedStateMachine):
             agent=agent,
             payee=PAYEES[payee],
             tariff=tariff,
+            backlog_max=backlog_max,
             amount=amount,
             fee=fee,
             collected=collected * (amount + fee) + (wrong == "collected"),
@@ -284,6 +286,10 @@ class LedgerMachine(RuleBasedStateMachine):
             if book is not None:
                 accounts = [book.accounts.get((name, CURRENCY[tree]), Account()) for name in ("fee", "reward")]
                 assert sum(account.balance for account in accounts) == self.reference.operators_income(tree)
+
+    @invariant()
+    def backlogs_are_the_references(self) -> None:
+        assert self.state.backlog == Counter(sold.gateway for sold in self.reference.waiting())
 
     @invariant()
     def payments_are_where_the_reference_has_them(self) -> None:

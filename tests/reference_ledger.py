@@ -25,6 +25,7 @@ class Sold:
     tree: str
     chain: list[str]
     payer: str
+    gateway: str
     amount: int
     processing: int
     shares: dict[str, int]
@@ -73,6 +74,10 @@ class Reference:
     def payer(self, tree: str, agent: str) -> str:
         opened = self.agents[tree, agent]
         return agent if opened.funding == "own" else self.payer(tree, opened.parent or "")
+
+    def waiting(self) -> list[Sold]:
+        """Payments a gateway has yet to answer."""
+        return [sold for sold in self.sold.values() if sold.state in ("HELD", "UNKNOWN")]
 
     # --- what should be answered
 
@@ -139,10 +144,12 @@ class Reference:
             return 220 if payer == order.agent else 280
         if any(self.available(command.book, above) < 0 for above in self.chain(command.book, payer)[1:]):
             return 280
+        if sum(sold.gateway == payee.gateway for sold in self.waiting()) >= command.backlog_max:
+            return 1
         reward = _part(order.amount, tariff.reward.rate_bps, tariff.reward.min_minor) if tariff else 0
         bps = tariff.reward_shares_bps if tariff else ()
         shares = {agent: floor(Fraction(reward * part, 10_000)) for agent, part in zip(chain, bps, strict=False)}
-        self.sold[order.id] = Sold(command.book, chain, payer, order.amount, processing, shares, reward)
+        self.sold[order.id] = Sold(command.book, chain, payer, payee.gateway, order.amount, processing, shares, reward)
         return 0
 
     def answered(self, command: Settle) -> str | None:

@@ -15,6 +15,7 @@ from schemas.tariff import Fee
 from streams.ledger.accounts import legs_of
 from streams.ledger.commands import Settle
 from streams.ledger.decide import Conflict, Duplicate, decide
+from streams.ledger.image import image_of, state_of
 from streams.ledger.limits import shortfall
 from streams.ledger.state import Account, AgentState, Book, State
 from tests.builders import (
@@ -44,6 +45,7 @@ BROKEN: list[tuple[Refusal, dict[str, Any]]] = [
     (Refusal.BAD_FEE, {"fee": 4_998}),
     (Refusal.BAD_FEE, {"collected": 99_999}),
     (Refusal.AGENT_LACKS_FUNDS, {"money": 95_949}),
+    (Refusal.TEMPORARY, {"backlog_max": 0}),
 ]
 PAYEE_FIELDS = {"min_amount", "max_amount", "denominations"}
 
@@ -236,6 +238,27 @@ def test_a_sub_agent_that_shares_earns_for_itself_what_it_sold_on_its_parents_mo
 
 def test_an_amount_of_nothing_makes_no_leg():
     assert legs_of(Book("A"), "RUB", [("bank", 0), ("fee", 5), ("fee", 0)])[0].amount == 5
+
+
+def test_a_gateway_with_too_many_payments_waiting_gets_no_more_and_others_do():
+    state = a_tree(money=1_000_000)
+    for number, backlog, refusal in [(1, 2, 0), (2, 2, 0), (3, 2, 1), (4, 3, 0), (5, 3, 1)]:
+        entry = decided(state, a_place(number=number, backlog_max=backlog))
+        assert (number, entry.refusal) == (number, refusal)
+        assert ("2 payments wait for gateway osmp-1" in entry.reason) == (number == 3)
+    elsewhere = a_payee(gateway="osmp-2")
+    assert decided(state, a_place(number=6, backlog_max=1, payee=elsewhere)).kind is EntryKind.HELD
+    assert state.backlog == {"osmp-1": 3, "osmp-2": 1}
+
+
+@pytest.mark.parametrize(("last", "waits"), [("HELD", 1), ("UNKNOWN", 1), ("MANUAL", 0), ("POSTED", 0), ("VOIDED", 0)])
+def test_a_payment_waits_for_its_gateway_until_it_is_final_or_an_operators(last, waits):
+    state = a_tree()
+    decided(state, a_place())
+    for step in steps_to(last):
+        decided(state, step)
+    assert state.backlog == ({"osmp-1": 1} if waits else {})
+    assert state_of(image_of(state)).backlog == state.backlog
 
 
 # --- orders that come twice

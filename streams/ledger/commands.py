@@ -17,7 +17,8 @@ class Place:
     """A verified payment order with the directory's facts of that moment.
 
     book: the tree (root agent's id). digest: `order.digest()`. by: the key id that signed it. payee None: there is
-    no such payee. tariff None: no fee, no processing, no reward.
+    no such payee. tariff None: no fee, no processing, no reward. backlog_max: how many payments may wait for the
+    payee's gateway on this partition.
     """
 
     book: str
@@ -26,6 +27,7 @@ class Place:
     by: str
     payee: Payee | None
     tariff: Tariff | None
+    backlog_max: int
 
 
 @dataclass(frozen=True, slots=True)

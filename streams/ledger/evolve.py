@@ -84,6 +84,8 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
         payment = _take_in(state, book, entry)
     elif payment.book != book.id:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {payment.id} is in book {payment.book}")
+    else:
+        state.let_go(payment)
     payment.state = EntryKind.HELD if entry.kind is EntryKind.DEFERRED else entry.kind
     payment.at = entry.at
     payment.refusal = entry.refusal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -24,8 +24,10 @@ class Objection(NamedTuple):
     reason: str = ""
 
 
-def objection(command: Place, chain: Sequence[AgentState], needed: int) -> Objection | None:
-    """The first rule, in Refusal's order of precedence, that the order breaks. needed: minor units to be held.
+def objection(command: Place, chain: Sequence[AgentState], needed: int, backlog: Mapping[str, int]) -> Objection | None:
+    """The first rule, in Refusal's order of precedence, that the order breaks.
+
+    needed: minor units to be held. backlog: how many payments wait for each gateway.
 
     A wrong currency comes before everything that compares amounts: until it fits, they mean nothing.
     """
@@ -40,6 +42,7 @@ def objection(command: Place, chain: Sequence[AgentState], needed: int) -> Objec
         or _amount(order, payee)
         or _fee(order, command.tariff)
         or _funds(chain, needed)
+        or _backlog(command, payee, backlog)
     )
 
 
@@ -94,3 +97,11 @@ def _fee(order: PaymentOrder, tariff: Tariff | None) -> Objection | None:
 def _funds(chain: Sequence[AgentState], needed: int) -> Objection | None:
     refusal = shortfall(chain, needed)
     return Objection(refusal) if refusal is not None else None
+
+
+def _backlog(command: Place, payee: Payee, backlog: Mapping[str, int]) -> Objection | None:
+    """Nothing is held that would wait too long: a dead payee must not take the money and the memory of all others."""
+    waiting = backlog.get(payee.gateway, 0)
+    if waiting < command.backlog_max:
+        return None
+    return Objection(Refusal.TEMPORARY, f"{waiting} payments wait for gateway {payee.gateway} already; repeat later")

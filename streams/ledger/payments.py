@@ -13,6 +13,9 @@ from streams.ledger.kept import Kept
 # too: whoever changes it gives the image another version (streams/ledger/image.py).
 _PACKED = struct.Struct("<16sqqHHBB")
 
+# The states in which a gateway has yet to answer.
+OUTSTANDING = frozenset({EntryKind.HELD, EntryKind.UNKNOWN})
+
 
 @dataclass(slots=True)
 class PaymentState:

@@ -25,7 +25,7 @@ def place(state: State, command: Place, at: int) -> Entry:
     processing = processing_of(command.tariff, order.amount)
     held = order.amount + processing
     cause = Cause(order.id, command.digest, command.by)
-    why_not = objection(command, chain, held)
+    why_not = objection(command, chain, held, state.backlog)
     if why_not is not None:
         return Entry(
             book=book.id,

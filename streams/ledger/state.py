@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind
 from schemas.ids import account_agent, account_hold
 from streams.ledger.answered import Commands
-from streams.ledger.payments import Payments, PaymentState
+from streams.ledger.payments import OUTSTANDING, Payments, PaymentState
 
 # Payment numbers at the payee are digits only, at most 20: a thousand billion for each partition, never shared.
 TXN_PER_PARTITION = 10**15
@@ -102,7 +103,8 @@ class State:
     """All books and payments of one partition. Changed by `evolve` alone (and `due_before`, which takes from a queue).
 
     next_txn: the number at the payee of the next payment held. due: (due_at, payment id) of payments to ask about
-    again; entries that a later change made untrue stay in it until their time and are then passed over.
+    again; entries that a later change made untrue stay in it until their time and are then passed over. backlog: by
+    gateway, how many payments are `outstanding`; gateways without any are not listed.
     """
 
     partition: int
@@ -111,6 +113,7 @@ class State:
     commands: Commands = field(default_factory=Commands)
     next_txn: int = 0
     due: list[tuple[int, str]] = field(default_factory=list, compare=False)
+    backlog: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.next_txn = self.next_txn or (self.partition + 1) * TXN_PER_PARTITION + 1
@@ -125,6 +128,16 @@ class State:
         self.payments.put(payment)
         if payment.due_at:
             heapq.heappush(self.due, (payment.due_at, payment.id))
+        if payment.state in OUTSTANDING and payment.facts is not None:
+            self.backlog[payment.facts.gateway] += 1
+
+    def let_go(self, payment: PaymentState) -> None:
+        """Before a payment that was kept is changed: it no longer counts as what it is now. `keep` follows."""
+        if payment.state in OUTSTANDING and payment.facts is not None:
+            gateway = payment.facts.gateway
+            self.backlog[gateway] -= 1
+            if not self.backlog[gateway]:
+                del self.backlog[gateway]
 
     def outstanding(self) -> Iterator[PaymentState]:
         """Payments a gateway has yet to answer, oldest first: all that are neither final nor MANUAL.
