@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import orjson
+import structlog
 from pydantic import ValidationError
 
 from schemas.command import COMMAND, book_of
@@ -19,6 +22,8 @@ from streams.directory import Directory
 from streams.ledger.commands import Instruct, Place
 from streams.partitioner import partition_of
 from streams.settings import Settings
+
+log = structlog.get_logger()
 
 _T = TypeVar("_T")
 
@@ -40,17 +45,19 @@ class Verifier:
         return self._guard(arrival, self._command)
 
     def _guard(self, arrival: Arrival, read: Callable[[Arrival, Envelope, _Signer], Item]) -> Item:
+        signer, envelope = _Signer(), None
         try:
             envelope = open_envelope(arrival.value)
-        except EnvelopeError as error:
-            return Quarantine(arrival, error.reason, str(error))
-        signer = _Signer()
-        try:
             return read(arrival, envelope, signer)
         except EnvelopeError as error:
-            return Quarantine(
-                arrival, error.reason, str(error), signer.kid, _message_id(envelope) if signer.kid else ""
-            )
+            why, detail = error.reason, str(error)
+        except Exception as error:  # noqa: BLE001
+            # One message that we cannot read must not stop all those behind it; what it is stays in quarantine. Its
+            # content stays out of the log, and so do the exception's words, which may quote it.
+            why, detail = RejectReason.UNPROCESSABLE, f"{type(error).__name__} at {_place_of(error)}"
+            log.error("unprocessable", topic=arrival.topic, partition=arrival.partition, offset=arrival.offset,
+                      detail=detail)  # fmt: skip
+        return Quarantine(arrival, why, detail, signer.kid, _message_id(envelope) if envelope and signer.kid else "")
 
     def _payment(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
         signer.believe(self._directory.terminal_key(envelope.kid), envelope, arrival.received_at)
@@ -116,6 +123,12 @@ def _parsed(parse: Callable[[bytes], _T], payload: bytes) -> _T:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "payload"
         raise EnvelopeError(RejectReason.BAD_SCHEMA, f"{place}: {first['msg']}"[:400]) from None
+
+
+def _place_of(error: Exception) -> str:
+    """The line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def _message_id(envelope: Envelope) -> str:

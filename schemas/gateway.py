@@ -34,7 +34,7 @@ class Gateway(Wire):
     connections: Annotated[int, Field(ge=1, le=500, description="calls in flight at once: the bulkhead")] = 15
     retry: RetrySchedule = RetrySchedule()
     fatal_codes: Annotated[
-        tuple[int, ...] | None,
+        tuple[Annotated[int, Field(ge=-(2**31), lt=2**31)], ...] | None,
         Field(max_length=100, description="the dialect's final refusals; none given: the protocol's own table"),
     ] = None
     credentials: Annotated[

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from schemas.ids import Currency, FieldName, GatewayId, PayeeId, PositiveMinor, ShortText, Wire
-
-
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern, re.ASCII)
-    except (re.error, ValueError, OverflowError, RecursionError) as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-    return pattern
+from schemas.pattern import check_pattern
 
 
 def _is_zone(name: str) -> str:
@@ -27,7 +19,7 @@ def _is_zone(name: str) -> str:
     return name
 
 
-Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_compiles)]
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(check_pattern)]
 
 
 def _names_fit(fields: tuple[SubscriberField, ...]) -> tuple[SubscriberField, ...]:
@@ -45,7 +37,10 @@ ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterV
 
 
 class SubscriberField(Wire):
-    """One thing the payer types in; the pattern must match the whole value. `\\d` and `\\w` are ASCII only."""
+    """One thing the payer types in; the pattern must match the whole value. `\\d` and `\\w` are ASCII only.
+
+    What a pattern may be: schemas.pattern.
+    """
 
     name: FieldName
     title: ShortText

@@ -18,6 +18,9 @@ class RejectReason(StrEnum):
     WRONG_TERMINAL = "WRONG_TERMINAL"  # signed by a key of another terminal
     WRONG_AGENT = "WRONG_AGENT"  # the terminal does not belong to the agent it names
     WRONG_CLOCK = "WRONG_CLOCK"  # made too long before, or after, it was received
+    UNPROCESSABLE = (
+        "UNPROCESSABLE"  # reading it failed in a way nobody foresaw: a fault of ours, kept until it is mended
+    )
     CONFLICT = "CONFLICT"  # the id was used before with other content
 
     @property

@@ -50,7 +50,7 @@ class Tariff(Wire):
     """
 
     payee: PayeeId
-    version: Annotated[int, Field(ge=1)] = 1
+    version: Annotated[int, Field(ge=1, lt=2**31)] = 1
     fee: Fee = Fee()
     processing: Rate = Rate()
     reward: Rate = Rate()

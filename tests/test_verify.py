@@ -1,0 +1,228 @@
+"""Whatever bytes arrive, verification answers with an item: to decide, to re-key, or to keep in quarantine and why."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.verify import Verifier
+from schemas.envelope import SigningKey
+from schemas.payee import Payee
+from schemas.reject import RejectReason
+from schemas.terminal import Operator, Terminal
+from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
+from streams.directory import Directory
+from streams.ledger.decide import decide
+from streams.ledger.evolve import evolve
+from streams.outbox import Outbox
+from streams.partitioner import partition_of
+from streams.settings import Settings
+from tests.builders import (
+    AT,
+    a_deposit,
+    a_payee,
+    a_tariff,
+    a_tree,
+    an_order,
+    open_agent,
+    set_gateway,
+    set_payee,
+    set_tariff,
+    set_terminal,
+)
+
+PARTITION = partition_of("A", 4)
+DEEP = 900
+
+
+@cache
+def keys() -> dict[str, SigningKey]:
+    made = [SigningKey.generate("kiosk-1:1"), SigningKey.generate("kiosk-2:1", "ES256"), SigningKey.generate("root:1")]
+    return {key.kid: key for key in made}
+
+
+@cache
+def verifier() -> Verifier:
+    return Verifier(Settings(partitions=4), a_directory())
+
+
+def a_directory() -> Directory:
+    """Terminals kiosk-1 (EdDSA) and kiosk-2 (ES256), payee mobile, operator root."""
+    directory = Directory()
+    for name in ("kiosk-1", "kiosk-2"):
+        terminal = Terminal(id=name, agent="S", tree="A", keys=(keys()[f"{name}:1"].public(),))
+        directory.apply("terminals", name, terminal.model_dump_json().encode())
+    directory.apply(
+        "operators", "root", Operator(id="root", keys=(keys()["root:1"].public(),)).model_dump_json().encode()
+    )
+    directory.apply("payees", "mobile", a_payee().model_dump_json().encode())
+    directory.apply("tariffs", "mobile", a_tariff().model_dump_json().encode())
+    return directory
+
+
+def verified(topic: str, value: bytes, key: bytes | None = b"A") -> Item:
+    """What becomes of it where it belongs; every other partition sends it there."""
+    arrival = Arrival(topic, PARTITION, 7, key, value, AT)
+    item = verifier().payment(arrival) if topic == "payments" else verifier().command(arrival)
+    if isinstance(item, Forward):
+        arrival = replace(arrival, partition=partition_of(item.key, 4))
+        item = verifier().payment(arrival) if topic == "payments" else verifier().command(arrival)
+    assert isinstance(item, Ask | Quarantine)
+    if isinstance(item, Quarantine):
+        assert item.reason is not RejectReason.UNPROCESSABLE, "nobody foresaw this one"
+        assert item.arrival is arrival
+        Outbox(a_tree()).quarantine(item)  # and it can be written
+    else:
+        work_out(item)
+    return item
+
+
+def work_out(ask: Ask) -> None:
+    """Decide it, and write what comes of it."""
+    state = a_tree()
+    decision, outbox = decide(state, ask.command, AT), Outbox(state)
+    for entry in decision if isinstance(decision, list) else ():
+        evolve(state, entry)
+        outbox.entry(entry)
+    outbox.close()
+
+
+def a_message(kid: str = "kiosk-1:1", **changes: Any) -> bytes:
+    order = orjson.loads(an_order(terminal=kid.partition(":")[0]).model_dump_json())
+    return keys()[kid].sign(orjson.dumps(order | changes))
+
+
+@pytest.mark.parametrize("kid", ["kiosk-1:1", "kiosk-2:1"])
+def test_a_good_message_is_to_be_decided(kid: str) -> None:
+    assert isinstance(verified("payments", a_message(kid)), Ask)
+
+
+topics = st.sampled_from(["payments", "commands"])
+kids = st.sampled_from(["kiosk-1:1", "kiosk-2:1", "root:1"])
+
+
+@given(topic=topics, value=st.one_of(st.binary(max_size=400), st.text(string.printable).map(str.encode)))
+def test_arbitrary_bytes(topic: str, value: bytes) -> None:
+    assert isinstance(verified(topic, value), Quarantine)
+
+
+@given(topic=topics, kid=kids, data=st.data())
+def test_good_messages_with_some_bytes_changed(topic: str, kid: str, data: st.DataObject) -> None:
+    value = bytearray(a_message("kiosk-1:1") if kid == "root:1" else a_message(kid))
+    for place in data.draw(st.lists(st.integers(0, len(value) - 1), min_size=1, max_size=4)):
+        value[place] = data.draw(st.one_of(st.sampled_from(b"._-A="), st.integers(0, 255)))
+    cut = data.draw(st.integers(0, len(value)))
+    for one in (bytes(value), bytes(value[:cut]), bytes(value[cut:])):
+        verified(topic, one)
+
+
+@given(topic=topics, kid=kids, payload=st.binary(max_size=300))
+def test_anything_at_all_with_a_good_signature(topic: str, kid: str, payload: bytes) -> None:
+    verified(topic, keys()[kid].sign(payload or b"0"))
+
+
+json_values = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.integers(-(2**63), 2**64 - 1), st.floats(), st.text(max_size=20),
+        st.sampled_from([0, -1, 2**31, 2**53, 2**63, 2**64, 10**15, 10**18, "", "\x00", "А", "😀", "1", "1e400"]),
+        st.sampled_from(["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00Z", "12"]),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+COMMANDS = [
+    one.command.model_dump(mode="json")
+    for one in (open_agent(), a_deposit(), set_payee(), set_tariff(), set_gateway(), set_terminal())
+]
+ORDER = an_order().model_dump(mode="json")
+
+
+def places(document: Any) -> list[list[Any]]:
+    """The path to every value in a JSON document."""
+    parts = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    return [[], *([key, *path] for key, value in parts for path in places(value))]
+
+
+def replaced(document: Any, path: list[Any], value: Any) -> Any:
+    if not path:
+        return value
+    copy = dict(document) if isinstance(document, dict) else list(document)
+    copy[path[0]] = replaced(copy[path[0]], path[1:], value)
+    return copy
+
+
+@given(document=st.sampled_from([ORDER, *COMMANDS]), value=json_values, data=st.data())
+def test_good_documents_with_one_value_replaced(document: dict[str, Any], value: Any, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(places(document)))
+    topic, kid = ("payments", "kiosk-1:1") if document is ORDER else ("commands", "root:1")
+    try:
+        payload = orjson.dumps(replaced(document, path, value))
+    except TypeError:
+        return  # no JSON of it: an integer that only Python has
+    verified(topic, keys()[kid].sign(payload))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[" * DEEP + "]" * DEEP,
+        '{"a":' * DEEP + "1" + "}" * DEEP,
+        "[" * 9_000,
+        "1" * 5_000,
+        "-" + "9" * 5_000,
+        "1e999999",
+        "-0",
+        "18446744073709551616",
+        "1180591620717411303424",
+        "NaN",
+        r'"\ud800"',
+        r'"\udfff\ud800"',
+        '"\x00"',
+        r'"\u0000"',
+        '"' + "x" * 8_000 + '"',
+        '"2026-01-01T00:00:00+99:99"',
+        '"-9999999999-01-01T00:00:00Z"',
+        "253402300800000",
+        "-1e30",
+    ],
+    ids=lambda value: f"{value[:30]} ({len(value)})",
+)
+def test_json_at_its_worst_in_every_place(value: str) -> None:
+    for topic, kid, document in [("payments", "kiosk-1:1", ORDER), *(("commands", "root:1", one) for one in COMMANDS)]:
+        for path in places(document):
+            text = orjson.dumps(replaced(document, path, "@HERE@")).decode().replace('"@HERE@"', value)
+            verified(topic, keys()[kid].sign(text.encode()))
+        name = orjson.dumps(document).decode()[:-1] + "," + (value if value[0] == '"' else f'"{value[:50]}"') + ":1}"
+        verified(topic, keys()[kid].sign(name.encode(errors="surrogatepass")))
+
+
+def test_what_nobody_foresaw_is_kept_in_quarantine_and_the_next_message_is_read() -> None:
+    directory = a_directory()
+    del directory.terminals["kiosk-1"]  # its keys are still there: a directory at odds with itself
+    broken = Verifier(Settings(partitions=4), directory)
+    item = broken.payment(Arrival("payments", PARTITION, 7, b"A", a_message(), AT))
+    assert isinstance(item, Quarantine)
+    assert (item.reason, item.signer, item.message_id) == (RejectReason.UNPROCESSABLE, "kiosk-1:1", "kiosk-1.1")
+    assert item.detail.startswith("KeyError at verify.py:")
+    assert isinstance(broken.payment(Arrival("payments", PARTITION, 8, b"A", a_message("kiosk-2:1"), AT)), Ask)
+
+
+def test_a_payee_with_a_pattern_that_would_stall_the_worker_is_not_taken() -> None:
+    payee = orjson.dumps({**a_payee().model_dump(mode="json"), "id": "slow"}).replace(rb"\\d{10}", b"(a+)+")
+    command = {**set_payee().command.model_dump(mode="json"), "payee": orjson.loads(payee)}
+    item = verified("commands", keys()["root:1"].sign(orjson.dumps(command)), b"payees/slow")
+    assert isinstance(item, Quarantine)
+    assert item.reason is RejectReason.BAD_SCHEMA
+    assert "in more than 5,000 ways" in item.detail
+    with pytest.raises(ValueError, match="ways"):
+        a_directory().apply("payees", "slow", payee)
+    assert Payee.model_validate_json(payee.replace(b"(a+)+", b"a+")).id == "slow"
