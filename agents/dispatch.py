@@ -43,8 +43,9 @@ class Dispatch(Service):
 
     shards: Shards
 
-    def __init__(self, directory: Directory, secrets: Path, clock: Clock, **kwargs: Any) -> None:
+    def __init__(self, directory: Directory, secrets: Path, clock: Clock, batch_max: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._batch_max = batch_max
         self._directory = directory
         self._secrets = secrets
         self._clock = clock
@@ -105,7 +106,10 @@ class Dispatch(Service):
         while not self.should_stop:
             await self._answered.wait()
             self._answered.clear()
-            answers, self._answers = self._answers, []
+            # So many at once as the broker is slow, but no more than a batch: then it is the new payments' turn.
+            answers, self._answers = self._answers[: self._batch_max], self._answers[self._batch_max :]
+            if self._answers:
+                self._answered.set()
             by_tenure: dict[tuple[int, int], list[Settle]] = defaultdict(list)
             for job, settle in answers:
                 by_tenure[job.partition, job.tenure].append(settle)
@@ -119,7 +123,7 @@ class Dispatch(Service):
     async def _decide(self, partition: int, tenure: int, settles: list[Settle]) -> None:
         now, entries = self._clock.now_ms(), list[Entry]()
         try:
-            entries = await self.shards.decide(partition, [Ask(settle, now) for settle in settles], tenure)
+            entries = await self.shards.decide(partition, [Ask(settle, now) for settle in settles], tenure=tenure)
         except NotOurs:
             log.info("answers_left", partition=partition, payments=len(settles))
         if tenure != self.shards.tenure(partition):

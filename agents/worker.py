@@ -31,11 +31,11 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     """
     app = create_app(settings, lambda partition: shards.state(partition) is not None)
     clock = Clock(settings.clock_shift)
-    dispatch = Dispatch(directory.directory, settings.keys / "gateways", clock, beacon=app.beacon)
+    dispatch = Dispatch(directory.directory, settings.keys / "gateways", clock, settings.batch_max, beacon=app.beacon)
     assignment = Assignment(settings, vitals.assigned)
     shards = Shards(settings, ensure_server_key(settings), assignment.owns, dispatch.recovered, dispatch.closed)
     assignment.shards = dispatch.shards = shards
-    accept = Accept(shards, directory, lambda: app.consumer, dispatch.put, clock)
+    accept = Accept(settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock)
     verifier = Verifier(settings, directory.directory)
     payments, commands = source_topics(app)
     within: Seconds = settings.batch_within_ms / 1000
@@ -53,6 +53,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     @app.on_partitions_revoked.connect(weak=False)
     async def revoked(_app: Any, _partitions: set[Any], **_: Any) -> None:
         assignment.revoked()
+        accept.revoked()
 
     @app.on_partitions_assigned.connect(weak=False)
     async def assigned(_app: Any, partitions: set[Any], **_: Any) -> None:

@@ -15,7 +15,7 @@ from console.audit_report import Check
 from schemas.command import COMMAND, book_of
 from schemas.envelope import EnvelopeError, open_envelope
 from schemas.payment import PaymentOrder
-from schemas.reject import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
+from schemas.reject import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC, KEPT_BYTES
 
 Origin = tuple[str, int]  # topic, partition
 Read = Callable[[bytes], tuple[str, str]]  # payload -> key of its decision, digest of its content
@@ -71,7 +71,7 @@ class Quarantine:
         if rejected is None:
             return False
         self._met[topic, record.partition].add(record.offset)
-        if rejected.content != fingerprint(record.value or b""):
+        if rejected.content != fingerprint((record.value or b"")[:KEPT_BYTES]):
             self._fail_content(rejected.offset, topic, record.partition, record.offset)
         return True
 

@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from console import (
     agents,
+    alerts,
     audit,
     doctor,
     fleet,
@@ -36,7 +37,7 @@ from streams.logs import configure_logs
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
     serving, audit, doctor, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
-    registries, fleet, replaying, rebuilding,
+    registries, alerts, fleet, replaying, rebuilding,
 )  # fmt: skip
 
 

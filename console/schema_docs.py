@@ -13,6 +13,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from schemas import reject
+from schemas.alert import Alert
 from schemas.balance import Balance
 from schemas.command import COMMAND
 from schemas.entry import ENTRY
@@ -33,6 +34,7 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "balances": TypeAdapter(Balance),
     "replies": TypeAdapter(Reply),
     "replays": TypeAdapter(Replay),
+    "alerts": TypeAdapter(Alert),
     "terminals": TypeAdapter(Terminal),
     "payees": TypeAdapter(Payee),
     "tariffs": TypeAdapter(Tariff),

@@ -1,4 +1,7 @@
-"""Quarantine: topic `rejects`. The value is the bytes exactly as they came; the story is in the headers."""
+"""Quarantine: topic `rejects`. The value is the bytes exactly as they came; the story is in the headers.
+
+Of a value longer than KEPT_BYTES, which only compression brings through the broker, it is as many of its first bytes.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,8 @@ class RejectReason(StrEnum):
 # A key enrolled late, a terminal given to the wrong agent, a server's clock or its bounds. The rest is in the bytes.
 _CURABLE = frozenset({RejectReason.UNKNOWN_KEY, RejectReason.WRONG_AGENT, RejectReason.WRONG_CLOCK})
 
+
+KEPT_BYTES = 12 * 1024 * 1024
 
 # Header names on topic `rejects`; values are UTF-8 text.
 HEADER_REASON = "reason"

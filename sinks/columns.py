@@ -163,6 +163,24 @@ REJECTS = Table(
     ),
 )
 
+ALERTS = Table(
+    "alerts",
+    (
+        ("partition", "UInt16"),
+        ("offset", "Int64"),
+        ("kind", _WORD),
+        ("subject", "String"),
+        ("agent", _WORD),
+        ("severity", _WORD),
+        ("text", "String"),
+        ("at", _TIME),
+        ("since", _TIME),
+        ("count", "Int64"),
+        ("over", "UInt8"),
+        ("appended_at", _TIME),
+    ),
+)
+
 _DIRECTORY_COLUMNS = (
     ("partition", "UInt16"),
     ("offset", "Int64"),
@@ -177,4 +195,4 @@ DIRECTORY_TABLES = {
     name: Table(name, _DIRECTORY_COLUMNS) for name in ("terminals", "payees", "tariffs", "gateways", "operators")
 }
 
-ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, *DIRECTORY_TABLES.values())
+ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, ALERTS, *DIRECTORY_TABLES.values())

@@ -6,16 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import structlog
 from confluent_kafka import Message
 from pydantic import ValidationError
 
+from schemas.alert import Alert
 from schemas.entry import Entry
 from sinks import rows
-from sinks.columns import DIRECTORY_TABLES, ENTRIES, LEGS, PAYMENT_STATES, REJECTS, Table
+from sinks.columns import ALERTS, DIRECTORY_TABLES, ENTRIES, LEGS, PAYMENT_STATES, REJECTS, Table
 from sinks.errors import LedgerUnreadable
 from sinks.rows import Place, Row
+from streams.topics import ALERTS as ALERTS_TOPIC
 from streams.topics import DIRECTORY, LEDGER
 from streams.topics import REJECTS as REJECTS_TOPIC
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,17 @@ def _rejects(message: Message) -> tuple[Sequence[Row], ...]:
     return ([rows.reject_row(place_of(message), message.key(), message.value(), headers)],)
 
 
+def _alerts(message: Message) -> tuple[Sequence[Row], ...]:
+    """No row of what is no alert: alerts tell of things, and the things themselves are loaded from elsewhere."""
+    place = place_of(message)
+    try:
+        alert = Alert.model_validate_json(message.value() or b"")
+    except ValidationError:
+        log.error("alert_unreadable", partition=place.partition, offset=place.offset)
+        return ([],)
+    return ([rows.alert_row(place, alert)],)
+
+
 def _directory(message: Message) -> tuple[Sequence[Row], ...]:
     return ([rows.directory_row(place_of(message), message.key(), message.value())],)
 
@@ -61,5 +77,6 @@ def _directory(message: Message) -> tuple[Sequence[Row], ...]:
 FEEDS: Mapping[str, Feed] = {
     LEDGER.name: Feed((ENTRIES, LEGS, PAYMENT_STATES), _ledger, whole=True),
     REJECTS_TOPIC.name: Feed((REJECTS,), _rejects),
+    ALERTS_TOPIC.name: Feed((ALERTS,), _alerts),
     **{topic.name: Feed((DIRECTORY_TABLES[topic.name],), _directory) for topic in DIRECTORY},
 }

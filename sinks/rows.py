@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.alert import Alert
 from schemas.entry import FINAL, AgentTerms, DirectoryRecord, Entry, EntryKind, PaymentFacts
+from schemas.ids import instant_ms
 from schemas.reject import (
     HEADER_DETAIL,
     HEADER_OFFSET,
@@ -179,6 +181,24 @@ def reject_row(place: Place, key: bytes | None, value: bytes | None, headers: He
         key or b"",
         value or b"",
         max(_number(story.get(HEADER_RECEIVED_AT, ""), 63), 0),
+        place.appended_at,
+    )
+
+
+def alert_row(place: Place, alert: Alert) -> Row:
+    """The row of `alerts`."""
+    return (
+        place.partition,
+        place.offset,
+        alert.kind.value,
+        alert.subject,
+        alert.agent,
+        alert.severity.value,
+        alert.text,
+        instant_ms(alert.at),
+        instant_ms(alert.since),
+        alert.count,
+        int(alert.over),
         place.appended_at,
     )
 

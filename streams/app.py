@@ -24,7 +24,10 @@ def create_app(settings: Settings, is_open: Callable[[int], bool]) -> faust.App:
         broker="kafka://" + settings.kafka.replace(",", ";kafka://"),
         consumer_group_instance_id=settings.worker_id,  # the embedded broker never expires a member, Kafka does
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=4 * 1024 * 1024,
+        # A fetch holds this much of every partition, and a poll takes so many messages of it: a buffer that is fuller
+        # than four fifths stops the next poll, so one poll must fit into the last fifth.
+        consumer_max_fetch_size=1024 * 1024,
+        broker_max_poll_records=max(1, settings.batch_max // 2),
         broker_session_timeout=settings.session_time_out_s,
         broker_heartbeat_interval=settings.session_time_out_s / 4,
         broker_commit_interval=1.0,

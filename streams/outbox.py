@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from schemas import reject
+from schemas.alert import Alert
 from schemas.entry import Entry
 from schemas.ids import ms_instant
 from schemas.keys import owner_of
@@ -17,7 +18,7 @@ from streams.ledger.balances import balance_of, touched_agents
 from streams.ledger.decide import Duplicate
 from streams.ledger.replies import replies_to, reply_again
 from streams.ledger.state import State
-from streams.topics import BALANCES, LEDGER, REJECTS, REPLIES
+from streams.topics import ALERTS, BALANCES, LEDGER, REJECTS, REPLIES
 
 _CODES = {
     reject.RejectReason.CONFLICT: 215,
@@ -54,6 +55,7 @@ class Outbox:
         self._state = state
         self._touched: dict[tuple[str, str], int] = {}
         self.records: list[Record] = []
+        self.rejected: list[Quarantine] = []
 
     def entry(self, entry: Entry) -> None:
         """The entry itself, the reply it makes, the directory record it sets."""
@@ -70,6 +72,7 @@ class Outbox:
 
     def quarantine(self, item: Quarantine) -> None:
         """The bytes as they came, with their story; a word to the sender when it is known who that is."""
+        self.rejected.append(item)
         arrival = item.arrival
         story = {
             reject.HEADER_REASON: item.reason.value,
@@ -80,7 +83,7 @@ class Outbox:
             reject.HEADER_RECEIVED_AT: str(arrival.received_at),
         }
         headers: list[tuple[str, str | bytes | None]] = [(name, text.encode()) for name, text in story.items()]
-        self.records.append(Record(REJECTS.name, arrival.key, arrival.value, headers=headers))
+        self.records.append(Record(REJECTS.name, arrival.key, arrival.value[: reject.KEPT_BYTES], headers=headers))
         if item.signer:
             reply = Reply(
                 id=item.message_id[:100],
@@ -91,6 +94,9 @@ class Outbox:
                 at=ms_instant(arrival.received_at),
             )
             self._reply(owner_of(item.signer), reply)
+
+    def alert(self, alert: Alert) -> None:
+        self._add(ALERTS.name, alert.agent, alert.model_dump_json().encode())
 
     def forward(self, item: Forward) -> None:
         self._add(item.arrival.topic, item.key, item.arrival.value)

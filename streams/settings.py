@@ -51,6 +51,21 @@ class Settings(BaseSettings):
             "declined (1, repeat later). Bounds the memory and the money that a dead payee can tie up",
         ),
     ] = 20_000
+    rejects_per_s: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="how fast a partition of payments or commands is read while it has too much to reject; the "
+            "rest waits in Kafka, since quarantine is kept for ever",
+        ),
+    ] = 200
+    rejects_burst: Annotated[
+        int, Field(ge=1, le=1_000_000, description="rejects at once before that; half of it free again ends the storm")
+    ] = 5_000
+    rejects_in_a_row: Annotated[
+        int, Field(ge=1, le=1_000_000, description="rejected messages of one sender, without a good one, for an alert")
+    ] = 20
     clock_ahead_s: Annotated[int, Field(ge=0, description="how far a terminal's clock may run ahead")] = 600
     clock_behind_s: Annotated[int, Field(ge=0, description="how late an offline payment may be uploaded")] = 30 * 86_400
     sink_batch_rows: Annotated[int, Field(ge=1, le=1_000_000, description="rows in one insert at most")] = 20_000

@@ -7,11 +7,12 @@ fold is dropped and rebuilt from what is really on the topic, since nobody can k
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from schemas.alert import Alert
 from schemas.entry import Entry
 from schemas.envelope import SigningKey
 from schemas.reject import RejectReason
@@ -31,6 +32,13 @@ from streams.workplace import Workplace
 log = structlog.get_logger()
 
 _ANSWER_S = 30.0
+
+# What people should hear of a batch of which these messages were rejected.
+Alerts = Callable[[Sequence[Quarantine]], Sequence[Alert]]
+
+
+def no_alerts(_: Sequence[Quarantine]) -> Sequence[Alert]:
+    return ()
 
 
 class TransactionFailed(Exception):
@@ -95,7 +103,7 @@ class Shard:
             retire(self._producer)
         self._producer = None
 
-    def decide(self, items: Sequence[Item]) -> tuple[list[Entry], list[Record]]:
+    def decide(self, items: Sequence[Item], alerts: Alerts = no_alerts) -> tuple[list[Entry], list[Record]]:
         """Decide a batch: its new entries, already in the fold, and every record to `commit` before they are believed.
 
         Raises TransactionFailed when the shard is not open, or what it archived cannot be read.
@@ -104,7 +112,7 @@ class Shard:
             raise TransactionFailed(f"partition {self.partition} is not open")
         try:
             self._fold.recall(item.command for item in items if isinstance(item, Ask))
-            return self._work_out(self._fold.state, items)
+            return self._work_out(self._fold.state, items, alerts)
         except ArchiveError as error:
             self._fold.distrust()
             self.drop()
@@ -159,7 +167,7 @@ class Shard:
         """Its second half: all of them are seen at once, or none ever. When it raises, the broker alone knows which."""
         writer.commit_transaction(_ANSWER_S)  # returns after every record's word of delivery
 
-    def _work_out(self, state: State, items: Sequence[Item]) -> tuple[list[Entry], list[Record]]:
+    def _work_out(self, state: State, items: Sequence[Item], alerts: Alerts) -> tuple[list[Entry], list[Record]]:
         outbox, entries = Outbox(state), list[Entry]()
         for item in items:
             match item:
@@ -169,6 +177,8 @@ class Shard:
                     outbox.quarantine(item)
                 case Forward():
                     outbox.forward(item)
+        for alert in alerts(outbox.rejected):
+            outbox.alert(alert)
         return entries, outbox.close()
 
     def _ask(self, state: State, outbox: Outbox, ask: Ask) -> list[Entry]:

@@ -21,7 +21,7 @@ from streams.arrival import Item
 from streams.ledger.state import State
 from streams.outbox import quarantined
 from streams.settings import Settings
-from streams.shard import Shard, TransactionFailed
+from streams.shard import Alerts, Shard, TransactionFailed, no_alerts
 from streams.workplace import Workplace
 
 log = structlog.get_logger()
@@ -95,8 +95,12 @@ class Shards:
         """Open the shard unless it is open, however often that takes. Raises as `decide`."""
         await self.decide(partition, ())
 
-    async def decide(self, partition: int, items: Sequence[Item], tenure: int | None = None) -> list[Entry]:
+    async def decide(
+        self, partition: int, items: Sequence[Item], *, alerts: Alerts = no_alerts, tenure: int | None = None
+    ) -> list[Entry]:
         """Decide a batch, however often it takes; returns its new entries once they are committed.
+
+        `alerts` is asked each time what people should hear of it, and that is committed with it.
 
         Nothing may leave here undecided while the partition is ours, because its offsets count as done afterwards.
         Raises NotOurs when it is not, or when the tenure named has ended; LedgerCorrupt, which stops the worker.
@@ -107,7 +111,7 @@ class Shards:
             while True:
                 self._require(partition, tenure)
                 try:
-                    return await self._decide_once(partition, items)
+                    return await self._decide_once(partition, items, alerts)
                 except TransactionFailed as error:
                     metrics.TRANSACTIONS_FAILED.inc()
                     log.warning("transaction_failed", partition=partition, error=str(error), wait_s=wait_s)
@@ -138,7 +142,7 @@ class Shards:
         if self.state(partition) is None and not self._owns(partition):
             raise NotOurs(f"partition {partition}")
 
-    async def _decide_once(self, partition: int, items: Sequence[Item]) -> list[Entry]:
+    async def _decide_once(self, partition: int, items: Sequence[Item], alerts: Alerts) -> list[Entry]:
         loop = asyncio.get_running_loop()
         shard = self._shards.get(partition)
         if shard is None:
@@ -150,10 +154,10 @@ class Shards:
                 if self._shards.get(partition) is not shard:
                     raise TransactionFailed(f"partition {partition} was given up while it was opened")
                 self._opened(state)
-            if not items:
+            if not items and alerts is no_alerts:
                 return []
             began = time.perf_counter()
-            entries, records = shard.decide(items)
+            entries, records = shard.decide(items, alerts)
             decided = time.perf_counter()
             await loop.run_in_executor(self._threads, shard.commit, records)
         except BaseException:

@@ -15,8 +15,10 @@ _FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 _APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 _COMPACTED = {"cleanup.policy": "compact"}
 _MONTH = {"retention.ms": str(30 * 86_400_000)}
-# Whatever arrives on an inbound topic must fit, with its story, on `rejects`.
-_INBOUND = {"max.message.bytes": str(12 * 1024 * 1024)}
+_YEAR = {"retention.ms": str(365 * 86_400_000)}
+# What arrives on an inbound topic is a batch of at most this size, which may hold more when it was compressed.
+_INBOUND = {"max.message.bytes": str(1024 * 1024)}
+# One message, as it came and with its story, must fit on `rejects`.
 _QUARANTINE = {"max.message.bytes": str(13 * 1024 * 1024)}
 MAX_MESSAGE_BYTES = 13 * 1024 * 1024
 
@@ -53,6 +55,7 @@ REJECTS = Topic(
     {**_FOREVER, **_QUARANTINE, **_APPEND_TIME},
 )
 REPLAYS = Topic("replays", "the message's offset on rejects", "Replay", False, _COMPACTED)
+ALERTS = Topic("alerts", "agent's id; empty: the operator's", "Alert", False, {**_YEAR, **_APPEND_TIME})
 TERMINALS = Topic("terminals", "terminal's id", "Terminal", False, _COMPACTED)
 PAYEES = Topic("payees", "payee's id", "Payee", False, _COMPACTED)
 TARIFFS = Topic("tariffs", "payee's id", "Tariff", False, _COMPACTED)
@@ -60,7 +63,7 @@ GATEWAYS = Topic("gateways", "gateway's id", "Gateway", False, _COMPACTED)
 OPERATORS = Topic("operators", "operator's id", "Operator", False, _COMPACTED)
 
 DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS)
-ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, *DIRECTORY)
+ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, ALERTS, *DIRECTORY)
 
 
 class TopicMismatch(Exception):

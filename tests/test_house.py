@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.schema_docs import documents
+from schemas.alert import AlertKind
 from schemas.entry import EntryKind
 from schemas.refusal import Refusal
 from schemas.reject import RejectReason
@@ -72,6 +73,11 @@ def test_codes_states_and_reasons_are_documented() -> None:
     rows = [f"| {one.code} | {one.name} | {one.sentence} | {'yes' if one.retryable else 'no'} |" for one in Refusal]
     assert [row for row in rows if row not in page] == []
     assert [one for one in [*EntryKind, *RejectReason] if one.value not in page] == []
+
+
+def test_kinds_of_alerts_are_documented() -> None:
+    page = (ROOT / "docs" / "codes.md").read_text()
+    assert [kind for kind in AlertKind if f"| {kind.value} |" not in page] == []
 
 
 def test_topics_are_documented() -> None:

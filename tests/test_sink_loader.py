@@ -9,12 +9,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
 from structlog.testing import capture_logs
 
+from schemas.alert import Alert, AlertKind, Severity
 from schemas.reject import HEADER_REASON
 from sinks.errors import LedgerMismatch, LedgerUnreadable, SinkError, WarehouseAway
 from sinks.loader import run_loader
@@ -27,6 +29,16 @@ from tests.sink_loading import eventually, load_entries
 
 pytest_plugins = ["tests.sink_fixtures"]
 pytestmark = pytest.mark.integration
+
+_NOON = datetime(2026, 3, 12, 12, tzinfo=UTC)
+_STORM = Alert(
+    kind=AlertKind.REJECT_STORM,
+    subject="payments/3",
+    severity=Severity.CRITICAL,
+    text="It is read slowly.",
+    at=_NOON,
+    since=_NOON,
+)
 
 
 @pytest.fixture
@@ -81,10 +93,14 @@ def test_rejects_and_the_directory_are_loaded_with_their_tombstones(stack: Setti
     plain.produce("rejects", b"\x00\xff", b"kiosk-1", headers=[(HEADER_REASON, b"NOT_JWS")])
     for key, value in ((b"a", b'{"name":"A"}'), (b"b", b'{"name":"B"}'), (b"a", None), (b"b", b'{"name":"B2"}')):
         plain.produce("payees", value, key)
+    for value in (b"no alert", _STORM.model_dump_json().encode()):
+        plain.produce("alerts", value, b"")
     plain.flush(30)
     with loading(stack):
         eventually("both are there", lambda: count(client, "payees") > 0 and count(client, "rejects") > 0)
         eventually("the newest is there", lambda: rows(client, "SELECT id, name FROM payees FINAL") == [("b", "B2")])
+        eventually("so is the alert", lambda: count(client, "alerts") > 0)
+    assert rows(client, "SELECT kind, subject, over FROM alerts FINAL") == [("REJECT_STORM", "payments/3", 0)]
     assert rows(client, "SELECT reason, hex(value), key FROM rejects FINAL") == [("NOT_JWS", "00FF", "kiosk-1")]
 
 

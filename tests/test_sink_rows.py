@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from schemas.alert import Alert, AlertKind, Severity
 from schemas.entry import EntryKind
+from schemas.ids import ms_instant
 from schemas.reject import HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_RECEIVED_AT, HEADER_TOPIC
 from sinks.blocks import Pending
-from sinks.columns import DIRECTORY_TABLES, ENTRIES, LEGS, PAYMENT_STATES, REJECTS, Table
-from sinks.rows import Place, Row, directory_row, entry_row, leg_rows, payment_rows, reject_row
+from sinks.columns import ALERTS, DIRECTORY_TABLES, ENTRIES, LEGS, PAYMENT_STATES, REJECTS, Table
+from sinks.rows import Place, Row, alert_row, directory_row, entry_row, leg_rows, payment_rows, reject_row
 from tests.sink_builders import NOON, PAID, Bookkeeper, facts
 
 HERE = Place(partition=3, offset=41, appended_at=NOON + 7)
@@ -117,6 +119,15 @@ def test_a_reject_keeps_its_bytes_and_its_story() -> None:
     assert (row["key"], row["value"], row["reason"], row["detail"]) == (b"\xff", b"\x00\xfe;", "NOT_JWS", "")
     assert (row["origin_topic"], row["origin_partition"], row["origin_offset"]) == ("payments", 2, 77)
     assert (row["received_at"], row["appended_at"]) == (NOON, NOON + 7)
+
+
+def test_an_alert_is_a_row() -> None:
+    moment = ms_instant(NOON)
+    alert = Alert(kind=AlertKind.REJECT_STORM, subject="payments/3", severity=Severity.INFO, text="It is over.",
+                  at=moment, since=ms_instant(NOON - 5_000), count=9, over=True)  # fmt: skip
+    row = named(ALERTS, alert_row(HERE, alert))
+    assert (row["kind"], row["subject"], row["agent"], row["severity"]) == ("REJECT_STORM", "payments/3", "", "info")
+    assert (row["at"], row["since"], row["count"], row["over"]) == (NOON, NOON - 5_000, 9, 1)
 
 
 @pytest.mark.parametrize(

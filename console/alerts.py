@@ -1,0 +1,59 @@
+"""`kassa alerts`: what people should know about, as the workers said it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from console.context import broker_settings
+from console.options import AsJson
+from console.output import json_line, note, rows
+from schemas.alert import Alert
+from streams.compacted import read_to_end
+from streams.settings import Settings
+from streams.topics import ALERTS
+
+
+def register(app: typer.Typer) -> None:
+    app.command("alerts")(alerts)
+
+
+def alerts(
+    agent: Annotated[
+        str | None, typer.Option(metavar="AGENT", help="Only those of this agent; '' are the operator's.")
+    ] = None,
+    open_only: Annotated[bool, typer.Option("--open", help="Only what is not over.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="The last so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """The alerts of the last year, oldest first: read from the topic itself, no worker is asked."""
+    found = [alert for alert in _read(broker_settings()) if agent in (None, alert.agent)]
+    if open_only:
+        found = _open(found)
+    found = found[-limit:]
+    if as_json:
+        for alert in found:
+            json_line(alert.model_dump(mode="json"))
+        return
+    lines = (
+        (f"{one.at:%Y-%m-%d %H:%M:%S}", one.severity.value, one.kind.value, one.subject, one.agent or "-", one.text)
+        for one in found
+    )
+    rows(("at (UTC)", "severity", "kind", "subject", "agent", "what"), lines)
+
+
+def _read(settings: Settings) -> Iterator[Alert]:
+    for message in read_to_end(settings, ALERTS):
+        try:
+            yield Alert.model_validate_json(message.value() or b"")
+        except ValidationError:
+            note(f"{ALERTS.name} offset {message.offset()} is no alert")
+
+
+def _open(found: list[Alert]) -> list[Alert]:
+    """The newest word on each occurrence that is not over."""
+    newest = {(one.kind, one.subject, one.since): one for one in found}
+    return [one for one in newest.values() if not one.over]

@@ -1,0 +1,37 @@
+"""An alert: something a person should know about now. Topic `alerts`; key: the agent it is for, "" for the operator."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.ids import Instant, Wire
+
+
+class AlertKind(StrEnum):
+    """What happened. Each kind says once when it begins, and once when it is over."""
+
+    REJECT_STORM = "REJECT_STORM"  # a partition has more to reject than the limit: it is read slowly
+    REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"  # a terminal signs well, and everything it sends is rejected
+
+
+class Severity(StrEnum):
+    INFO = "info"  # good to know, and what is over
+    WARNING = "warning"  # somebody should look today
+    CRITICAL = "critical"  # somebody should look now
+
+
+class Alert(Wire):
+    """What is to be told. `kind`, `subject` and `since` together name one occurrence, from its begin to its end."""
+
+    kind: AlertKind
+    subject: Annotated[str, Field(description="what it is about: a terminal, or <topic>/<partition>")]
+    agent: Annotated[str, Field(description="whose concern it is; empty: the operator's")] = ""
+    severity: Severity
+    text: Annotated[str, Field(max_length=500, description="a sentence for people; holds no payer's data")]
+    at: Annotated[Instant, Field(description="when it was noticed")]
+    since: Annotated[Instant, Field(description="when it began")]
+    count: Annotated[int, Field(ge=0, description="how many messages it is about, so far")] = 0
+    over: Annotated[bool, Field(description="it has ended")] = False
