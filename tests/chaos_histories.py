@@ -82,11 +82,12 @@ class Asked:
     payee: Payee | None = None
     tariff: Tariff | None = None
     schedule: RetrySchedule = SCHEDULES[0]
+    backlog_max: int = 0
 
     def see(self, command: LedgerCommand) -> None:
         match command:
             case Place():
-                self.payee, self.tariff = command.payee, command.tariff
+                self.payee, self.tariff, self.backlog_max = command.payee, command.tariff, command.backlog_max
                 self.orders.setdefault((command.order.id, command.digest), encoded(command.order))
             case Instruct():
                 self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
@@ -227,7 +228,8 @@ class Story:
         order = an_order(
             len(self.asked) + 1, **{"agent": agent, "payee": name, "amount": amount, "fee": fee} | changes
         )  # fmt: skip
-        return a_place(order, book=tree, payee=payee, tariff=tariff)
+        backlog_max = rng.choice((1, 3, *(1_000,) * 9))
+        return a_place(order, book=tree, payee=payee, tariff=tariff, backlog_max=backlog_max)
 
     def _all_of(self, tree: str, agent: str) -> int:
         """What the agent may spend to the last minor unit."""

@@ -88,7 +88,7 @@ class Recorded:
     def judged(self, directory: Path) -> Verdict:
         path = directory / "history.jsonl"
         path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in self.lines))
-        return Judge(self, Past(path)).verdict(self.report)
+        return Judge(self, Past(path), 1_000).verdict(self.report)
 
     # --- damage
 

@@ -23,7 +23,8 @@ _T = TypeVar("_T")
 class DirectoryPast:
     """Give it every DIRECTORY_SET entry of every partition before asking."""
 
-    def __init__(self) -> None:
+    def __init__(self, backlog_max: int) -> None:
+        self.backlog_max = backlog_max
         self._payees: dict[str, list[tuple[int, Payee | None]]] = defaultdict(list)
         self._tariffs: dict[str, list[tuple[int, Tariff | None]]] = defaultdict(list)
         self._gateways: dict[str, list[tuple[int, Gateway | None]]] = defaultdict(list)

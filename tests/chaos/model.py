@@ -112,7 +112,14 @@ class Model:
             return
         for payee in self._known.payees(order["payee"], entry.at):
             for tariff in self._known.tariffs(order["payee"], entry.at):
-                yield sold(entry.book, book, order, payee, tariff, entry.at, self._next_number)
+                is_full = payee is not None and self._is_full(payee.gateway)
+                yield sold(entry.book, book, order, payee, tariff, entry.at, self._next_number, is_full)
+
+    def _is_full(self, gateway: str) -> bool:
+        limit = self._known.backlog_max
+        if len(self.open) < limit:
+            return False
+        return sum(sale.state != "MANUAL" and sale.facts.gateway == gateway for sale in self.open.values()) >= limit
 
     def _answer(self, entry: Entry) -> Iterable[Expected]:
         """Whether an earlier worker may have asked is known to dispatch alone; to say so is the careful side."""

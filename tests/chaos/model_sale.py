@@ -17,13 +17,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Json = dict[str, Any]
 
 
-def sold(tree: str, book: Book, order: Json, payee: Payee | None, tariff: Tariff | None, at: int, txn: int) -> Expected:
-    """HELD or DECLINED. order: the payload as it was signed; txn: the next number at the payee."""
+def sold(
+    tree: str, book: Book, order: Json, payee: Payee | None, tariff: Tariff | None, at: int, txn: int, is_full: bool
+) -> Expected:
+    """HELD or DECLINED. order: the payload as it was signed; txn: the next number at the payee.
+
+    is_full: as many payments wait for the payee's gateway as may.
+    """
     line = book.line(order["agent"])
     payer = next((agent for agent in line if book.agents[agent].funding == "own"), "")
     amount, fee, collected = order["amount"], order.get("fee", 0), order.get("collected", 0)
     processing = part(amount, tariff.processing) if tariff else 0
     code = _refusal(book, order, payee, tariff, line, payer, amount + processing, fee, collected)
+    code = code or (1 if is_full else 0)
     held = 0 if code else amount + processing
     facts = PaymentFacts(
         id=order["id"],

@@ -37,7 +37,12 @@ class Finding(NamedTuple):
 
 
 class Known(Protocol):
-    """The directory as it may have stood at a time (ms UTC): several answers are possible while it changes."""
+    """The directory as it may have stood at a time (ms UTC): several answers are possible while it changes.
+
+    backlog_max: how many payments may wait for a gateway on a partition.
+    """
+
+    backlog_max: int
 
     def payees(self, id: str, at: int) -> list[Payee | None]: ...
     def tariffs(self, payee: str, at: int) -> list[Tariff | None]: ...

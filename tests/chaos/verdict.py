@@ -85,17 +85,17 @@ def judge(settings: Settings, history: History, simulator_url: str, wait_s: floa
     history.flush()
     report = run_audit(settings, simulator=simulator_url, wait_s=wait_s)
     gc.collect()
-    return Judge(Scene(settings, simulator_url), Past(history.path)).verdict(report)
+    return Judge(Scene(settings, simulator_url), Past(history.path), settings.gateway_backlog).verdict(report)
 
 
 class Judge:
     """Reads the topics partition by partition: what arrived, then what was decided, beside the model."""
 
-    def __init__(self, evidence: Evidence, past: Past) -> None:
+    def __init__(self, evidence: Evidence, past: Past, backlog_max: int) -> None:
         self._evidence = evidence
         self._past = past
         self._wrong = Findings()
-        self._known = DirectoryPast()
+        self._known = DirectoryPast(backlog_max)
         self._quarantine = Quarantine()
         self._sold = SoldThere()
         self._truths = Truths(past)
