@@ -25,11 +25,11 @@ test: $(READY)       ## unit, property and integration tests on the embedded bro
 	$(BIN)/pytest -m "not kafka and not faults" -n 2 --dist loadfile
 	$(BIN)/pytest -m faults
 
-test-chaos: $(READY)      ## everything fails at random on three brokers, then the verdict: make chaos SECONDS=180 [SEED=n]
-	$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),180) --seed $(or $(SEED),0) $(CHAOS)
-
-kafka: $(READY) ## the integration suite on real Apache Kafka (Java 17 and Maven)
+test-kafka: $(READY) ## the integration suite on real Apache Kafka (Java 17 and Maven)
 	$(BIN)/pytest -m kafka
+
+chaos: $(READY)      ## everything fails at random on three brokers, then the verdict: make chaos SECONDS=180 [SEED=n]
+	$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),180) --seed $(or $(SEED),0) $(CHAOS)
 
 kafka: $(READY)      ## a real Apache Kafka broker on this machine until Ctrl-C (Java 17 and Maven)
 	$(BIN)/kassa kafka

@@ -33,10 +33,9 @@ _TURN = 200
 # Bytes of messages handed over and not yet worked off; beyond it nothing is handed over. A message may have 12 MB, and
 # the buffer of a stream counts messages.
 _IN_FLIGHT_BYTES = 64 * 1024 * 1024
-# How long a poll waits. It does not hear of a partition that may be read again, so not long.
+# How long a poll waits. It does not hear of a partition that may be read (again), so not long.
 _POLL_S = 0.1
 _PACE_S = 0.01
-_LOOK_S = 0.1
 
 
 class ReadCommittedThread(AIOKafkaConsumerThread):
@@ -150,10 +149,9 @@ class Consumer(FaustConsumer):
         is_open = cast(Transport, self.transport).is_open
         ready = {place for place in active_partitions or () if is_open(place.partition)}
         if not ready:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(timeout)
             return {}
-        held_back = len(ready) < len(active_partitions or ())
-        return await super()._getmany(active_partitions=ready, timeout=_LOOK_S if held_back else timeout)
+        return await super()._getmany(active_partitions=ready, timeout=timeout)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         while not (self._stopped.is_set() or fetcher._stopped.is_set()):
