@@ -20,6 +20,7 @@ from schemas.reject import RejectReason
 from schemas.replay import Replay
 from streams.fencing import fenced_producer
 from streams.quarantine import Origin, Quarantined, quarantined, sent_again
+from streams.retired import retire
 from streams.settings import Settings
 from streams.topics import REPLAYS
 
@@ -86,6 +87,7 @@ def replay(settings: Settings, wanted: Wanted) -> Tally:
         try:
             _send(writer, chunk)
         except KafkaException as error:
+            retire(writer)
             raise ReplayCut(_why(error, tally.count(Fate.REPLAYED))) from error
         for message in chunk:
             tally.of[message.reason][Fate.REPLAYED] += 1
