@@ -33,7 +33,12 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     clock = Clock(settings.clock_shift)
     dispatch = Dispatch(directory.directory, settings.keys / "gateways", clock, settings.batch_max, beacon=app.beacon)
     assignment = Assignment(settings, vitals.assigned)
-    shards = Shards(settings, ensure_server_key(settings), assignment.owns, dispatch.recovered, dispatch.closed)
+
+    def owns(partition: int) -> bool:
+        """A worker that stops opens nothing: it would only keep itself, and its partitions, waiting."""
+        return not app.should_stop and assignment.owns(partition)
+
+    shards = Shards(settings, ensure_server_key(settings), owns, dispatch.recovered, dispatch.closed)
     assignment.shards = dispatch.shards = shards
     accept = Accept(settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock)
     verifier = Verifier(settings, directory.directory)
