@@ -21,9 +21,7 @@ class RejectReason(StrEnum):
     WRONG_TERMINAL = "WRONG_TERMINAL"  # signed by a key of another terminal
     WRONG_AGENT = "WRONG_AGENT"  # the terminal does not belong to the agent it names
     WRONG_CLOCK = "WRONG_CLOCK"  # made too long before, or after, it was received
-    UNPROCESSABLE = (
-        "UNPROCESSABLE"  # reading it failed in a way nobody foresaw: a fault of ours, kept until it is mended
-    )
+    UNPROCESSABLE = "UNPROCESSABLE"  # reading it failed in a way nobody foresaw: a fault of ours, to be mended
     CONFLICT = "CONFLICT"  # the id was used before with other content
 
     @property
@@ -32,9 +30,11 @@ class RejectReason(StrEnum):
         return self in _CURABLE
 
 
-# A key enrolled late, a terminal given to the wrong agent, a server's clock or its bounds. The rest is in the bytes.
-_CURABLE = frozenset({RejectReason.UNKNOWN_KEY, RejectReason.WRONG_AGENT, RejectReason.WRONG_CLOCK})
-
+# A key enrolled late, a terminal given to the wrong agent, a server's clock or its bounds, a fault of ours. The rest is in
+# the bytes.
+_CURABLE = frozenset(
+    {RejectReason.UNKNOWN_KEY, RejectReason.WRONG_AGENT, RejectReason.WRONG_CLOCK, RejectReason.UNPROCESSABLE}
+)
 
 KEPT_BYTES = 12 * 1024 * 1024
 
