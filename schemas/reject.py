@@ -30,8 +30,8 @@ class RejectReason(StrEnum):
         return self in _CURABLE
 
 
-# A key enrolled late, a terminal given to the wrong agent, a server's clock or its bounds, a fault of ours. The rest is in
-# the bytes.
+# A key enrolled late, a terminal given to the wrong agent, a server's clock or its bounds, a fault of ours. The rest is
+# in the bytes.
 _CURABLE = frozenset(
     {RejectReason.UNKNOWN_KEY, RejectReason.WRONG_AGENT, RejectReason.WRONG_CLOCK, RejectReason.UNPROCESSABLE}
 )

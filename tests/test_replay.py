@@ -101,7 +101,7 @@ def test_what_no_fix_can_mend_is_sent_only_when_it_is_named(settings: Settings) 
         quarantine(settings, 1, reason, first=number)
     tally = replay(settings, ALL)
     assert {reason for reason, fates in tally.of.items() if fates[Fate.REPLAYED]} == CURABLE
-    assert {one.name for one in CURABLE} == {"UNKNOWN_KEY", "WRONG_AGENT", "WRONG_CLOCK"}
+    assert {one.name for one in CURABLE} == {"UNKNOWN_KEY", "WRONG_AGENT", "WRONG_CLOCK", "UNPROCESSABLE"}
     assert tally.count(Fate.INELIGIBLE) == len(RejectReason) - len(CURABLE)
     named = Wanted(frozenset({RejectReason.CONFLICT}), BOTH)
     assert replay(settings, named).of[RejectReason.CONFLICT] == {Fate.REPLAYED: 1}
