@@ -11,8 +11,7 @@ import pytest
 from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 
 from sinks.feeds import FEEDS
-from sinks.loader import GROUP as SINK_GROUP
-from streams.app import GROUP
+from streams.clients import SINKS, WORKERS
 from streams.settings import Settings
 from streams.topics import ALL, BALANCES, COMMANDS, DIRECTORY, LEDGER, PAYMENTS, REJECTS, REPLIES, Topic
 
@@ -75,7 +74,7 @@ def test_a_worker_may_do_what_a_worker_does() -> None:
     written = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, *DIRECTORY)
     assert topics("10.0.1.11", "Write") == {topic.name for topic in written}
     assert others("10.0.1.11") == {
-        ("Read", "group", GROUP, False),
+        ("Read", "group", WORKERS, False),
         ("Write", "transactional-id", "kassa-ledger-", True),
         ("Describe", "transactional-id", "kassa-ledger-", True),
     }
@@ -84,7 +83,7 @@ def test_a_worker_may_do_what_a_worker_does() -> None:
 def test_a_sink_reads_what_it_loads_and_writes_nothing() -> None:
     assert topics("10.0.1.21", "Read") == set(FEEDS)
     assert topics("10.0.1.21", "Write") == set()
-    assert others("10.0.1.21") == {("Read", "group", SINK_GROUP, False)}
+    assert others("10.0.1.21") == {("Read", "group", SINKS, False)}
 
 
 def test_nobody_but_workers_writes_to_the_ledger() -> None:
