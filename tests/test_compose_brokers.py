@@ -15,6 +15,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 # What one machine is: where things are, and how soon the dead are noticed there.
 OF_THE_MACHINE = {
     "process.roles", "node.id", "controller.quorum.voters", "controller.listener.names", "listeners",
+    "advertised.listeners", "inter.broker.listener.name",
     "listener.security.protocol.map", "log.dirs", "offsets.topic.num.partitions",
     "transaction.state.log.num.partitions", "group.initial.rebalance.delay.ms",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms", "broker.heartbeat.interval.ms",

@@ -15,6 +15,7 @@ from agents.verify import Verifier
 from console.audit_reading import committed
 from streams.app import create_app, source_topics
 from streams.clients import producer
+from streams.clock import Clock
 from streams.directory import Directory, DirectoryReader
 from streams.embedded import EmbeddedBroker
 from streams.settings import Settings
@@ -39,8 +40,10 @@ async def accepting(settings: Settings, owner: Owner) -> AsyncIterator[Any]:
     """A running Faust app whose only agent accepts payments on the owner's shards, as a worker's does."""
     directory = DirectoryReader(settings, Directory())
     directory.start()
-    app = create_app(settings)
-    accept = Accept(owner.shards, directory, lambda: app.consumer, lambda *_: None)
+    await owner.opens()
+    app = create_app(settings, lambda partition: owner.shards.state(partition) is not None)
+    clock = Clock(settings.clock_shift)
+    accept = Accept(settings, owner.shards, directory, lambda: app.consumer, lambda *_: None, app.add_future, clock)
     verifier = Verifier(settings, directory.directory)
 
     @app.agent(source_topics(app)[0])

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 from sinks.feeds import FEEDS
 from streams.clients import SINKS, WORKERS
 from streams.settings import Settings
-from streams.topics import ALL, BALANCES, COMMANDS, DIRECTORY, LEDGER, PAYMENTS, REJECTS, REPLIES, Topic
+from streams.topics import ALERTS, ALL, BALANCES, COMMANDS, DIRECTORY, LEDGER, PAYMENTS, REJECTS, REPLIES, Topic
 
 PAGE = (Path(__file__).parent.parent / "docs" / "production.md").read_text(encoding="utf-8")
 ROLES = {"terminals", "10.0.1.11", "10.0.1.21", "10.0.1.31", "analyst"}  # worker, sink, operator by address
@@ -71,7 +71,7 @@ def test_terminals_write_payments_and_read_replies_only() -> None:
 
 def test_a_worker_may_do_what_a_worker_does() -> None:
     assert topics("10.0.1.11", "Read") == {PAYMENTS.name, COMMANDS.name, LEDGER.name} | DIRECTORY_NAMES
-    written = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, *DIRECTORY)
+    written = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, ALERTS, *DIRECTORY)
     assert topics("10.0.1.11", "Write") == {topic.name for topic in written}
     assert others("10.0.1.11") == {
         ("Read", "group", WORKERS, False),
