@@ -45,6 +45,12 @@ def test_a_worker_that_comes_takes_its_share_and_nothing_else_moves() -> None:
     assert (kept < first, kept_too < second, len(taken)) == (True, True, 4)
 
 
+def test_a_fifth_worker_on_twelve_partitions_gets_some_too() -> None:
+    workers = [Together() for _ in range(5)]
+    joined(*workers[:4], partitions=12)
+    assert sorted(len(payments) for _, payments in joined(*workers, partitions=12)) == [2, 2, 2, 3, 3]
+
+
 def test_when_a_worker_goes_only_its_partitions_move() -> None:
     workers = [Together() for _ in range(4)]
     before = joined(*workers, partitions=12)
