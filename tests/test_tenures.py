@@ -89,7 +89,7 @@ def test_what_was_begun_in_an_earlier_tenure_is_not_decided(tmp_path: Path) -> N
     worker.rebalance(2)
     worker.rebalance(3, 5)
     with pytest.raises(NotOurs, match="given up since"):
-        asyncio.run(worker.shards.decide(5, (), begun))
+        asyncio.run(worker.shards.decide(5, (), tenure=begun))
 
 
 def test_a_shard_that_is_not_open_is_not_opened_by_one_who_does_not_own_it(tmp_path: Path) -> None:
