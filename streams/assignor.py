@@ -1,10 +1,10 @@
 """Which worker holds which partition: a number goes to one worker in every topic, and moves only when it must.
 
 Faust's own assignor fills workers up to the larger share: on 12 partitions a fifth worker gets nothing, as four may
-have three each. It also writes host names into its assignments and fails an assertion when a worker that kept its id comes
-back on another host. aiokafka's round robin deals out pairs of topic and partition, so with 5 workers `payments` 0 and
-`commands` 0 would go to different ones, and a command would reach one that may not decide it. Here numbers are dealt,
-evenly, and kept where possible: every number that moves is a ledger partition to be folded anew.
+have three each. It also writes host names into its assignments and fails an assertion when a worker that kept its id
+comes back on another host. aiokafka's round robin deals out pairs of topic and partition, so with 5 workers `payments`
+0 and `commands` 0 would go to different ones, and a command would reach one that may not decide it. Here numbers are
+dealt, evenly, and kept where possible: every number that moves is a ledger partition to be folded anew.
 """
 
 from __future__ import annotations
