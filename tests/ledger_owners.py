@@ -194,7 +194,10 @@ class Ground:
 
 
 def a_reader_met_with_silence(ground: Ground) -> type[Consumer]:
-    """A consumer whose broker freezes as it begins to read, until it has come back once with nothing."""
+    """A consumer whose broker freezes as it begins to read, until it has come back once with nothing.
+
+    A freeze takes a moment, so now and then the broker answers all the same.
+    """
 
     class Met(Consumer):
         def assign(self, partitions: list[TopicPartition]) -> None:
@@ -206,6 +209,10 @@ def a_reader_met_with_silence(ground: Ground) -> type[Consumer]:
             if not messages:
                 ground.send(signal.SIGCONT)
             return messages
+
+        def close(self) -> None:
+            ground.send(signal.SIGCONT)
+            super().close()
 
     return Met
 
