@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return a_run(tmp_path_factory.mktemp("run"), MESSAGES, SEED)
 
 
-@pytest.mark.integration
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_sound_run_passes_and_every_message_is_accounted_for(run: Run) -> None:
     verdict = run.verdict
@@ -276,7 +276,7 @@ DAMAGES: list[tuple[Callable[[Recorded], None], dict[str, int | None]]] = [
 ]
 
 
-@pytest.mark.integration
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("damage", "headings"), DAMAGES, ids=[damage.__name__ for damage, _ in DAMAGES])
 def test_the_judge_finds(

@@ -67,7 +67,7 @@ def _survives(
     directory: Path, victims: list[str], payments: int, start_broker: Callable[[Path], Broker] = EmbeddedBroker.start
 ) -> None:
     seed = _seed()
-    with running_network(directory, BEHAVIOURS, seed=seed, start_broker=start_broker) as network:
+    with running_network(directory, BEHAVIOURS, seed=seed, pay_only=True, start_broker=start_broker) as network:
         begin = network.ledger_end()
         taken = network.send(network.messages(seed, payments))
         assert len(taken) == payments

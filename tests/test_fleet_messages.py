@@ -74,9 +74,9 @@ def test_every_kind_of_bad_input_is_made_and_has_its_outcome() -> None:
     assert not missing, f"seed {SEED}"
 
 
-def test_every_reason_for_quarantine_but_a_revoked_key_is_tried() -> None:
+def test_every_reason_for_quarantine_is_tried_but_a_revoked_key_and_faults_of_ours() -> None:
     tried = {expected.reason for expected in EXPECTED.values()}
-    assert set(RejectReason) - tried == {RejectReason.REVOKED_KEY}
+    assert set(RejectReason) - tried == {RejectReason.REVOKED_KEY, RejectReason.UNPROCESSABLE}
 
 
 def test_running_numbers_are_used_once_but_for_duplicates() -> None:

@@ -27,7 +27,7 @@ from streams.partitioner import partition_of
 from streams.topics import ALERTS, LEDGER, PAYMENTS, REJECTS, Topic, partitions_of
 from tests.network import Network, running_network, until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(280)]
 
 FLOOD = int(os.environ.get("TEST_FLOOD", "10000"))
 HELD = 300
@@ -167,7 +167,8 @@ def test_a_reject_storm_is_one_alert_slows_its_partition_alone_and_is_over_after
             (AlertKind.REJECT_STORM, place, False),
             (AlertKind.REJECT_STORM, place, True),
         ]
-        assert 700 <= alerts(told)[-1].count <= 900, "those that emptied the bucket came before"
+        # Those came before it that emptied the bucket: 200, and the 100 that each second filled in meanwhile.
+        assert 500 <= alerts(told)[-1].count <= 700
         late = _good(network, seed + 1, stormy, 20)
         network.send(iter(late))
         until("the partition is as before", lambda: _posted(ledger) >= {one.id for one in late})

@@ -34,7 +34,7 @@ from tests.sink_ledger import LedgerWriter, assert_loaded_once, start_loader
 from tests.sink_loading import eventually
 
 pytest_plugins = ["tests.sink_fixtures"]
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.long
 
 KEPT = ("entries", "legs", "rejects", "payees", "terminals", "tariffs", "gateways", "operators")
 

@@ -35,7 +35,7 @@ def main() -> int:
         timeline = Timeline(file)
         if not site.disks:
             timeline.say("note  no disk is filled: only root can mount small ones")
-        storm = Storm(site, seed, timeline, options.only)
+        storm = Storm(site, seed, timeline, options.only, options.rest)
         verdict, is_calm = _run(site, storm, timeline, options, seed)
     problems = [*storm.problems, *verdict.problems]
     if not is_calm:
@@ -58,6 +58,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, default=Path("var/chaos"))
     parser.add_argument(
         "--only", default="", help="part of a lane's name: worker, sink, brokers, warehouse, payees, disk"
+    )
+    parser.add_argument("--rest", type=float, default=1, help="stretch the rests between faults: 4 for an hour of load")
+    parser.add_argument(
+        "--payments", type=int, default=0, help="go on until so many were sent, three times as long at most"
     )
     parser.add_argument("--keep", action="store_true", help="keep logs and data of a run that passed, too")
     return parser.parse_args()
@@ -86,9 +90,12 @@ def _receivers(seed: int) -> list[FleetPayee]:
 
 def _watch(site: Site, fleet: ChaosFleet, timeline: Timeline, options: argparse.Namespace) -> None:
     """A line every ten seconds; the rate falls while the backlog is large, so that a slow machine comes to an end."""
-    deadline = time.monotonic() + options.seconds
-    while (left_s := deadline - time.monotonic()) > 0:
-        time.sleep(min(_PROGRESS_S, left_s))
+    began = time.monotonic()
+    while (passed_s := time.monotonic() - began) < options.seconds or (
+        fleet.sent < options.payments and passed_s < 3 * options.seconds
+    ):
+        left_s = options.seconds - passed_s
+        time.sleep(min(_PROGRESS_S, left_s) if left_s > 0 else _PROGRESS_S)
         now = look(site.settings)
         if now.lag is not None:
             fleet.set_rate(options.rate / 4 if now.lag > 20 * options.rate else options.rate)

@@ -120,7 +120,9 @@ class Timeline:
 class Storm:
     """All lanes at once, each in its own thread, from `begin` to `end`."""
 
-    def __init__(self, site: Site, seed: int, timeline: Timeline, only: str = "") -> None:
+    def __init__(self, site: Site, seed: int, timeline: Timeline, only: str = "", rest: float = 1) -> None:
+        """rest: how many times longer than usual a part is left alone between two faults."""
+        self._rest = rest
         self._site = site
         self._timeline = timeline
         self._over = threading.Event()
@@ -142,7 +144,7 @@ class Storm:
 
     def _run(self, lane: Lane, faults: Iterator[tuple[float, Fault]]) -> None:
         for rest_s, fault in faults:
-            if self._over.wait(rest_s):
+            if self._over.wait(rest_s * self._rest):
                 return
             for name in self._site.revive_ended([lane.part]):
                 self._timeline.say(f"note  {name} had ended by itself; started again")
