@@ -20,6 +20,7 @@ from schemas.entry import EntryKind
 from streams.arrival import Arrival, Item, Quarantine
 from streams.clock import Clock
 from streams.directory import DirectoryReader
+from streams.last_resort import nothing_skipped
 from streams.settings import Settings
 from streams.shards import NotOurs, Shards
 
@@ -74,11 +75,12 @@ class Accept:
 
     async def batch(self, events: Sequence[Any], verify: Verify) -> None:
         """Decide one batch; events of partitions that are no longer ours are left to their new owner."""
-        await self._directory.catch_up_soon()
-        by_place: dict[Any, list[Any]] = defaultdict(list)
-        for event in events:
-            by_place[event.message.tp].append(event.message)
-        await asyncio.gather(*(self._place(tp, messages, verify) for tp, messages in by_place.items()))
+        with nothing_skipped("a batch of messages"):
+            await self._directory.catch_up_soon()
+            by_place: dict[Any, list[Any]] = defaultdict(list)
+            for event in events:
+                by_place[event.message.tp].append(event.message)
+            await asyncio.gather(*(self._place(tp, messages, verify) for tp, messages in by_place.items()))
 
     def revoked(self) -> None:
         """No partition is ours for now: what waits in lanes is read again by whoever gets it."""
@@ -95,7 +97,7 @@ class Accept:
             lane.waiting.extend(messages[decided:])
             lane.is_slow = True
             self._consumer().hold(tp)
-            self._spawn(self._go_slowly(lane, verify))
+            self._spawn(self._slowly(lane, verify))
 
     async def _decide(self, lane: _Lane, messages: Sequence[Any], verify: Verify) -> int:
         """Decide the first of these messages: all, or as many as may be rejected now. Returns how many."""
@@ -127,6 +129,10 @@ class Accept:
             if number % _TURN == _TURN - 1:
                 await asyncio.sleep(0)
         return items
+
+    async def _slowly(self, lane: _Lane, verify: Verify) -> None:
+        with nothing_skipped("messages that are read slowly"):
+            await self._go_slowly(lane, verify)
 
     async def _go_slowly(self, lane: _Lane, verify: Verify) -> None:
         """Decide what waits no faster than it may be rejected, until the storm is over and nothing waits."""

@@ -6,6 +6,7 @@ touching the disk, at 10 bits of memory for each payment ever taken.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,8 @@ from rocksdict import (
 )
 
 _AT_ONCE = 10_000
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL_IN_WORDS = os.strerror(errno.ENOSPC)  # RocksDB passes on no number
 _MEMTABLE_BYTES = 8 * 1024 * 1024
 _OPEN_FILES = 256
 # One for all partitions of the process: blocks read to answer the few duplicates there are.
@@ -32,6 +35,10 @@ _CACHE = Cache(32 * 1024 * 1024)
 
 class ArchiveError(Exception):
     """The archive cannot be read or written: a damaged file, a full disk. It holds nothing the ledger does not hold."""
+
+
+class NoRoom(ArchiveError):
+    """The disk is full. Nothing is wrong with what is on it."""
 
 
 class Archive:
@@ -61,7 +68,7 @@ class Archive:
                 else:
                     shutil.copyfile(file, place)
         except OSError as error:
-            raise ArchiveError(str(error)) from error
+            raise (NoRoom if error.errno in _FULL else ArchiveError)(str(error)) from error
         return cls(directory)
 
     def put(self, records: Iterable[tuple[bytes, bytes]]) -> int:
@@ -105,7 +112,7 @@ class _translated:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
-            raise ArchiveError(str(error)) from error
+            raise (NoRoom if _FULL_IN_WORDS in str(error) else ArchiveError)(str(error)) from error
 
 
 def _options() -> Options:

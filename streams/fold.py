@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import structlog
 from pydantic import ValidationError
 
 from schemas.entry import Entry
-from streams.archive import Archive, ArchiveError
+from streams.archive import Archive, ArchiveError, NoRoom
 from streams.ledger import memory
 from streams.ledger.commands import LedgerCommand
 from streams.ledger.errors import LedgerCorrupt
@@ -98,10 +99,11 @@ class Fold:
             self._snapshots.condemn(self._mark)
 
     def close(self) -> None:
-        if self._archive is not None:
-            self._archive.close()
-            shutil.rmtree(self._archive.directory, ignore_errors=True)
-            self._archive = None
+        archive, self._archive = self._archive, None
+        if archive is not None:
+            with suppress(ArchiveError):  # it may fail to write its last; all of that is on the ledger
+                archive.close()
+            shutil.rmtree(archive.directory, ignore_errors=True)
 
     def _snapshot(self) -> None:
         assert self._last is not None
@@ -139,13 +141,16 @@ class Fold:
 def recover(settings: Settings, partition: int, work: Workplace | None = None) -> Fold:
     """The partition's ledger folded to its present end, from the newest snapshot that can be believed.
 
-    Raises LedgerCorrupt when the ledger contradicts itself, KafkaException and TimeoutError when it cannot be read.
+    Raises LedgerCorrupt when the ledger contradicts itself, KafkaException and TimeoutError when it cannot be read,
+    NoRoom when the disk is full.
     """
     if work is not None and settings.snapshot_every:
         snapshots = Snapshots(settings.snapshots, partition)
         for snapshot in snapshots.newest_first():
             try:
                 return _folded(settings, Fold(settings, partition, work), snapshot)
+            except NoRoom:
+                raise  # the snapshot is as good as ever
             except (SnapshotUnusable, ArchiveError, LedgerCorrupt) as error:
                 log.warning(
                     "snapshot_not_used", partition=partition, snapshot=str(snapshot.directory), error=str(error)

@@ -22,7 +22,7 @@ import orjson
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from streams.archive import Archive, ArchiveError
+from streams.archive import Archive, ArchiveError, NoRoom
 from streams.ledger.image import VERSION, StateImage, image_of, state_of
 from streams.ledger.state import State
 
@@ -81,7 +81,7 @@ class Snapshot:
     label: Label
 
     def load(self, work: Path) -> tuple[State, Archive]:
-        """The state, and an archive of one's own in `work`, which must not exist. Raises SnapshotUnusable."""
+        """The state, and an archive of one's own in `work`, which must not exist. Raises SnapshotUnusable, NoRoom."""
         try:
             written = (self.directory / _STATE_FILE).read_bytes()
             if hashlib.sha256(written).hexdigest() != self.label.state_sha256:
@@ -90,6 +90,8 @@ class Snapshot:
                 raise SnapshotUnusable(f"{self.directory}: the archive is not what was written")
             state = state_of(_STATE.validate_json(written))
             return state, Archive.copy_of(self.directory / _ARCHIVE, work)
+        except NoRoom:
+            raise
         except (OSError, ValidationError, ArchiveError) as error:
             raise SnapshotUnusable(f"{self.directory}: {error}") from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -315,6 +317,36 @@ def test_after_a_disk_was_full_under_the_archive_a_new_one_is_made_from_the_last
     desk.sell(range(21, 31))
     assert desk.in_memory == 0
     same(desk)
+
+
+def test_an_archive_that_cannot_even_be_closed_costs_the_fold_and_no_answer(desk: Desk) -> None:
+    """As on a disk that stays full, where it cannot write its last (found by the faults suite)."""
+    desk.sell(range(1, 11))
+    fold = desk.shard._fold
+    assert fold is not None
+    assert fold._archive is not None
+    fold._archive.close()
+    with pytest.raises(TransactionFailed, match="archive cannot be read"):
+        desk.answers(a_place(number=3))
+    desk.reopen()
+    assert orjson.loads(desk.answers(a_place(number=3))[0].value)["again"]
+    same(desk)
+
+
+def test_a_full_disk_condemns_no_snapshot(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.sell(range(1, 21))
+    before = desk.snapshots
+    link = os.link
+
+    def full(*places: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(TransactionFailed, match="No space left"):
+        desk.reopen()
+    monkeypatch.setattr(os, "link", link)
+    desk.reopen()
+    assert (desk.snapshots, desk.condemned, desk.folded) == (before, [], 0)
 
 
 def test_a_fold_that_reads_a_long_ledger_takes_snapshots_on_the_way(desk: Desk) -> None:
