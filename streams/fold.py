@@ -41,6 +41,7 @@ class Fold:
     def __init__(self, settings: Settings, partition: int, work: Workplace | None = None) -> None:
         self.state = State(partition)
         self.since = 0  # entries folded since the last snapshot
+        self.folded = 0  # entries read from the ledger
         self._every = settings.snapshot_every if work is not None else 0
         self._work = work
         self._snapshots = Snapshots(settings.snapshots, partition)
@@ -77,6 +78,7 @@ class Fold:
                 evolve(self.state, entry)
             except LedgerCorrupt as error:
                 raise LedgerCorrupt(f"ledger partition {self.state.partition}, offset {offset}: {error}") from error
+        self.folded += len(entries)
         self.took(*records[-1], len(entries))
 
     def took(self, offset: int, value: bytes, entries: int) -> None:
@@ -165,6 +167,7 @@ def _folded(settings: Settings, fold: Fold, snapshot: Snapshot | None) -> Fold:
         for records in _after(mark, read_records(settings, fold.state.partition, mark.offset if mark else 0)):
             fold.read(records)
             fold.snapshot_if_due(reading=True)
+        fold.snapshot_if_due()  # so that the next start has less to read
     except BaseException:
         fold.close()
         raise

@@ -81,7 +81,7 @@ class Shard:
             self.drop()
             raise TransactionFailed(f"partition {self.partition} cannot be opened: {error}") from error
         state = fold.state
-        log.info("shard_open", partition=self.partition, folded=fold.since, open=len(state.open),
+        log.info("shard_open", partition=self.partition, folded=fold.folded, open=len(state.open),
                  in_memory=len(state.payments), seconds=round(time.monotonic() - began, 3))  # fmt: skip
         return state
 

@@ -83,9 +83,9 @@ class Desk:
 
     @property
     def folded(self) -> int:
-        """How many entries were folded since the snapshot that was gone on from."""
+        """How many entries were read from the ledger when it was opened last."""
         assert self.shard._fold is not None
-        return self.shard._fold.since
+        return self.shard._fold.folded
 
 
 def _ask(command: LedgerCommand) -> Ask:
@@ -357,6 +357,16 @@ def test_a_fold_that_reads_a_long_ledger_takes_snapshots_on_the_way(desk: Desk) 
     desk.reopen()
     assert desk.in_memory < 300
     assert desk.snapshots
+    same(desk)
+
+
+def test_a_worker_that_read_much_leaves_a_snapshot_for_the_next_start(desk: Desk) -> None:
+    desk.sell(range(1, 21))
+    shutil.rmtree(desk.settings.snapshots / "0")
+    desk.reopen()
+    assert desk.folded == 43
+    desk.reopen()
+    assert desk.folded == 0
     same(desk)
 
 
