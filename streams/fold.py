@@ -11,6 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from schemas.entry import Entry
+from streams import metrics
 from streams.archive import Archive, ArchiveError, NoRoom
 from streams.ledger import memory
 from streams.ledger.commands import LedgerCommand
@@ -117,13 +118,16 @@ class Fold:
             archived = archive.put(memory.leaving(self.state))
             size = self._snapshots.write(self.state, archive, mark, time.time_ns() // 1_000_000)
         except (OSError, ArchiveError) as error:
+            metrics.SNAPSHOTS_FAILED.inc()
             log.error("snapshot_failed", partition=self.state.partition, error=str(error)[:300])
             return
         self._archive_is_sound = True
         self._mark = mark
         memory.let_go(self.state)
+        seconds = time.monotonic() - began
+        metrics.SNAPSHOT_SECONDS.observe(seconds)
         log.info("snapshot", partition=self.state.partition, offset=mark.offset, entries=entries, archived=archived,
-                 open=len(self.state.open), bytes=size, seconds=round(time.monotonic() - began, 3))  # fmt: skip
+                 open=len(self.state.open), bytes=size, seconds=round(seconds, 3))  # fmt: skip
 
     def _sound_archive(self) -> Archive:
         """Ours; after a failure, since RocksDB then writes no more, a new one from where the last snapshot left it."""
@@ -154,6 +158,7 @@ def recover(settings: Settings, partition: int, work: Workplace | None = None) -
             except NoRoom:
                 raise  # the snapshot is as good as ever
             except (SnapshotUnusable, ArchiveError, LedgerCorrupt) as error:
+                metrics.SNAPSHOTS_PASSED_OVER.inc()
                 log.warning(
                     "snapshot_not_used", partition=partition, snapshot=str(snapshot.directory), error=str(error)
                 )

@@ -95,6 +95,17 @@ TRANSACTIONS_FAILED = _counter(
 OPEN_SECONDS = _histogram(
     "worker", "kassa_open_seconds", "seconds", "recovery: fencing a partition and folding its ledger", buckets=_SLOW_S
 )
+SNAPSHOT_SECONDS = _histogram(
+    "worker", "kassa_snapshot_seconds", "seconds", "archiving what is final and writing a partition's snapshot"
+)
+SNAPSHOTS_FAILED = _counter(
+    "worker", "kassa_snapshots_failed_total", "snapshots",
+    "snapshots that could not be written: what is final stays in memory until one is",
+)  # fmt: skip
+SNAPSHOTS_PASSED_OVER = _counter(
+    "worker", "kassa_snapshots_passed_over_total", "snapshots",
+    "snapshots found unusable when a partition was opened: damaged, or not of this ledger",
+)  # fmt: skip
 ENTRIES = _counter("worker", "kassa_entries_total", "entries", "entries committed to the ledger", "kind")
 REJECTS = _counter("worker", "kassa_rejects_total", "messages", "messages quarantined on topic `rejects`", "reason")
 

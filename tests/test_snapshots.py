@@ -16,6 +16,7 @@ import structlog
 
 from schemas.entry import Entry, EntryKind
 from schemas.envelope import SigningKey
+from streams import metrics
 from streams.arrival import Arrival, Ask
 from streams.embedded import EmbeddedBroker
 from streams.fold import Fold, recover
@@ -215,6 +216,10 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+def _counted(metric: str) -> float:
+    return metrics.WORKER.get_sample_value(metric) or 0.0
+
+
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_a_snapshot_that_cannot_be_believed_is_passed_over_for_the_one_before(desk: Desk, damage) -> None:
     desk.sell(range(1, 21))
@@ -229,7 +234,9 @@ def test_without_any_that_can_be_believed_the_whole_ledger_is_read(desk: Desk) -
     desk.sell(range(1, 21))
     for snapshot in desk.snapshots:
         _flip(snapshot / "state.json")
+    before = _counted("kassa_snapshots_passed_over_total")
     desk.reopen()
+    assert _counted("kassa_snapshots_passed_over_total") == before + 2
     same(desk)
     desk.sell(range(21, 41))
     same(desk)
@@ -279,8 +286,11 @@ def test_a_full_disk_costs_memory_and_nothing_else(desk: Desk) -> None:
     """A file where the partition's directory should be stands for it: nothing can be written there."""
     place = desk.settings.snapshots / "0"
     place.write_text("in the way")
+    failed, written = _counted("kassa_snapshots_failed_total"), _counted("kassa_snapshot_seconds_count")
     desk.sell(range(1, 21))
     assert desk.in_memory == 20
+    assert _counted("kassa_snapshots_failed_total") > failed
+    assert _counted("kassa_snapshot_seconds_count") == written
     place.unlink()
     desk.sell(range(21, 31))
     assert desk.in_memory < 20
