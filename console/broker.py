@@ -6,6 +6,7 @@ from confluent_kafka.admin import AdminClient
 
 from console.errors import NoBroker
 from streams.compacted import SILENT
+from streams.reach import reach
 from streams.settings import Settings
 from streams.topics import ALL
 
@@ -14,9 +15,7 @@ _TIME_OUT_S = 5.0
 
 def topics_there(settings: Settings) -> set[str]:
     """Names of the topics at the broker. Raises KafkaException when none answers."""
-    return set(
-        AdminClient({"bootstrap.servers": settings.kafka}, logger=SILENT).list_topics(timeout=_TIME_OUT_S).topics
-    )
+    return set(AdminClient(reach(settings), logger=SILENT).list_topics(timeout=_TIME_OUT_S).topics)
 
 
 def require_topics(settings: Settings) -> None:

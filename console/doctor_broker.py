@@ -15,6 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from console.doctor_findings import Deadline, Finding, Verdict, fail, ok, skipped
 from streams.compacted import SILENT
+from streams.reach import reach
 from streams.settings import Settings
 from streams.topics import ALL, Topic, min_insync_replicas, partitions_of
 
@@ -42,7 +43,7 @@ def look_at_broker(settings: Settings, deadline: Deadline) -> list[Finding]:
     """`broker`, and `topic.<name>` of every topic. Raises BrokerAway with a finding's words."""
     if not settings.kafka:
         raise BrokerAway("none is known")
-    admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 2}, logger=SILENT)
+    admin = AdminClient({**reach(settings), "log_level": 2}, logger=SILENT)
     try:
         there = admin.list_topics(timeout=deadline.within(_ANSWER_S))
         configs = _configs(admin, [topic.name for topic in ALL if topic.name in there.topics], deadline)

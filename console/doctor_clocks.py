@@ -7,6 +7,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from console.doctor_findings import Deadline, Finding, fail, ok, warn
 from streams.compacted import SILENT
+from streams.reach import reach
 from streams.settings import Settings
 from streams.topics import LEDGER, PAYMENTS
 
@@ -35,7 +36,7 @@ def judge_append_time(newest_ms: int | None, now_ms: int) -> Finding:
 def newest_append_ms(settings: Settings, deadline: Deadline) -> int | None:
     """The newest time the broker has stamped on a payment or an entry, ms UTC; None: it has none. Raises
     KafkaException."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 2}, logger=SILENT)
+    admin = AdminClient({**reach(settings), "log_level": 2}, logger=SILENT)
     newest = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
     places = {
         TopicPartition(topic.name, partition): newest

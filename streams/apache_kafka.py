@@ -48,11 +48,21 @@ class ApacheKafka:
                 broker.doors.append(Door(name, advertise(port.number), port))
 
     @classmethod
-    def start(cls, directory: Path, *, brokers: int = 1, doors: Mapping[str, Advertise] | None = None) -> Self:
+    def start(
+        cls,
+        directory: Path,
+        *,
+        brokers: int = 1,
+        doors: Mapping[str, Advertise] | None = None,
+        properties: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
+    ) -> Self:
         """A cluster that serves, new or with the data that `directory` has from before.
 
         doors: further listeners of every broker by name (capital letters and digits); each function is told the
         port a broker has for that listener, and answers with the port its clients are to be told instead.
+        properties: further server properties, which win over ours. users: name to password, SCRAM-SHA-512; made
+        when the storage is new.
         Raises ApacheKafkaMissing without Java 17 or Maven, ApacheKafkaFailed when a broker does not serve,
         ClusterOfAnotherSize.
         """
@@ -63,6 +73,8 @@ class ApacheKafka:
                 f"{directory} is of a cluster of {kept}, not {brokers}: give that number, or another place"
             )
         kafka = cls(directory, brokers, doors or {})
+        for broker in kafka._brokers.values():
+            broker.more, broker.users = properties or {}, users or {}
         try:
             kafka._format()
             for broker in kafka._brokers.values():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import faust
 
 from streams.clients import WORKERS
+from streams.reach import credentials
 from streams.settings import Settings
 from streams.topics import COMMANDS, PAYMENTS, Topic
 from streams.transport import Transport
@@ -22,6 +23,7 @@ def create_app(settings: Settings, is_open: Callable[[int], bool]) -> faust.App:
     app = faust.App(
         WORKERS,
         broker="kafka://" + settings.kafka.replace(",", ";kafka://"),
+        broker_credentials=credentials(settings),
         consumer_group_instance_id=settings.worker_id,  # the embedded broker never expires a member, Kafka does
         consumer_auto_offset_reset="earliest",
         # A fetch holds this much of every partition, and a poll takes so many messages of it: a buffer that is fuller

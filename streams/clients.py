@@ -6,11 +6,12 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
+from streams.reach import reach
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES
 
-# The consumer groups: of workers, and of sinks.
-WORKERS, SINKS = "kassa", "kassa-sink"
+# The consumer groups: of workers, of sinks, and of those who read without one (the library wants a name all the same).
+WORKERS, SINKS, READERS = "kassa", "kassa-sink", "kassa-reader"
 
 SOCKET_TIME_OUT_MS = 10_000  # how long a frozen broker may hold us before we look for the new leader
 
@@ -28,15 +29,15 @@ _PRODUCER: dict[str, Any] = {
 
 def producer(settings: Settings, **overrides: Any) -> Producer:
     """A producer whose acknowledged messages are on every in-sync replica. Overrides use "_" for "."."""
-    return Producer({"bootstrap.servers": settings.kafka, **_PRODUCER, **_dotted(overrides)})
+    return Producer({**reach(settings), **_PRODUCER, **_dotted(overrides)})
 
 
 def reader(settings: Settings, **overrides: Any) -> Consumer:
     """A read_committed consumer that commits nothing and is told its partitions by assign()."""
     return Consumer(
         {
-            "bootstrap.servers": settings.kafka,
-            "group.id": "kassa-reader",  # required by the library; never used, since nothing is subscribed or committed
+            **reach(settings),
+            "group.id": READERS,  # nothing is subscribed or committed
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",

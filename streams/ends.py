@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from streams.reach import reach
 from streams.settings import Settings
 
 Place = tuple[str, int]  # topic, partition
@@ -24,7 +25,7 @@ class Ends:
     """Asks one question over one connection; keep it as long as you ask."""
 
     def __init__(self, settings: Settings) -> None:
-        self._admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 2})
+        self._admin = AdminClient({**reach(settings), "log_level": 2})
 
     def now(self, places: Iterable[Place], time_out_s: float = 10) -> dict[Place, int]:
         """The offset after the last committed record (or transaction marker) of each. Raises EndsUnknown."""

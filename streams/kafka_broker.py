@@ -77,6 +77,8 @@ class Broker:
     port: Port = field(default_factory=Port)
     controller_port: Port = field(default_factory=Port)
     doors: list[Door] = field(default_factory=list)
+    more: Mapping[str, str] = field(default_factory=dict)  # server properties besides, or instead of, ours
+    users: Mapping[str, str] = field(default_factory=dict)  # SCRAM-SHA-512, name to password, made with the storage
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -105,7 +107,9 @@ class Broker:
 
     def format(self, cluster_id: str) -> None:
         """Start making its storage; `end` waits for it."""
-        tool = ("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self.properties))
+        tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self.properties)]
+        for name, password in self.users.items():
+            tool += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
         self.process = lifeline.spawn([*self.jvm, *tool], log=self.log)
 
     def start(self) -> None:
@@ -165,6 +169,7 @@ def server_properties(broker: Broker, voters: str, brokers: int) -> str:
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
         "broker.heartbeat.interval.ms": 500,
         "broker.session.timeout.ms": 6000,
+        **broker.more,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 STACK_FILE = "stack.toml"
@@ -19,6 +19,22 @@ class Settings(BaseSettings):
 
     dir: Annotated[Path, Field(description="where keys, state and exports live")] = Path("var")
     kafka: Annotated[str, Field(description="bootstrap servers, host:port[,host:port]; empty: no broker known")] = ""
+    kafka_security: Annotated[
+        Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"],
+        Field(description="how to talk to the brokers; in production sasl_ssl, or ssl with a client certificate"),
+    ] = "plaintext"
+    kafka_ca: Annotated[
+        Path | None, Field(description="PEM file of who signed the brokers' certificates; none: the system's own")
+    ] = None
+    kafka_certificate: Annotated[Path | None, Field(description="PEM file of our own certificate, for mutual TLS")] = (
+        None
+    )
+    kafka_key: Annotated[Path | None, Field(description="PEM file of its key; none: in the certificate's file")] = None
+    kafka_mechanism: Annotated[
+        Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"], Field(description="how sasl_* proves who we are")
+    ] = "SCRAM-SHA-512"
+    kafka_user: str = ""
+    kafka_password: Annotated[str, Field(repr=False)] = ""
     clickhouse: Annotated[str, Field(description="ClickHouse's HTTP URL; empty: no warehouse known")] = ""
     clickhouse_user: str = "default"
     clickhouse_password: Annotated[str, Field(repr=False)] = ""
@@ -89,6 +105,12 @@ class Settings(BaseSettings):
         Field(description="for fault tests: a file with the ms by which the clock is wrong when the process starts"),
     ] = None
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+
+    @model_validator(mode="after")
+    def _kafka_user_is_named(self) -> Self:
+        if self.kafka_security.startswith("sasl") and not (self.kafka_user and self.kafka_password):
+            raise ValueError(f"kafka_security={self.kafka_security} needs kafka_user and kafka_password")
+        return self
 
     @property
     def keys(self) -> Path:

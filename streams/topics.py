@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
+from streams.reach import reach
 from streams.settings import Settings
 
 _FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
@@ -85,7 +86,7 @@ def create_or_verify(settings: Settings, topics: Iterable[Topic] = ALL, time_out
     Never changes a topic that exists: partitions decide which worker owns which tree.
     """
     wanted = {topic.name: topic for topic in topics}
-    admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 2})
+    admin = AdminClient({**reach(settings), "log_level": 2})
     there = admin.list_topics(timeout=time_out_s).topics
     missing = [name for name in wanted if name not in there]
     if missing:

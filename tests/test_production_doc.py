@@ -11,12 +11,12 @@ import pytest
 from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 
 from sinks.feeds import FEEDS
-from streams.clients import SINKS, WORKERS
+from streams.clients import READERS, SINKS, WORKERS
 from streams.settings import Settings
 from streams.topics import ALERTS, ALL, BALANCES, COMMANDS, DIRECTORY, LEDGER, PAYMENTS, REJECTS, REPLIES, Topic
 
 PAGE = (Path(__file__).parent.parent / "docs" / "production.md").read_text(encoding="utf-8")
-ROLES = {"terminals", "10.0.1.11", "10.0.1.21", "10.0.1.31", "analyst"}  # worker, sink, operator by address
+ROLES = {"terminals", "worker", "sink", "operator", "analyst"}
 DIRECTORY_NAMES = {topic.name for topic in DIRECTORY}
 
 
@@ -37,16 +37,15 @@ def grants() -> set[Grant]:
         said = list(zip(words[::2], words[1::2], strict=True))
         options = {option for option, _ in said}
         assert options <= {
-            "--allow-principal", "--allow-host", "--operation", "--topic", "--group", "--transactional-id",
+            "--allow-principal", "--operation", "--topic", "--group", "--transactional-id",
             "--resource-pattern-type",
         }, line  # fmt: skip
-        given = dict(said)
-        who = given.get("--allow-host", given["--allow-principal"].removeprefix("User:"))
-        prefixed = given.get("--resource-pattern-type") == "prefixed"
+        roles = [value.removeprefix("User:") for option, value in said if option == "--allow-principal"]
+        prefixed = dict(said).get("--resource-pattern-type") == "prefixed"
         resources = [(o[2:], name) for o, name in said if o in ("--topic", "--group", "--transactional-id")]
         for operation in (value for option, value in said if option == "--operation"):
             assert operation.upper() in AclOperation.__members__, line
-            found |= {Grant(who, operation, kind, name, prefixed) for kind, name in resources}
+            found |= {Grant(who, operation, kind, name, prefixed) for who in roles for kind, name in resources}
     return found
 
 
@@ -55,13 +54,20 @@ def topics(role: str, operation: str) -> set[str]:
 
 
 def others(role: str) -> set[tuple[str, str, str, bool]]:
+    """Besides what every part may ask."""
     return {(one.operation, one.kind, one.name, one.is_prefix) for one in grants()
-            if one.role == role and one.kind != "topic"}  # fmt: skip
+            if one.role == role and one.kind != "topic" and one.name != READERS}  # fmt: skip
 
 
 def test_every_role_and_topic_of_the_lines_is_known() -> None:
     assert {one.role for one in grants()} == ROLES
     assert {one.name for one in grants() if one.kind == "topic"} <= {topic.name for topic in ALL}
+
+
+@pytest.mark.parametrize("role", ["worker", "sink", "operator"])
+def test_every_part_may_see_every_topic_and_read_from_its_beginning(role: str) -> None:
+    assert topics(role, "Describe") == {topic.name for topic in ALL}
+    assert Grant(role, "Describe", "group", READERS, is_prefix=False) in grants()
 
 
 def test_terminals_write_payments_and_read_replies_only() -> None:
@@ -70,10 +76,10 @@ def test_terminals_write_payments_and_read_replies_only() -> None:
 
 
 def test_a_worker_may_do_what_a_worker_does() -> None:
-    assert topics("10.0.1.11", "Read") == {PAYMENTS.name, COMMANDS.name, LEDGER.name} | DIRECTORY_NAMES
+    assert topics("worker", "Read") == {PAYMENTS.name, COMMANDS.name, LEDGER.name} | DIRECTORY_NAMES
     written = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, ALERTS, *DIRECTORY)
-    assert topics("10.0.1.11", "Write") == {topic.name for topic in written}
-    assert others("10.0.1.11") == {
+    assert topics("worker", "Write") == {topic.name for topic in written}
+    assert others("worker") == {
         ("Read", "group", WORKERS, False),
         ("Write", "transactional-id", "kassa-ledger-", True),
         ("Describe", "transactional-id", "kassa-ledger-", True),
@@ -81,14 +87,14 @@ def test_a_worker_may_do_what_a_worker_does() -> None:
 
 
 def test_a_sink_reads_what_it_loads_and_writes_nothing() -> None:
-    assert topics("10.0.1.21", "Read") == set(FEEDS)
-    assert topics("10.0.1.21", "Write") == set()
-    assert others("10.0.1.21") == {("Read", "group", SINKS, False)}
+    assert topics("sink", "Read") == set(FEEDS)
+    assert topics("sink", "Write") == set()
+    assert others("sink") == {("Read", "group", SINKS, False)}
 
 
 def test_nobody_but_workers_writes_to_the_ledger() -> None:
-    assert {one.role for one in grants() if (one.name, one.operation) == (LEDGER.name, "Write")} == {"10.0.1.11"}
-    assert topics("10.0.1.31", "Write") == {COMMANDS.name}
+    assert {one.role for one in grants() if (one.name, one.operation) == (LEDGER.name, "Write")} == {"worker"}
+    assert topics("operator", "Write") == {COMMANDS.name}
     assert topics("analyst", "Write") == set()
 
 
