@@ -46,6 +46,7 @@ def reader(settings: Settings, **overrides: Any) -> Consumer:
             # The embedded broker answers a fetch with all it has; a reader with a lower bound would never get on.
             "receive.message.max.bytes": 2**31 - 1,
             "fetch.wait.max.ms": 50,
+            "fetch.queue.backoff.ms": 10,  # its second by default is what a reader waits each time it read ahead enough
             "socket.timeout.ms": SOCKET_TIME_OUT_MS,
             "log_level": 2,  # our own errors tell what goes wrong; librdkafka would repeat it at every try
             **_dotted(overrides),
