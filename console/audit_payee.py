@@ -15,7 +15,7 @@ from console.errors import KassaError
 from schemas.entry import Entry, EntryKind
 from schemas.money import Money, MoneyError
 
-_ANSWER_S = 30.0
+_ANSWER_S = 60.0
 _SAME_HOST = {"localhost": "127.0.0.1"}
 _POSTED, _OPEN = EntryKind.POSTED.value, (EntryKind.HELD.value, EntryKind.UNKNOWN.value, EntryKind.MANUAL.value)
 

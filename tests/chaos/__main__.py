@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from random import Random
 
 from console import demo_network as network
 from console.fleet_world import FleetPayee
+from tests.chaos.again import faults_of, judge_again
 from tests.chaos.calm import calm_down, look
 from tests.chaos.fleet import ChaosFleet
 from tests.chaos.history import History
@@ -29,6 +31,8 @@ def main() -> int:
     options = _options()
     seed = options.seed or Random().randrange(1, 10**6)
     directory: Path = options.dir.resolve()
+    if options.again:
+        return _again(directory, seed)
     print(f"seed {seed}: SEED={seed} repeats it", flush=True)
     _clear(directory)
     with (directory / "timeline.txt").open("w") as file, running_site(directory, options.workers, seed) as site:
@@ -40,12 +44,20 @@ def main() -> int:
     problems = [*storm.problems, *verdict.problems]
     if not is_calm:
         problems.append("not everything was decided after the last fault was healed")
-    passed = _print(verdict, timeline, problems)
-    _keep(directory, verdict, timeline, seed, problems)
+    passed = _print(verdict, timeline.kinds, problems)
+    _keep(directory, verdict, timeline.kinds, seed, problems)
     if passed and not options.keep:
         _clear(directory)
     else:
         print(f"logs, history, timeline and verdict are kept in {directory}")
+    return 0 if passed else 1
+
+
+def _again(directory: Path, seed: int) -> int:
+    kinds = faults_of(directory / "timeline.txt")
+    verdict = judge_again(directory, seed)
+    passed = _print(verdict, kinds, verdict.problems)
+    _keep(directory, verdict, kinds, seed, verdict.problems)
     return 0 if passed else 1
 
 
@@ -64,6 +76,7 @@ def _options() -> argparse.Namespace:
         "--payments", type=int, default=0, help="go on until so many were sent, three times as long at most"
     )
     parser.add_argument("--keep", action="store_true", help="keep logs and data of a run that passed, too")
+    parser.add_argument("--again", action="store_true", help="run nothing: judge what an earlier run left in --dir")
     return parser.parse_args()
 
 
@@ -102,12 +115,11 @@ def _watch(site: Site, fleet: ChaosFleet, timeline: Timeline, options: argparse.
         timeline.say(f"      sent {fleet.sent:,}, {now}")
 
 
-def _print(verdict: Verdict, timeline: Timeline, problems: list[str]) -> bool:
+def _print(verdict: Verdict, kinds: Counter[str], problems: list[str]) -> bool:
     for problem in problems[:50]:
         print(f"problem: {problem}")
-    total = sum(timeline.kinds.values())
-    print(f"{total} faults of {len(timeline.kinds)} kinds:")
-    for kind, count in sorted(timeline.kinds.items()):
+    print(f"{kinds.total()} faults of {len(kinds)} kinds:")
+    for kind, count in sorted(kinds.items()):
         print(f"  {count:4}  {kind}")
     still_open = ", ".join(f"{count} {state}" for state, count in verdict.open_states.items()) or "none"
     print(
@@ -119,8 +131,8 @@ def _print(verdict: Verdict, timeline: Timeline, problems: list[str]) -> bool:
     return verdict.passed and verdict.checks.passed and not problems
 
 
-def _keep(directory: Path, verdict: Verdict, timeline: Timeline, seed: int, problems: list[str]) -> None:
-    found = verdict.as_json() | {"seed": seed, "faults": timeline.kinds, "problems": problems}
+def _keep(directory: Path, verdict: Verdict, kinds: Counter[str], seed: int, problems: list[str]) -> None:
+    found = verdict.as_json() | {"seed": seed, "faults": kinds, "problems": problems}
     (directory / "verdict.json").write_text(json.dumps(found, indent=1))
 
 
