@@ -16,7 +16,7 @@ from typing import Any
 
 from agents.reject_watch import RejectWatch
 from agents.token_bucket import TokenBucket
-from schemas.entry import EntryKind
+from schemas.entry import holds
 from streams.arrival import Arrival, Item, Quarantine
 from streams.clock import Clock
 from streams.directory import DirectoryReader
@@ -111,8 +111,7 @@ class Accept:
         if items:
             last = messages[len(items) - 1]
             self._consumer().decided(lane.tp, last.offset, last.generation_id)
-        held = [entry.payment.id for entry in entries if entry.kind is EntryKind.HELD and entry.payment is not None]
-        if held:
+        if held := holds(entries):
             self._held(lane.tp.partition, held)
         return len(items)
 

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,24 @@ from mode import Service
 from agents.bulkhead import Bulkhead, Job
 from agents.gateways.base import PaymentGateway, open_gateway
 from agents.gateways.http import Http
-from schemas.entry import Entry, EntryKind, PaymentFacts
+from schemas.entry import Entry, EntryKind, PaymentFacts, holds
 from schemas.gateway import Gateway, RetrySchedule
 from schemas.outcome import GatewayOutcome, Verdict
 from streams import metrics
 from streams.arrival import Ask
 from streams.clock import Clock
 from streams.directory import Directory
-from streams.ledger.commands import Settle
+from streams.ledger.commands import Rouse, Settle
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import State
+from streams.ledger.waiting import ready
 from streams.shards import NotOurs, Shards
 
 log = structlog.get_logger()
 
 _RETRY_LOOK_S = 0.1
+# How often it is asked whether what waits for funds has them without any command having brought them.
+_ROUSE_LOOK_S = 0.5
 _NO_GATEWAY = GatewayOutcome("check", Verdict.NOT_SENT, "no-gateway", comment="the payee's gateway is not configured")
 
 
@@ -102,6 +106,20 @@ class Dispatch(Service):
             await self.sleep(_RETRY_LOOK_S)
 
     @Service.task
+    async def _rouse(self) -> None:
+        """Money that came is found at once, by the command that brought it; a timer finds the rest."""
+        while not self.should_stop:
+            for partition in self.shards.partitions():
+                state = self.shards.state(partition)
+                books = ready(state) if state is not None and state.waiting else []
+                if books:
+                    now = self._clock.now_ms()
+                    with suppress(NotOurs):
+                        asks = [Ask(Rouse(book), now) for book in books]
+                        self.put(partition, holds(await self.shards.decide(partition, asks)))
+            await self.sleep(_ROUSE_LOOK_S)
+
+    @Service.task
     async def _settle(self) -> None:
         while not self.should_stop:
             await self._answered.wait()
@@ -132,6 +150,7 @@ class Dispatch(Service):
         for entry in entries:
             if entry.payment is not None and entry.kind not in (EntryKind.DEFERRED, EntryKind.UNKNOWN):
                 self._maybe_sent[partition].discard(entry.payment.id)
+        self.put(partition, holds(entries))  # money that was given back may be what another payment waited for
 
     def _queue(self, partition: int, payment: str, gateway: str) -> None:
         self._known[partition].add(payment)

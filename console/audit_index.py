@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from hashlib import blake2b
 
 import orjson
@@ -19,7 +20,8 @@ def fingerprint(content: bytes) -> int:
 
 
 def facts_fingerprint(facts: PaymentFacts) -> int:
-    return fingerprint(orjson.dumps(facts))
+    """Without `held_at`, which tells of the payment's course."""
+    return fingerprint(orjson.dumps(replace(facts, held_at=0) if facts.held_at else facts))
 
 
 class Decisions:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
+from console.audit_waiting import WaitingAudit
 from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.outcome import Verdict
 
 # A payment's state ("": not known yet) -> the kinds of entry that may follow. DEFERRED leaves it HELD; the final ones
 # have no row. UNKNOWN is never VOIDED: after an unclear attempt a refusal may be the answer to the repeat only.
 MAY_FOLLOW: dict[str, frozenset[str]] = {
-    "": frozenset({"HELD", "DECLINED"}),
+    "": frozenset({"HELD", "DECLINED", "WAITING_FUNDS"}),
+    "WAITING_FUNDS": frozenset({"HELD"}),
     "HELD": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "MANUAL"}),
     "MANUAL": frozenset({"POSTED", "VOIDED"}),
 }
-OPEN = frozenset({"HELD", "UNKNOWN", "MANUAL"})
+_HOLDING = frozenset({"HELD", "UNKNOWN", "MANUAL"})
+OPEN = _HOLDING | {"WAITING_FUNDS"}
 _NO_ROW: frozenset[str] = frozenset()
-_DISPATCH = "dispatch"
+_DISPATCH, _FUNDS = "dispatch", "funds"
 _TXN_LIMIT = 10**20  # payees take 20 digits
 
 
@@ -36,6 +40,7 @@ class PaymentAudit:
         self._evidence = Check("payments.evidence")
         self._facts = Check("payments.facts")
         self._numbers = Check("payments.numbers")
+        self._waiting = WaitingAudit()
         self._movements = Check("ledger.movements")
         self._once = Check("decisions.once")
 
@@ -44,7 +49,7 @@ class PaymentAudit:
         if (wrong := _wrong_movement(entry)) is not None:
             self._movements.fail(f"{where(partition, offset, entry)}: {wrong}")
         facts = entry.payment
-        if entry.cause.by != _DISPATCH:
+        if entry.cause.by not in (_DISPATCH, _FUNDS):
             self._decide(partition, offset, entry)
         if facts is not None:
             self._follow(partition, offset, entry, facts)
@@ -52,14 +57,14 @@ class PaymentAudit:
             self._path.fail(f"{where(partition, offset, entry)}: names no payment")
 
     def checks(self, ledger: LedgerAudit) -> list[Check]:
-        found = [self._movements, self._path, self._evidence, self._facts, self._numbers]
+        found = [self._movements, self._path, self._evidence, self._facts, self._waiting.check, self._numbers]
         return [*found, self._holds(ledger), self._once]
 
     def _decide(self, partition: int, offset: int, entry: Entry) -> None:
         """Payment orders are known by their id alone, commands within their book."""
         self._once.looked_at += 1
         cause = entry.cause
-        is_order = entry.kind is EntryKind.HELD or entry.kind is EntryKind.DECLINED
+        is_order = entry.kind.value in MAY_FOLLOW[""]
         decisions = self.payments if is_order else self.commands
         key = cause.id if is_order else command_key(entry.book, cause.id)
         if decisions.add(key, cause.digest, partition, offset) is None:
@@ -77,21 +82,25 @@ class PaymentAudit:
             self._number_once(partition, offset, entry, facts, number)
         else:
             state = index.state_of(number)
-            self._compare_facts(partition, offset, entry, facts, number)
+            if state == "WAITING_FUNDS" and kind == "HELD":
+                self._take_up(partition, offset, entry, facts, number)
+            else:
+                self._compare_facts(partition, offset, entry, facts, number)
         if kind not in MAY_FOLLOW.get(state, _NO_ROW):
             self._path.fail(f"{where(partition, offset, entry)}: payment {facts.id} was {state or 'not known'}")
         self._evidence.looked_at += 1
         if (doubt := _doubt(entry, facts, state)) is not None:
             self._evidence.fail(f"{where(partition, offset, entry)}: payment {facts.id} {doubt}")
         after = "HELD" if kind == "DEFERRED" else kind
-        self._keep_held(entry, facts, state in OPEN, after in OPEN)
+        self._waiting.see(partition, offset, entry, facts)
+        self._keep_held(entry, facts, state in _HOLDING, after in _HOLDING)
         index.state[number] = index.states.number(after)
         index.last[number] = offset
 
     def _number_once(self, partition: int, offset: int, entry: Entry, facts: PaymentFacts, number: int) -> None:
         """Only what was held has a number at the payee."""
         self._numbers.looked_at += 1
-        if entry.kind is EntryKind.DECLINED:
+        if entry.kind is EntryKind.DECLINED or entry.kind is EntryKind.WAITING_FUNDS:
             if facts.txn:
                 self._numbers.fail(f"{where(partition, offset, entry)}: payment {facts.id} has number {facts.txn}")
             return
@@ -104,6 +113,16 @@ class PaymentAudit:
                 f"{where(partition, offset, entry)}: payment {facts.id} has number {facts.txn}, "
                 f"which is payment {self.index.ids[first]}'s"
             )
+
+    def _take_up(self, partition: int, offset: int, entry: Entry, facts: PaymentFacts, number: int) -> None:
+        """Its money came: of the facts its number at the payee and the time are new, and no other."""
+        if facts.held_at != entry.at:
+            self._facts.fail(
+                f"{where(partition, offset, entry)}: payment {facts.id} says it was held at {facts.held_at}"
+            )
+        self._number_once(partition, offset, entry, facts, number)
+        self._compare_facts(partition, offset, entry, replace(facts, txn=0), number)
+        self.index.facts[number] = facts_fingerprint(facts)
 
     def _compare_facts(self, partition: int, offset: int, entry: Entry, facts: PaymentFacts, number: int) -> None:
         self._facts.looked_at += 1
@@ -176,7 +195,12 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     """Why the entry must not be believed, if so: law 6, an unclear answer is never guessed."""
     kind, outcome, cause = entry.kind, entry.outcome, entry.cause
     if kind is EntryKind.HELD or kind is EntryKind.DECLINED:
-        return None if cause.by != _DISPATCH and cause.id == facts.id else f"is decided by {cause.by} on {cause.id}"
+        is_right = cause.id == facts.id and (
+            cause.by == _FUNDS if state == "WAITING_FUNDS" else cause.by not in (_DISPATCH, _FUNDS)
+        )
+        return None if is_right else f"is decided by {cause.by} on {cause.id}"
+    if kind is EntryKind.WAITING_FUNDS:
+        return None if facts.collected and cause.id == facts.id else "waits for funds, and its cash is not taken"
     if cause.by != _DISPATCH:
         by_hand = state == "MANUAL" and (kind is EntryKind.POSTED or kind is EntryKind.VOIDED)
         return None if by_hand else f"is decided by {cause.by}, and is not MANUAL"

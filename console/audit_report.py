@@ -25,6 +25,7 @@ CATALOGUE: Mapping[str, str] = {
     "payments.path": "every payment goes an allowed way, ends once, and nothing follows its end",
     "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's",
     "payments.facts": "no fact of a payment ever changes",
+    "payments.waiting": "whose cash was taken is held oldest first: nobody's money goes to a payment that came later",
     "payments.numbers": "no two payments share a number at the payee",
     "payments.holds": "what is held of each agent is the sum of its open payments",
     "decisions.once": "no payment order and no command is decided twice",

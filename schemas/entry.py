@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,7 +14,7 @@ from schemas.outcome import GatewayOutcome
 
 
 class EntryKind(StrEnum):
-    """What was decided. The payment kinds up to MANUAL double as the payment's state after the entry."""
+    """What was decided. The payment kinds up to WAITING_FUNDS double as the payment's state after the entry."""
 
     HELD = "HELD"  # funds reserved; a gateway may be called
     DECLINED = "DECLINED"  # refused before anything was reserved; final
@@ -21,6 +22,7 @@ class EntryKind(StrEnum):
     POSTED = "POSTED"  # the payee has it; the hold became final; final
     VOIDED = "VOIDED"  # the payee has it not and will not; the hold is released; final
     MANUAL = "MANUAL"  # cannot be settled by asking; an operator decides with evidence
+    WAITING_FUNDS = "WAITING_FUNDS"  # the cash is in the box, the money is not on the account; held when it comes
     DEFERRED = "DEFERRED"  # nothing was sent and it was not possible to ask; still HELD, due again
     AGENT_OPENED = "AGENT_OPENED"
     LIMIT_SET = "LIMIT_SET"
@@ -50,7 +52,8 @@ class Leg:
 class Cause:
     """What the entry answers: a payment order, an operator's command, or a gateway's outcome.
 
-    `by` is the key id that signed it, or "dispatch". `digest` is the content hash redelivery is judged by.
+    `by` is the key id that signed it, "dispatch", or "funds" when money came. `digest` is the content hash
+    redelivery is judged by.
     """
 
     id: str
@@ -62,9 +65,10 @@ class Cause:
 class PaymentFacts:
     """All of a payment that does not change after it was received. Amounts in minor units, times in ms UTC.
 
-    txn: our number at the payee, the same in every request. held: what was reserved of the agent's money.
+    txn: our number at the payee, the same in every request. held: what was reserved of the agent's money, or is to be.
     payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
-    amount of each share of the payee's reward, fixed when funds were held.
+    amount of each share of the payee's reward, fixed at receipt. held_at: when funds were reserved, if that was later
+    than the receipt; it and txn are 0 for as long as the payment waits for funds.
     """
 
     id: str
@@ -86,6 +90,7 @@ class PaymentFacts:
     rewards: tuple[tuple[str, int], ...]
     made_at: int
     received_at: int
+    held_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,11 @@ class Entry:
     def decode(value: bytes) -> Entry:
         """Read back what `encode` wrote; raises pydantic.ValidationError on anything else."""
         return ENTRY.validate_json(value)
+
+
+def holds(entries: Iterable[Entry]) -> list[str]:
+    """The payments whose payees may be asked from here on."""
+    return [entry.payment.id for entry in entries if entry.kind is EntryKind.HELD and entry.payment is not None]
 
 
 ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)

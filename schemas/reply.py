@@ -8,14 +8,16 @@ from pydantic import Field
 
 from schemas.ids import Instant, Wire
 
-ReplyState = Literal["HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "DONE", "REFUSED", "REJECTED"]
+ReplyState = Literal[
+    "HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "DONE", "REFUSED", "REJECTED"
+]
 
 
 class Reply(Wire):
     """Keyed by the terminal or operator it answers.
 
-    A payment is answered when it is accepted (HELD or DECLINED) and again whenever its state changes. Commands get
-    DONE or REFUSED. REJECTED answers a signed message that was quarantined: it has no state in the ledger.
+    A payment is answered when it is taken in (HELD, WAITING_FUNDS or DECLINED) and again whenever its state changes.
+    Commands get DONE or REFUSED. REJECTED answers a signed message that was quarantined: it has no state in the ledger.
     """
 
     id: Annotated[str, Field(description="the payment's or command's id")]

@@ -122,7 +122,8 @@ def leg_rows(place: Place, entry: Entry) -> list[Row]:
 def payment_rows(place: Place, entry: Entry) -> list[Row]:
     """The row of `payment_states`; none when the entry is not about a payment.
 
-    DEFERRED is no state: the payment is still HELD. Funds are held, if at all, at the moment the order is received.
+    DEFERRED is no state: the payment is still HELD. Funds are held at the moment the order is received, or when
+    they come: not while it waits for them.
     """
     facts = entry.payment
     if facts is None:
@@ -154,7 +155,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             facts.held,
             facts.rewards,
             facts.made_at,
-            facts.received_at if facts.held else 0,
+            (facts.held_at or facts.received_at) if facts.held and state is not EntryKind.WAITING_FUNDS else 0,
             entry.at if state in FINAL else 0,
             entry.at,
             entry.refusal,

@@ -111,7 +111,12 @@ REJECTS = _counter("worker", "kassa_rejects_total", "messages", "messages quaran
 
 # --- worker: what is open
 OUTSTANDING = _read(
-    "worker", "kassa_outstanding_payments", "payments", "open payments: HELD, UNKNOWN or MANUAL", "gateway", "state"
+    "worker",
+    "kassa_outstanding_payments",
+    "payments",
+    "open payments: HELD, UNKNOWN, MANUAL or WAITING_FUNDS",
+    "gateway",
+    "state",
 )
 OLDEST_UNKNOWN = _read(
     "worker", "kassa_oldest_unknown_age_seconds", "seconds",

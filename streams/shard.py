@@ -20,8 +20,8 @@ from streams.archive import ArchiveError
 from streams.arrival import Ask, Forward, Item, Quarantine
 from streams.fencing import fenced_writer
 from streams.fold import Fold, recover
-from streams.ledger.decide import Conflict, Duplicate, Stale, decide
-from streams.ledger.evolve import evolve
+from streams.ledger.decide import Conflict, Duplicate, Stale
+from streams.ledger.perform import perform
 from streams.ledger.state import State
 from streams.outbox import Outbox, Record
 from streams.retired import retire
@@ -182,7 +182,7 @@ class Shard:
         return entries, outbox.close()
 
     def _ask(self, state: State, outbox: Outbox, ask: Ask) -> list[Entry]:
-        decision = decide(state, ask.command, ask.at)
+        decision = perform(state, ask.command, ask.at)
         match decision:
             case Duplicate():
                 outbox.duplicate(decision, _signer(ask))
@@ -194,7 +194,6 @@ class Shard:
                 log.info("outcome_too_late", partition=self.partition, detail=decision.detail)
             case _:
                 for entry in decision:
-                    evolve(state, entry)
                     outbox.entry(entry)
                 return decision
         return []

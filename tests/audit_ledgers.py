@@ -12,6 +12,7 @@ from console.audit_report import Check
 from schemas.entry import Entry, EntryKind, Leg
 from schemas.outcome import Verdict
 from streams.ledger.commands import LedgerCommand
+from streams.ledger.perform import perform
 from streams.ledger.state import State
 from tests.builders import (
     AT,
@@ -21,7 +22,6 @@ from tests.builders import (
     a_resolve,
     a_retry,
     a_settle,
-    decided,
     open_agent,
     set_gateway,
     set_limit,
@@ -49,6 +49,9 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
         a_place(number=5, amount=10),
         a_place(number=6),
         a_settle(UNKNOWN, Verdict.UNCLEAR),
+        open_agent("W", "A"),
+        a_place(number=7, agent="W", collected=100_000),
+        a_deposit("W", 100_000),
         set_limit("S", 20_000),
     ]
 
@@ -56,7 +59,8 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
 def a_ledger(gateway_url: str = "http://127.0.0.1:9/mobile/") -> list[Entry]:
     """The entries of one partition, in order: each state a payment can be in, and every kind of command."""
     state = State(0)
-    return [decided(state, command, AT + n) for n, command in enumerate(commands(gateway_url))]
+    decisions = [perform(state, command, AT + n) for n, command in enumerate(commands(gateway_url))]
+    return [entry for decision in decisions if isinstance(decision, list) for entry in decision]
 
 
 def audited(entries: Iterable[Entry]) -> dict[str, Check]:

@@ -18,9 +18,8 @@ from schemas.outcome import Verdict
 from schemas.payee import Payee, SubscriberField
 from schemas.tariff import Fee, Tariff
 from streams.ledger.commands import Instruct, LedgerCommand, Place
-from streams.ledger.decide import decide
-from streams.ledger.evolve import evolve
 from streams.ledger.fees import fee_within
+from streams.ledger.perform import perform
 from streams.ledger.state import State
 from tests.builders import (
     AT,
@@ -126,10 +125,8 @@ class Story:
             for command in self._next():
                 self.at += self.rng.choice((0, 1, 1, 250))
                 self.decided += 1
-                decision = decide(self.state, command, self.at)
-                if isinstance(decision, list):
-                    (entry,) = decision
-                    evolve(self.state, entry)
+                decision = perform(self.state, command, self.at)
+                for entry in decision if isinstance(decision, list) else ():
                     yield command, Entry.decode(entry.encode())
 
     def _next(self) -> Iterator[LedgerCommand]:

@@ -23,11 +23,12 @@ from schemas.tariff import Fee, Tariff
 from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.decisions import Decision
-from streams.ledger.evolve import evolve
 from streams.ledger.fees import fee_within
 from streams.ledger.image import StateImage, image_of, state_of
 from streams.ledger.memory import leaving, let_go, needed_to_decide, recall
+from streams.ledger.perform import perform
 from streams.ledger.state import Account, State
+from streams.ledger.waiting import ready
 from tests.builders import (
     AT,
     a_deposit,
@@ -102,19 +103,32 @@ class LedgerMachine(RuleBasedStateMachine):
     # --- asking
 
     def decide(self, command: LedgerCommand, at: int) -> Decision:
+        self.have_at_hand(command)
+        return decide(self.state, command, at)
+
+    def have_at_hand(self, command: LedgerCommand) -> None:
         keys = needed_to_decide(self.state, [command])
         recall(self.state, {key: self.archive[key] for key in keys if key in self.archive})
-        return decide(self.state, command, at)
+
+    def followed(self, tree: str, more: list[Entry]) -> None:
+        """What waited for money that came is held in the same breath, oldest first, and nothing else is."""
+        found: dict[str, list[str]] = {}
+        for entry in more:
+            assert (entry.kind, entry.cause.by) == ("HELD", "funds")
+            found.setdefault(entry.payment.payer_agent, []).append(entry.payment.id)
+        assert found == self.reference.roused(tree)
+        assert not ready(self.state)
 
     def ask(self, command: LedgerCommand) -> Entry | None:
         LedgerMachine.commands += 1
         self.at += 1
-        decision = self.decide(command, self.at)
+        self.have_at_hand(command)
+        decision = perform(self.state, command, self.at)
         if not isinstance(decision, list):
             return None
-        (entry,) = decision
-        evolve(self.state, entry)
-        self.log.append(entry)
+        entry, *more = decision
+        self.log += decision
+        self.followed(command.book, more)
         if not isinstance(command, Settle):
             self.asked.append(command)
             self.written_after.append(len(self.log))
@@ -196,7 +210,8 @@ class LedgerMachine(RuleBasedStateMachine):
         code = self.reference.placed(command)
         entry = self.ask(command)
         assert entry is not None
-        assert (entry.refusal, entry.kind) == (code, "DECLINED" if code else "HELD"), entry.reason
+        kind = self.reference.sold[command.order.id].state if command.order.id in self.reference.sold else "DECLINED"
+        assert (entry.refusal, entry.kind) == (code, kind), entry.reason
         if not code:
             for above in self.state.books[tree].chain(entry.payment.payer_agent):
                 assert above.available >= 0, "a limit was crossed"
@@ -297,7 +312,9 @@ class LedgerMachine(RuleBasedStateMachine):
         assert {name: payment.state for name, payment in self.state.open.items()} == {
             name: payment.state for name, payment in sold.items() if payment.state in OPEN
         }
-        assert {payment.txn for payment in self.state.open.values()} <= set(range(FIRST_TXN, FIRST_TXN + len(sold)))
+        assert {payment.txn for payment in self.state.open.values()} - {0} <= set(
+            range(FIRST_TXN, FIRST_TXN + len(sold))
+        )
 
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
@@ -315,5 +332,5 @@ class LedgerMachine(RuleBasedStateMachine):
         still_open = set(self.state.open)
         assert finals.keys() | still_open == {c.order.id for c in self.asked if isinstance(c, Place)}
         assert not finals.keys() & still_open
-        assert len({entry.payment.txn for entry in self.log if entry.kind == "HELD"}) == len(self.reference.sold)
+        assert len({entry.payment.txn for entry in self.log if entry.kind == "HELD"}) == self.reference.ever_held()
         self.same_as(folded(Entry.decode(entry.encode()) for entry in self.log))

@@ -15,12 +15,13 @@ from schemas.payment import PaymentOrder
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
 
-OPEN = ("HELD", "UNKNOWN", "MANUAL")
+HOLDING = ("HELD", "UNKNOWN", "MANUAL")
+OPEN = (*HOLDING, "WAITING_FUNDS")
 
 
 @dataclass
 class Sold:
-    """One accepted payment."""
+    """One payment that was not declined."""
 
     tree: str
     chain: list[str]
@@ -33,6 +34,10 @@ class Sold:
     state: str = "HELD"
     sent: int = 0
     unreached: int = 0
+
+    @property
+    def has_held(self) -> bool:
+        return self.state in (*HOLDING, "POSTED")
 
 
 @dataclass
@@ -48,14 +53,14 @@ class Reference:
         """Deposits, less what its payments hold or cost, plus its shares of what was posted."""
         paid_in = sum(deposit.amount for deposit in self.deposits if (deposit.tree, deposit.agent) == (tree, agent))
         here = [sold for sold in self.sold.values() if sold.tree == tree]
-        spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.state != "VOIDED")
+        spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.has_held)
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
 
     def held(self, tree: str, agent: str) -> int:
         return sum(
             sold.amount + sold.processing
             for sold in self.sold.values()
-            if (sold.tree, sold.payer) == (tree, agent) and sold.state in OPEN
+            if (sold.tree, sold.payer) == (tree, agent) and sold.state in HOLDING
         )
 
     def operators_income(self, tree: str) -> int:
@@ -65,6 +70,9 @@ class Reference:
 
     def available(self, tree: str, agent: str) -> int:
         return self.balance(tree, agent) + self.limits[tree, agent]
+
+    def ever_held(self) -> int:
+        return sum(sold.state != "WAITING_FUNDS" for sold in self.sold.values())
 
     def chain(self, tree: str, agent: str | None) -> list[str]:
         if agent is None or (tree, agent) not in self.agents:
@@ -121,7 +129,7 @@ class Reference:
         return sold.state
 
     def placed(self, command: Place) -> int:
-        """The code, 0: held."""
+        """The code, 0: held. With 220 and 280 it waits for funds when its cash was taken."""
         order, payee, tariff = command.order, command.payee, command.tariff
         chain = self.chain(command.book, order.agent)
         if not chain:
@@ -140,17 +148,43 @@ class Reference:
             return 255
         payer = self.payer(command.book, order.agent)
         processing = _part(order.amount, tariff.processing.rate_bps, tariff.processing.min_minor) if tariff else 0
-        if self.available(command.book, payer) < order.amount + processing:
-            return 220 if payer == order.agent else 280
-        if any(self.available(command.book, above) < 0 for above in self.chain(command.book, payer)[1:]):
-            return 280
-        if sum(sold.gateway == payee.gateway for sold in self.waiting()) >= command.backlog_max:
+        code = self._short(command.book, payer, order.amount + processing)
+        if not code and self.line(command.book, payer):
+            code = 220
+        code = 280 if code == 220 and payer != order.agent else code
+        if code and not order.collected:
+            return code
+        if not code and sum(sold.gateway == payee.gateway for sold in self.waiting()) >= command.backlog_max:
             return 1
         reward = _part(order.amount, tariff.reward.rate_bps, tariff.reward.min_minor) if tariff else 0
         bps = tariff.reward_shares_bps if tariff else ()
         shares = {agent: floor(Fraction(reward * part, 10_000)) for agent, part in zip(chain, bps, strict=False)}
-        self.sold[order.id] = Sold(command.book, chain, payer, payee.gateway, order.amount, processing, shares, reward)
-        return 0
+        state = "WAITING_FUNDS" if code else "HELD"
+        terms = command.book, chain, payer, payee.gateway, order.amount, processing, shares, reward, state
+        self.sold[order.id] = Sold(*terms)
+        return code
+
+    def line(self, tree: str, payer: str) -> list[str]:
+        """What waits for this payer's money, oldest first."""
+        mine = [id for id, sold in self.sold.items() if (sold.tree, sold.payer) == (tree, payer)]
+        return [id for id in mine if self.sold[id].state == "WAITING_FUNDS"]
+
+    def roused(self, tree: str) -> dict[str, list[str]]:
+        """By payer, the payments whose money has come: they are HELD from here on."""
+        found: dict[str, list[str]] = {}
+        for payer in sorted({sold.payer for sold in self.sold.values() if sold.tree == tree}):
+            for id in self.line(tree, payer):
+                sold = self.sold[id]
+                if self._short(tree, payer, sold.amount + sold.processing):
+                    break
+                sold.state = "HELD"
+                found.setdefault(payer, []).append(id)
+        return found
+
+    def _short(self, tree: str, payer: str, needed: int) -> int:
+        if self.available(tree, payer) < needed:
+            return 220
+        return 280 if any(self.available(tree, above) < 0 for above in self.chain(tree, payer)[1:]) else 0
 
     def answered(self, command: Settle) -> str | None:
         """The kind of entry, None: nobody waits for this answer."""

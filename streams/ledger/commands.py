@@ -54,4 +54,11 @@ class Settle:
     sent_before: bool
 
 
-LedgerCommand = Place | Instruct | Settle
+@dataclass(frozen=True, slots=True)
+class Rouse:
+    """Time has passed: what waits for funds in this book may have them now. From a timer, not from a topic."""
+
+    book: str
+
+
+LedgerCommand = Place | Instruct | Settle | Rouse

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from schemas.entry import EntryKind
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
+from streams.ledger.commands import Instruct, LedgerCommand, Place, Rouse, Settle
 from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
+from streams.ledger.payments import OUTSTANDING
 from streams.ledger.place import place
 from streams.ledger.settle import settle
 from streams.ledger.state import State
@@ -25,6 +26,8 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
             return _settle(state, command, at)
         case Instruct():
             return _instruct(state, command, at)
+        case Rouse():
+            return []  # what follows from it is not the command's: see perform.py
 
 
 def _place(state: State, command: Place, at: int) -> Decision:
@@ -53,4 +56,6 @@ def _settle(state: State, command: Settle, at: int) -> Decision:
         return Stale(f"payment {command.payment} is not open in tree {command.book}")
     if payment.state is EntryKind.MANUAL:
         return Stale(f"payment {command.payment} is an operator's to decide")
+    if payment.state not in OUTSTANDING:
+        return Stale(f"payment {command.payment} is {payment.state}: no payee was asked about it")
     return [settle(state.books[payment.book], payment, command, at)]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import cast
 
-from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg
+from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from streams.ledger.answered import CommandState
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.payments import PaymentState
 from streams.ledger.settle import DISPATCH
 from streams.ledger.state import Book, State
 
+# By which a payment order is answered. A hold may also come later, when its money does.
+_TAKEN_IN = (EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS)
 _ANSWERED = {EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MANUAL}
 
 # From a payment's state (None: not known yet) to the kinds of entry that may follow.
 MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
-    None: {EntryKind.HELD, EntryKind.DECLINED},
+    None: {EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS},
+    EntryKind.WAITING_FUNDS: {EntryKind.HELD},
     EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED},
     EntryKind.UNKNOWN: _ANSWERED,
     EntryKind.MANUAL: {EntryKind.POSTED, EntryKind.VOIDED},
@@ -50,7 +53,7 @@ def evolve(state: State, entry: Entry) -> State:
 
 def answers_command(entry: Entry) -> bool:
     """Was it an operator's command (not a payment order, not a gateway) that the entry answers?"""
-    return entry.kind not in (EntryKind.HELD, EntryKind.DECLINED) and entry.cause.by != DISPATCH
+    return entry.kind not in _TAKEN_IN and entry.cause.by != DISPATCH
 
 
 def _move(book: Book, entry: Entry) -> None:
@@ -86,6 +89,9 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {payment.id} is in book {payment.book}")
     else:
         state.let_go(payment)
+        if payment.state is EntryKind.WAITING_FUNDS:
+            _give_number(state, entry.payment)
+            payment.facts, payment.txn = entry.payment, entry.payment.txn
     payment.state = EntryKind.HELD if entry.kind is EntryKind.DEFERRED else entry.kind
     payment.at = entry.at
     payment.refusal = entry.refusal
@@ -101,11 +107,15 @@ def _take_in(state: State, book: Book, entry: Entry) -> PaymentState:
     facts = entry.payment
     assert facts is not None
     if entry.kind is EntryKind.HELD:
-        if facts.txn != state.next_txn:
-            raise LedgerCorrupt(f"payment {facts.id} has number {facts.txn}, the next is {state.next_txn}")
-        state.next_txn += 1
+        _give_number(state, facts)
     digest = bytes.fromhex(entry.cause.digest)
     return PaymentState(facts.id, book.id, digest, entry.kind, facts.txn, entry.at, facts=facts)
+
+
+def _give_number(state: State, facts: PaymentFacts) -> None:
+    if facts.txn != state.next_txn:
+        raise LedgerCorrupt(f"payment {facts.id} has number {facts.txn}, the next is {state.next_txn}")
+    state.next_txn += 1
 
 
 def _set_agent(book: Book, entry: Entry, terms: AgentTerms) -> None:

@@ -21,9 +21,10 @@ OUTSTANDING = frozenset({EntryKind.HELD, EntryKind.UNKNOWN})
 class PaymentState:
     """Where a payment stands.
 
-    digest: 16 bytes, by which redelivery is judged. state: HELD, UNKNOWN or MANUAL while open, then DECLINED, POSTED or
-    VOIDED. at: its last change, ms UTC. tries: pay requests that may have reached the payee. deferrals: attempts since
-    then, in a row, that did not. due_at: when to ask again, ms UTC, 0: not waiting. facts: None once final.
+    digest: 16 bytes, by which redelivery is judged. state: WAITING_FUNDS, HELD, UNKNOWN or MANUAL while open, then
+    DECLINED, POSTED or VOIDED. at: its last change, ms UTC. tries: pay requests that may have reached the payee.
+    deferrals: attempts since then, in a row, that did not. due_at: when to ask again, ms UTC, 0: not waiting.
+    facts: None once final.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""A payment order becomes a hold, or is declined."""
+"""A payment order becomes a hold, waits for funds, or is declined."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from streams.ledger.fees import processing_of, rewards_of
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import objection
 from streams.ledger.state import AgentState, Book, State
+from streams.ledger.waiting import in_line, may_wait
 
 
 def place(state: State, command: Place, at: int) -> Entry:
-    """HELD or DECLINED. The order's id must be new."""
+    """HELD, WAITING_FUNDS or DECLINED. The order's id must be new."""
     order = command.order
     book = state.books.get(command.book) or Book(command.book)
     chain = book.chain(order.agent)
@@ -26,28 +27,27 @@ def place(state: State, command: Place, at: int) -> Entry:
     held = order.amount + processing
     cause = Cause(order.id, command.digest, command.by)
     why_not = objection(command, chain, held, state.backlog)
-    if why_not is not None:
-        return Entry(
-            book=book.id,
-            seq=book.seq + 1,
-            kind=EntryKind.DECLINED,
-            at=at,
-            cause=cause,
-            payment=_facts(command, at, payer=payer),
-            refusal=why_not.refusal.code,
-            reason=why_not.reason,
-        )
+    if state.waiting.length(book.id, payer):
+        why_not = in_line(state, book, chain, payer, why_not)
+    declined = may_wait(state, book, payer, order.collected, why_not) if why_not is not None else None
+    why_not = declined or why_not
+    if declined is not None:
+        facts = _facts(command, at, payer=payer)
+    else:
+        txn = state.next_txn if why_not is None else 0
+        facts = _facts(command, at, payer=payer, chain=chain, txn=txn, processing=processing, held=held)
+    kind = EntryKind.HELD if why_not is None else EntryKind.WAITING_FUNDS if declined is None else EntryKind.DECLINED
     return Entry(
         book=book.id,
         seq=book.seq + 1,
-        kind=EntryKind.HELD,
+        kind=kind,
         at=at,
         cause=cause,
-        legs=legs_of(book, order.currency, holding(payer, held)),
-        payment=_facts(
-            command, at, payer=payer, chain=chain, txn=state.next_txn, processing=processing, held=held
-        ),
-    )  # fmt: skip
+        legs=legs_of(book, order.currency, holding(payer, held)) if why_not is None else (),
+        payment=facts,
+        refusal=why_not.refusal.code if why_not is not None else 0,
+        reason=why_not.reason if why_not is not None else "",
+    )
 
 
 def _facts(

@@ -11,6 +11,7 @@ from schemas.entry import AgentTerms, DirectoryRecord, EntryKind
 from schemas.ids import account_agent, account_hold
 from streams.ledger.answered import Commands
 from streams.ledger.payments import OUTSTANDING, Payments, PaymentState
+from streams.ledger.queues import Queues
 
 # Payment numbers at the payee are digits only, at most 20: a thousand billion for each partition, never shared.
 TXN_PER_PARTITION = 10**15
@@ -104,7 +105,8 @@ class State:
 
     next_txn: the number at the payee of the next payment held. due: (due_at, payment id) of payments to ask about
     again; entries that a later change made untrue stay in it until their time and are then passed over. backlog: by
-    gateway, how many payments are `outstanding`; gateways without any are not listed.
+    gateway, how many payments are `outstanding`; gateways without any are not listed. waiting: payments in
+    WAITING_FUNDS, by whose money they wait for.
     """
 
     partition: int
@@ -114,6 +116,7 @@ class State:
     next_txn: int = 0
     due: list[tuple[int, str]] = field(default_factory=list, compare=False)
     backlog: Counter[str] = field(default_factory=Counter)
+    waiting: Queues = field(default_factory=Queues)
 
     def __post_init__(self) -> None:
         self.next_txn = self.next_txn or (self.partition + 1) * TXN_PER_PARTITION + 1
@@ -130,6 +133,8 @@ class State:
             heapq.heappush(self.due, (payment.due_at, payment.id))
         if payment.state in OUTSTANDING and payment.facts is not None:
             self.backlog[payment.facts.gateway] += 1
+        elif payment.state is EntryKind.WAITING_FUNDS and payment.facts is not None:
+            self.waiting.put(payment.book, payment.facts.payer_agent, payment.id)
 
     def let_go(self, payment: PaymentState) -> None:
         """Before a payment that was kept is changed: it no longer counts as what it is now. `keep` follows."""
@@ -138,13 +143,15 @@ class State:
             self.backlog[gateway] -= 1
             if not self.backlog[gateway]:
                 del self.backlog[gateway]
+        elif payment.state is EntryKind.WAITING_FUNDS and payment.facts is not None:
+            self.waiting.take(payment.book, payment.facts.payer_agent, payment.id)
 
     def outstanding(self) -> Iterator[PaymentState]:
-        """Payments a gateway has yet to answer, oldest first: all that are neither final nor MANUAL.
+        """Payments a gateway has yet to answer, oldest first: all that are HELD or UNKNOWN.
 
         `due_at` says when: 0 is now. Do not change the state while iterating.
         """
-        return (payment for payment in self.payments.open.values() if payment.state is not EntryKind.MANUAL)
+        return (payment for payment in self.payments.open.values() if payment.state in OUTSTANDING)
 
     def due_before(self, at: int) -> list[PaymentState]:
         """Take the payments out of the queue whose time to ask again has come (due_at <= at, ms UTC)."""

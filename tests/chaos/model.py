@@ -17,7 +17,7 @@ from schemas.command import DirectoryCommand, TreeCommand
 from schemas.entry import FINAL, Entry
 from tests.chaos.model_answer import answered
 from tests.chaos.model_command import obeyed
-from tests.chaos.model_sale import sold
+from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Agent, Book, Expected, Finding, Known, Sale
 
 # The signed order with this id and digest: its payload. None: none arrived.
@@ -26,7 +26,9 @@ Orders = Callable[[str, str], dict[str, Any] | None]
 Commands = Callable[[str, str, str], TreeCommand | DirectoryCommand | None]
 
 _FIRST_NUMBER = 10**15
-_NEW = ("HELD", "DECLINED")
+_NEW = ("HELD", "DECLINED", "WAITING_FUNDS")
+_OURS = ("dispatch", "funds")  # causes that nobody signed
+_ASKED = ("HELD", "UNKNOWN")
 _COLUMNS = Expected._fields
 
 
@@ -71,9 +73,11 @@ class Model:
     def _again(self, book: Book, entry: Entry) -> Finding | None:
         """A second decision of what was decided."""
         id = entry.payment.id if entry.payment is not None else entry.cause.id
-        if entry.kind in _NEW:
+        if entry.kind in _NEW and entry.cause.by not in _OURS:
             is_again = id in self.decided
-        elif entry.cause.by == "dispatch":
+        elif entry.cause.by == "funds":
+            is_again = id in self.decided and (id not in self.open or self.open[id].state != "WAITING_FUNDS")
+        elif entry.cause.by in _OURS:
             is_again = id in self.decided and id not in self.open
         else:
             is_again = entry.cause.id in book.commands
@@ -99,6 +103,8 @@ class Model:
 
     def _expected(self, book: Book, entry: Entry) -> Iterable[Expected]:
         """Every entry that would be right. Several only where the ledger does not say what the worker knew."""
+        if entry.cause.by == "funds":
+            return self._roused(book, entry)
         if entry.kind in _NEW:
             return self._sale(book, entry)
         if entry.cause.by == "dispatch":
@@ -113,18 +119,37 @@ class Model:
         for payee in self._known.payees(order["payee"], entry.at):
             for tariff in self._known.tariffs(order["payee"], entry.at):
                 is_full = payee is not None and self._is_full(payee.gateway)
-                yield sold(entry.book, book, order, payee, tariff, entry.at, self._next_number, is_full)
+                waiting = Counter(
+                    sale.facts.payer_agent
+                    for sale in self.open.values()
+                    if sale.book == entry.book and sale.state == "WAITING_FUNDS"
+                )
+                number = self._next_number
+                yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting)
+
+    def _roused(self, book: Book, entry: Entry) -> Iterable[Expected]:
+        """Money came for the oldest of those that wait for its payer's."""
+        sale = self.open.get(entry.cause.id)
+        if sale is None or sale.book != entry.book:
+            return
+        payer = sale.facts.payer_agent
+        line = [one for one in self.open.values() if one.state == "WAITING_FUNDS" and one.book == entry.book]
+        if next((one for one in line if one.facts.payer_agent == payer), None) is not sale:
+            return
+        above = book.line(payer)[1:]
+        if book.may_spend(payer) >= sale.facts.held and all(book.may_spend(agent) >= 0 for agent in above):
+            yield taken_up(sale, self._next_number, entry.at)
 
     def _is_full(self, gateway: str) -> bool:
         limit = self._known.backlog_max
         if len(self.open) < limit:
             return False
-        return sum(sale.state != "MANUAL" and sale.facts.gateway == gateway for sale in self.open.values()) >= limit
+        return sum(sale.state in _ASKED and sale.facts.gateway == gateway for sale in self.open.values()) >= limit
 
     def _answer(self, entry: Entry) -> Iterable[Expected]:
         """Whether an earlier worker may have asked is known to dispatch alone; to say so is the careful side."""
         sale = self.open.get(entry.cause.id)
-        if sale is None or sale.book != entry.book or sale.state == "MANUAL" or entry.outcome is None:
+        if sale is None or sale.book != entry.book or sale.state not in _ASKED or entry.outcome is None:
             return
         for schedule in self._known.schedules(sale.facts.gateway, entry.at):
             usual = answered(sale, entry.outcome, schedule, entry.at, asked_before=False)
@@ -157,7 +182,7 @@ class Model:
             book.ends[leg.account, leg.currency] = (leg.seq, leg.balance)
         if entry.payment is not None:
             self._believe_payment(entry)
-        if entry.kind not in _NEW and entry.cause.by != "dispatch":
+        if entry.kind not in _NEW and entry.cause.by not in _OURS:
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
         if (terms := entry.agent) is not None:
             book.agents[terms.agent] = Agent(terms.parent, terms.name, terms.currency, terms.overdraft, terms.funding)
@@ -179,6 +204,7 @@ class Model:
         sale = self.open.get(facts.id)
         if sale is None:
             sale = self.open[facts.id] = Sale(entry.book, facts, state)
+        sale.facts = facts
         sale.state, sale.sent, sale.unreached = state, entry.tries, entry.deferrals
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -10,27 +12,36 @@ from typing import Any
 from schemas.entry import PaymentFacts
 from schemas.payee import Payee
 from schemas.tariff import Fee, Rate, Tariff
-from tests.chaos.model_terms import Book, Expected, moves_of
+from tests.chaos.model_terms import Book, Expected, Moves, Sale, moves_of
 
+_LINE = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Json = dict[str, Any]
 
 
 def sold(
-    tree: str, book: Book, order: Json, payee: Payee | None, tariff: Tariff | None, at: int, txn: int, is_full: bool
-) -> Expected:
-    """HELD or DECLINED. order: the payload as it was signed; txn: the next number at the payee.
+    tree: str, book: Book, order: Json, payee: Payee | None, tariff: Tariff | None, at: int, txn: int, is_full: bool,
+    waiting: Counter[str],
+) -> Expected:  # fmt: skip
+    """HELD, WAITING_FUNDS or DECLINED. order: the payload as it was signed; txn: the next number at the payee.
 
-    is_full: as many payments wait for the payee's gateway as may.
+    is_full: as many payments wait for the payee's gateway as may. waiting: payer -> how many wait for its money.
     """
     line = book.line(order["agent"])
     payer = next((agent for agent in line if book.agents[agent].funding == "own"), "")
     amount, fee, collected = order["amount"], order.get("fee", 0), order.get("collected", 0)
     processing = part(amount, tariff.processing) if tariff else 0
     code = _refusal(book, order, payee, tariff, line, payer, amount + processing, fee, collected)
+    if not code and waiting[payer]:
+        code = 220 if payer == line[0] else 280
     code = code or (1 if is_full else 0)
-    held = 0 if code else amount + processing
+    waits = bool(collected) and code in (220, 280)
+    if waits and waiting[payer] >= _LINE:
+        code, waits = 1, False
+    kind = "WAITING_FUNDS" if waits else "DECLINED" if code else "HELD"
+    is_priced = kind != "DECLINED"
+    held = amount + processing if is_priced else 0
     facts = PaymentFacts(
         id=order["id"],
         number=order["number"],
@@ -41,19 +52,30 @@ def sold(
         subscriber=order["subscriber"],
         amount=amount,
         fee=fee,
-        processing=0 if code else processing,
+        processing=processing if is_priced else 0,
         collected=collected,
         currency=order["currency"],
         txn=0 if code else txn,
         tariff_version=tariff.version if tariff else 0,
         payer_agent=payer,
         held=held,
-        rewards=() if code else _rewards(tariff, amount, line),
+        rewards=_rewards(tariff, amount, line) if is_priced else (),
         made_at=_ms(order["made_at"]),
         received_at=at,
     )
-    moves = moves_of(order["currency"], (f"agent:{payer}", -held), (f"hold:{payer}", held))
-    return Expected("DECLINED" if code else "HELD", code, moves, facts=facts, fields=_fields(order, payee))
+    moves = () if code else _hold(facts)
+    return Expected(kind, code, moves, facts=facts, fields=_fields(order, payee))
+
+
+def taken_up(sale: Sale, txn: int, at: int) -> Expected:
+    """HELD, at last."""
+    facts = replace(sale.facts, txn=txn, held_at=at)
+    return Expected("HELD", 0, _hold(facts), facts=facts, fields=tuple(facts.subscriber))
+
+
+def _hold(facts: PaymentFacts) -> Moves:
+    payer = facts.payer_agent
+    return moves_of(facts.currency, (f"agent:{payer}", -facts.held), (f"hold:{payer}", facts.held))
 
 
 def part(amount: int, rate: Rate) -> int:

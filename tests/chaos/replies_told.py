@@ -8,7 +8,7 @@ from tests.chaos.past import Past, reply_fingerprint
 
 # What became final so shortly before the terminals stopped listening may not have been heard.
 _LAST_WORDS_MS = 10_000
-_NEW = (EntryKind.HELD, EntryKind.DECLINED)
+_NEW = (EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS)
 
 
 class Truths:

@@ -1,0 +1,30 @@
+"""Payments whose cash was taken while the agent lacked funds: first come, first held. From the entries alone."""
+
+from __future__ import annotations
+
+from console.audit_ledger import where
+from console.audit_report import Check
+from schemas.entry import Entry, EntryKind, PaymentFacts
+
+
+class WaitingAudit:
+    """Sees every entry about a payment once, each partition in its order."""
+
+    def __init__(self) -> None:
+        self.check = Check("payments.waiting")
+        self._lines: dict[tuple[str, str], list[str]] = {}  # book, payer -> payments, oldest first
+
+    def see(self, partition: int, offset: int, entry: Entry, facts: PaymentFacts) -> None:
+        line = self._lines.get((entry.book, facts.payer_agent))
+        if entry.kind is EntryKind.WAITING_FUNDS:
+            self._lines.setdefault((entry.book, facts.payer_agent), []).append(facts.id)
+            self.check.looked_at += 1
+        elif line and entry.kind is EntryKind.HELD:
+            self.check.looked_at += 1
+            if line[0] != facts.id:
+                self.check.fail(
+                    f"{where(partition, offset, entry)}: payment {facts.id} was held with the money of "
+                    f"{facts.payer_agent}, for which {line[0]} waited before"
+                )
+            if facts.id in line:
+                line.remove(facts.id)

@@ -1,0 +1,113 @@
+"""Cash that is in the box and money that is not on the account: WAITING_FUNDS, and the hold that ends it.
+
+A payment whose cash was taken is not declined for want of funds. It waits for its payer's money, and all that come
+after it wait behind it: oldest first is strict for each payer, whatever the amounts; payers do not wait for each other.
+Amount, fee, processing and rewards are those of its receipt, which the payer has on paper; the number at the payee is
+given when it is held, since only then may anybody be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from schemas.entry import Cause, Entry, EntryKind
+from schemas.refusal import Refusal
+from streams.ledger.accounts import holding, legs_of
+from streams.ledger.limits import shortfall
+from streams.ledger.objections import Objection
+from streams.ledger.payments import PaymentState
+from streams.ledger.state import AgentState, Book, State
+
+# The refusals that money, or a further day, can cure.
+LIMITS = frozenset({Refusal.AGENT_LACKS_FUNDS, Refusal.UPSTREAM_LACKS_FUNDS})
+
+# The cause of a hold that no message asked for. No key id is spelled like this: those have a colon.
+FUNDS = "funds"
+
+# Payments that may wait for one payer's money: they stay in memory.
+WAITING_MAX = 1_000
+# Holds that follow one command, so that a transaction stays small. The rest follow by the timer, as many at a time.
+ROUSED_MAX = 200
+
+
+def in_line(state: State, book: Book, chain: Sequence[AgentState], payer: str, why_not: Objection | None) -> Objection:
+    """Why an order must wait or be declined where others wait for its payer's money already."""
+    waiting = state.waiting.length(book.id, payer)
+    if why_not is not None and why_not.refusal is not Refusal.TEMPORARY:
+        return why_not
+    refusal = Refusal.AGENT_LACKS_FUNDS if payer == chain[0].id else Refusal.UPSTREAM_LACKS_FUNDS
+    return Objection(refusal, f"payments whose cash is taken wait for the money of {payer} first: {waiting}")
+
+
+def may_wait(state: State, book: Book, payer: str, collected: int, why_not: Objection) -> Objection | None:
+    """None: it waits. Otherwise why it is declined: its cash is not taken, no money can help, or the line is full."""
+    if not collected or why_not.refusal not in LIMITS:
+        return why_not
+    if state.waiting.length(book.id, payer) < WAITING_MAX:
+        return None
+    return Objection(Refusal.TEMPORARY, f"{WAITING_MAX} payments wait for the money of {payer} already; repeat later")
+
+
+def ready(state: State) -> list[str]:
+    """Books in which some payment that waits could be held now."""
+    return [
+        book for book in state.waiting.books()
+        if any(_may_hold(state, state.books[book], payer) for payer in state.waiting.payers(book))
+    ]  # fmt: skip
+
+
+def roused(state: State, book: Book, after: Sequence[Entry] | None, at: int) -> Iterator[Entry]:
+    """HELD for those whose money has come, ROUSED_MAX at most. Fold each entry before asking for the next.
+
+    after: the entries that may have brought the money; None: look at everybody who waits.
+    """
+    count = 0
+    payers = state.waiting.payers(book.id) if after is None else _gainers(state, book, after)
+    for payer in payers:
+        while count < ROUSED_MAX and (payment := _may_hold(state, book, payer)) is not None:
+            yield _held(state, book, payment, at)
+            count += 1
+
+
+def _gainers(state: State, book: Book, entries: Sequence[Entry]) -> list[str]:
+    """Payers who may have more to spend after these entries: their own money came, or somebody above is let off.
+
+    An agent whose terms changed, or who came back from below its limit, is above anybody.
+    """
+    gained: dict[str, int] = {}
+    for entry in entries:
+        if entry.agent is not None:
+            return state.waiting.payers(book.id)
+        for leg in entry.legs:
+            kind, _, agent = leg.account.partition(":")
+            if kind == "agent":
+                gained[agent] = gained.get(agent, 0) + leg.amount
+    found = {agent: amount for agent, amount in gained.items() if amount > 0}
+    if any(0 <= book.agents[agent].available < amount for agent, amount in found.items()):
+        return state.waiting.payers(book.id)
+    return [payer for payer in state.waiting.payers(book.id) if payer in found]
+
+
+def _may_hold(state: State, book: Book, payer: str) -> PaymentState | None:
+    """The payer's oldest, when there is money for it."""
+    oldest = state.waiting.oldest(book.id, payer)
+    if oldest is None:
+        return None
+    payment = state.open[oldest]
+    assert payment.facts is not None  # an open payment has them
+    return payment if shortfall(book.chain(payer), payment.facts.held) is None else None
+
+
+def _held(state: State, book: Book, payment: PaymentState, at: int) -> Entry:
+    assert payment.facts is not None
+    facts = replace(payment.facts, txn=state.next_txn, held_at=at)
+    return Entry(
+        book=book.id,
+        seq=book.seq + 1,
+        kind=EntryKind.HELD,
+        at=at,
+        cause=Cause(payment.id, "", FUNDS),
+        legs=legs_of(book, facts.currency, holding(facts.payer_agent, facts.held)),
+        payment=facts,
+    )
