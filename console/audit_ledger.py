@@ -65,7 +65,7 @@ class LedgerAudit:
         if entry.agent is not None:
             self.terms[entry.book, entry.agent.agent] = entry.agent
             self.touched[entry.book, entry.agent.agent] = entry.seq
-        if entry.kind is EntryKind.HELD:
+        if entry.kind is EntryKind.HELD or (entry.kind is EntryKind.DECLINED and entry.legs):
             self._look_at_limits(partition, offset, entry)
 
     def checks(self) -> list[Check]:

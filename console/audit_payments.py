@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
+from console.audit_change import ChangeAudit, due_to_payer, is_pay_out
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
@@ -16,7 +17,7 @@ from schemas.outcome import Verdict
 # have no row. UNKNOWN is never VOIDED: after an unclear attempt a refusal may be the answer to the repeat only.
 MAY_FOLLOW: dict[str, frozenset[str]] = {
     "": frozenset({"HELD", "DECLINED", "WAITING_FUNDS"}),
-    "WAITING_FUNDS": frozenset({"HELD"}),
+    "WAITING_FUNDS": frozenset({"HELD", "DECLINED"}),
     "HELD": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "MANUAL"}),
     "MANUAL": frozenset({"POSTED", "VOIDED"}),
@@ -41,6 +42,7 @@ class PaymentAudit:
         self._facts = Check("payments.facts")
         self._numbers = Check("payments.numbers")
         self._waiting = WaitingAudit()
+        self._change = ChangeAudit()
         self._movements = Check("ledger.movements")
         self._once = Check("decisions.once")
 
@@ -48,6 +50,7 @@ class PaymentAudit:
         self._movements.looked_at += 1
         if (wrong := _wrong_movement(entry)) is not None:
             self._movements.fail(f"{where(partition, offset, entry)}: {wrong}")
+        self._change.see(partition, offset, entry)
         facts = entry.payment
         if entry.cause.by not in (_DISPATCH, _FUNDS):
             self._decide(partition, offset, entry)
@@ -57,7 +60,15 @@ class PaymentAudit:
             self._path.fail(f"{where(partition, offset, entry)}: names no payment")
 
     def checks(self, ledger: LedgerAudit) -> list[Check]:
-        found = [self._movements, self._path, self._evidence, self._facts, self._waiting.check, self._numbers]
+        found = [
+            self._movements,
+            self._change.check,
+            self._path,
+            self._evidence,
+            self._facts,
+            self._waiting.check,
+            self._numbers,
+        ]
         return [*found, self._holds(ledger), self._once]
 
     def _decide(self, partition: int, offset: int, entry: Entry) -> None:
@@ -157,11 +168,14 @@ def _wrong_movement(entry: Entry) -> str | None:
     moved = [(leg.account, leg.amount) for leg in entry.legs]
     if kind is EntryKind.DEPOSITED:
         return None if _is_deposit(moved) else f"a deposit moved {moved}"
+    if kind is EntryKind.CHANGE_PAID_OUT:
+        return None if is_pay_out(moved) else f"a pay-out of change moved {moved}"
     if facts is None:
         return f"nothing to move, moved {moved}" if moved else None
-    if kind is not EntryKind.DECLINED and facts.held != facts.amount + facts.processing:
+    is_refused = kind is EntryKind.DECLINED or (kind is EntryKind.WAITING_FUNDS and not facts.held)
+    if not is_refused and facts.held != facts.amount + facts.processing:
         return f"payment {facts.id} holds {facts.held} for {facts.amount} and {facts.processing}"
-    due = [line for line in _due(kind, facts) if line[1]]
+    due = [line for line in [*_due(kind, facts), *due_to_payer(kind, facts, moved)] if line[1]]
     if moved != due and sorted(moved) != sorted(due):  # in which order is not ours to say
         return f"payment {facts.id} should move {due}, moved {moved}"
     for leg in entry.legs:
@@ -194,6 +208,8 @@ def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
 def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     """Why the entry must not be believed, if so: law 6, an unclear answer is never guessed."""
     kind, outcome, cause = entry.kind, entry.outcome, entry.cause
+    if kind is EntryKind.DECLINED and facts.collected and facts.payer_agent and not entry.legs and entry.refusal != 1:
+        return None if entry.refusal == 300 else "is declined, and the payer's cash is nowhere"
     if kind is EntryKind.HELD or kind is EntryKind.DECLINED:
         is_right = cause.id == facts.id and (
             cause.by == _FUNDS if state == "WAITING_FUNDS" else cause.by not in (_DISPATCH, _FUNDS)

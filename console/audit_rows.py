@@ -68,6 +68,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "terms_funding": "terms_funding",
     "record_table": "record_table",
     "record_id": "record_id",
+    "change_to": "change_to",
     "record": "record",
 }
 LEG_COLUMNS: dict[str, str] = {
@@ -108,7 +109,7 @@ def entry_row(offset: int, entry: Json) -> Row:
         facts["made_at"], facts["received_at"],
         outcome["step"], outcome["verdict"], outcome["code"], outcome["provider_ref"], outcome["comment"],
         terms["agent"], terms["parent"] or "", terms["name"], terms["currency"], terms["overdraft"], terms["funding"],
-        record["table"], record["id"], record["value"],
+        record["table"], record["id"], facts.get("change_to", ""), record["value"],
     )  # fmt: skip
 
 

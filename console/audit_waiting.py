@@ -19,11 +19,11 @@ class WaitingAudit:
         if entry.kind is EntryKind.WAITING_FUNDS:
             self._lines.setdefault((entry.book, facts.payer_agent), []).append(facts.id)
             self.check.looked_at += 1
-        elif line and entry.kind is EntryKind.HELD:
+        elif line and (entry.kind is EntryKind.HELD or (entry.kind is EntryKind.DECLINED and entry.legs)):
             self.check.looked_at += 1
             if line[0] != facts.id:
                 self.check.fail(
-                    f"{where(partition, offset, entry)}: payment {facts.id} was held with the money of "
+                    f"{where(partition, offset, entry)}: payment {facts.id} had the money of "
                     f"{facts.payer_agent}, for which {line[0]} waited before"
                 )
             if facts.id in line:

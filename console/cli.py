@@ -13,6 +13,7 @@ from console import (
     agents,
     alerts,
     audit,
+    change,
     doctor,
     fleet,
     gateways,
@@ -36,7 +37,7 @@ from streams.logs import configure_logs
 
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
-    serving, audit, doctor, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
+    serving, audit, doctor, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments, change,
     registries, alerts, fleet, replaying, rebuilding,
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ from console.output import json_line, major, say
 from console.repeats import remembered
 from console.requests import payment_request
 from console.signing import now
+from schemas.change import mark_of, new_code
 from schemas.payment import PaymentOrder
 from schemas.reply import Reply
 from schemas.terminal import Terminal
@@ -43,6 +44,12 @@ def pay(
     ] = None,
     field: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A further field of the payee.")] = None,
     collected: Annotated[bool, typer.Option("--collected", help="The cash is already in the box.")] = False,
+    put_in: Annotated[
+        str | None, typer.Option(metavar="AMOUNT", help="Cash in the box; what is beyond amount and fee is change.")
+    ] = None,
+    change_code: Annotated[
+        str | None, typer.Option("--change", metavar="CODE", help="Under which to keep the change. Default: a new one.")
+    ] = None,
     number: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="The terminal's running number: one used before repeats it.")
     ] = None,
@@ -58,11 +65,15 @@ def pay(
     settings = broker_settings()
     key = load_terminal_key(settings, terminal)
     record = find_terminal(settings, terminal)
+    code = change_code or (new_code() if put_in is not None else None)
     order = _order(settings, record, payee, subscriber, amount, fee, field or [], collected, number)
+    order = _with_cash(order, put_in, code)
     request = payment_request(remembered(settings, order, "made_at"), record.tree, key)
     if not as_json:
-        put_in = f"{major(order.amount, order.currency)} + fee {major(order.fee, order.currency)} {order.currency}"
-        say(f"payment {order.id}: {put_in} to {payee}")
+        price = f"{major(order.amount, order.currency)} + fee {major(order.fee, order.currency)} {order.currency}"
+        say(f"payment {order.id}: {price} to {payee}")
+        if code is not None:
+            say(f"change code {code}: whoever has it has the change")
     with Client(settings, [terminal]) as client:
         last = None
         for answer in client.ask(request, time_out, 0 if no_wait else wait):
@@ -104,6 +115,14 @@ def _order(
         currency=currency,
         made_at=now(),
     )
+
+
+def _with_cash(order: PaymentOrder, put_in: str | None, code: str | None) -> PaymentOrder:
+    """What was put in, and where the payer's own money goes. Only the code's fingerprint is sent."""
+    changes: dict[str, Any] = {"change_to": mark_of(code)} if code is not None else {}
+    if put_in is not None:
+        changes["collected"] = minor_units(put_in, order.currency)
+    return PaymentOrder.model_validate({**order.model_dump(), **changes})
 
 
 def _tell(answer: Answer, as_json: bool) -> None:

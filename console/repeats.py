@@ -27,9 +27,14 @@ def remembered(settings: Settings, order: Order, instant: str) -> Order:
     if before is None:
         _write(_file(settings, now["id"]), orjson.dumps(now))
         return order
-    if {**before, instant: None} == {**now, instant: None}:
+    if _given({**before, instant: None}) == _given({**now, instant: None}):
         return type(order).model_validate_json(orjson.dumps(before))
     return order
+
+
+def _given(content: dict[str, Any]) -> dict[str, Any]:
+    """Without what is not given, since a later version may know more that is not."""
+    return {name: value for name, value in content.items() if value is not None}
 
 
 def sent_before(settings: Settings, order_id: str) -> dict[str, Any] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
+from schemas.change import ChangeCode
 from schemas.gateway import Gateway
 from schemas.ids import (
     AgentId,
@@ -82,6 +83,26 @@ class ResolvePayment(_Order):
     evidence: ShortText
 
 
+class PayOutChange(_Order):
+    """An agent gave a payer cash for change: the payer's code proves whose it is. Without one (the terminal named none)
+    it is known by its payment, and the operator vouches for the payer by the evidence."""
+
+    kind: Literal["change.pay_out"] = "change.pay_out"
+    tree: AgentId
+    agent: AgentId
+    code: Annotated[ChangeCode | None, Field(description="as it is printed on the payer's receipt")] = None
+    payment: PaymentId | None = None
+    amount: PositiveMinor
+    currency: Currency
+    evidence: ShortText
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.code is None) == (self.payment is None):
+            raise ValueError("give the code, or the payment of change that has none")
+        return self
+
+
 class SetTerminal(_Order):
     """Enroll a terminal or change its record. A terminal never moves to another agent by this."""
 
@@ -119,7 +140,7 @@ class SetOperator(_Order):
     operator: Operator
 
 
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment
+TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | PayOutChange
 DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)

@@ -28,6 +28,7 @@ class EntryKind(StrEnum):
     LIMIT_SET = "LIMIT_SET"
     DEPOSITED = "DEPOSITED"
     DIRECTORY_SET = "DIRECTORY_SET"  # a terminal, payee, tariff, gateway or operator record
+    CHANGE_PAID_OUT = "CHANGE_PAID_OUT"  # an agent gave a payer cash for change
     REFUSED = "REFUSED"  # an operator's command that changes nothing, and why
 
 
@@ -68,7 +69,8 @@ class PaymentFacts:
     txn: our number at the payee, the same in every request. held: what was reserved of the agent's money, or is to be.
     payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
     amount of each share of the payee's reward, fixed at receipt. held_at: when funds were reserved, if that was later
-    than the receipt; it and txn are 0 for as long as the payment waits for funds.
+    than the receipt; it and txn are 0 for as long as the payment waits for funds. change_to: fingerprint of the code
+    under which the payer's money is kept; empty: under the payment's id.
     """
 
     id: str
@@ -91,6 +93,12 @@ class PaymentFacts:
     made_at: int
     received_at: int
     held_at: int = 0
+    change_to: str = ""
+
+    @property
+    def change(self) -> int:
+        """What was put in beyond amount and fee; minor units."""
+        return max(0, self.collected - self.amount - self.fee)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 import orjson
 from pydantic import Field, model_validator
 
+from schemas.change import ChangeMark
 from schemas.ids import (
     AgentId,
     Currency,
@@ -40,9 +41,15 @@ class PaymentOrder(Wire):
     ]
     amount: Annotated[PositiveMinor, Field(description="what the payee is to receive, minor units")]
     fee: Annotated[Minor, Field(description="what the payer pays on top, minor units")] = 0
-    collected: Annotated[Minor, Field(description="cash already in the box, minor units; 0: not taken yet")] = 0
+    collected: Annotated[
+        Minor, Field(description="cash already in the box, minor units: at least amount and fee; 0: not taken yet")
+    ] = 0
     currency: Currency
     made_at: Annotated[Instant, Field(description="the terminal's clock; recorded, never trusted")]
+    change_to: Annotated[
+        ChangeMark | None,
+        Field(description="fingerprint of the payer's change code; needed where collected is beyond amount and fee"),
+    ] = None
 
     @model_validator(mode="after")
     def _id_is_terminal_and_number(self) -> Self:
@@ -52,5 +59,8 @@ class PaymentOrder(Wire):
 
     def digest(self) -> str:
         """128-bit hash of the content, equal for equal orders however their JSON was written; 32 hex digits."""
-        canonical = orjson.dumps(self.__dict__, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
+        content = self.__dict__
+        if self.change_to is None:  # orders have had none for a long time, and their digests are on ledgers
+            content = {name: value for name, value in content.items() if name != "change_to"}
+        canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
         return hashlib.blake2b(canonical, digest_size=16).hexdigest()

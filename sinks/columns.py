@@ -81,6 +81,7 @@ ENTRIES = Table(
         ("record_table", _WORD),
         ("record_id", "String"),
         ("record", "String"),
+        ("change_to", "String"),
     ),
 )
 
@@ -143,6 +144,7 @@ PAYMENT_STATES = Table(
         ("outcome_code", _WORD),
         ("provider_ref", "String"),
         ("outcome_comment", "String"),
+        ("change_to", "String"),
     ),
 )
 

@@ -90,6 +90,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         record.table,
         record.id,
         orjson.dumps(record.value).decode() if entry.record else "",
+        facts.change_to,
     )
 
 
@@ -164,6 +165,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             entry.deferrals,
             entry.due_at,
             *_outcome(entry),
+            facts.change_to,
         )
     ]
 

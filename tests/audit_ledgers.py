@@ -50,7 +50,7 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
         a_place(number=6),
         a_settle(UNKNOWN, Verdict.UNCLEAR),
         open_agent("W", "A"),
-        a_place(number=7, agent="W", collected=100_000),
+        a_place(number=7, agent="W", collected=100_500, change_to="ab" * 16),
         a_deposit("W", 100_000),
         set_limit("S", 20_000),
     ]

@@ -13,6 +13,7 @@ from schemas.command import (
     Deposit,
     DirectoryCommand,
     OpenAgent,
+    PayOutChange,
     ResolvePayment,
     RevokeKey,
     SetGateway,
@@ -202,6 +203,21 @@ def a_deposit(agent: str = "A", amount: int = 100_000, tree: str = "A", **change
 def a_resolve(payment: str = "kiosk-1.1", paid: bool = True, tree: str = "A", **changes: Any) -> Instruct:
     values: dict[str, Any] = {"id": f"resolve-{payment}", "issued_at": NOW, "tree": tree, "payment": payment}
     return an_instruct(ResolvePayment(**values | {"paid": paid, "evidence": "Payee's letter 4"} | changes))
+
+
+def a_pay_out(code: str, agent: str = "S", amount: int = 17_750, tree: str = "A", **changes: Any) -> Instruct:
+    """Of the change under a code; code="" says it has none, and is known by its payment."""
+    values: dict[str, Any] = {
+        "id": "pay-out-1",
+        "issued_at": NOW,
+        "tree": tree,
+        "agent": agent,
+        "code": code or None,
+        "amount": amount,
+        "currency": "RUB",
+        "evidence": "Receipt 12",
+    }
+    return an_instruct(PayOutChange(**values | changes))
 
 
 def set_terminal(terminal: Terminal | None = None, command_id: str = "terminal-1") -> Instruct:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from console.requests import encoded
+from schemas.change import mark_of
 from schemas.command import DirectoryCommand, TreeCommand
 from schemas.entry import Entry
 from schemas.gateway import RetrySchedule
@@ -25,6 +26,7 @@ from tests.builders import (
     AT,
     a_deposit,
     a_gateway,
+    a_pay_out,
     a_payee,
     a_place,
     a_public_key,
@@ -67,6 +69,7 @@ TARIFFS = (
     a_tariff(fee=Fee(rate_bps=200, min_minor=50, max_minor=90), processing=a_rate(3, max_minor=20)),
     a_tariff(fee=Fee(), processing=a_rate(), reward=a_rate(50), reward_shares_bps=(10_000,)),
 )
+CHANGE = tuple(f"{number:032x}" for number in range(3))
 SCHEDULES = (a_retry(budget=1), a_retry(budget=2), a_retry(interval_ms=300, budget=4))
 SELLERS = (("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "U"), ("A", "A"), ("B", "B"), ("B", "B"), ("B", "S"))
 CODES = ("0", "5", "79", "220", "300", "999", "", "x5", "0005")
@@ -183,6 +186,10 @@ class Story:
         rng, tree = self.rng, self.rng.choice("AB")
         agent = rng.choice(AGENTS)
         if rng.random() < 0.3:
+            return a_pay_out(
+                rng.choice(CHANGE), agent, rng.choice((1, 500, 5_000)), tree, id=self._id(), currency=CURRENCY[tree]
+            )
+        if rng.random() < 0.3:
             agents = self.state.books[tree].agents.values() if tree in self.state.books else ()
             debts = {one.id: -one.balance for one in agents if one.balance < 0}
             if debts and rng.random() < 0.5:  # to the last unit of what it owes, or one less
@@ -214,7 +221,10 @@ class Story:
         if rng.random() < 0.25:
             tariff, amount = None, max(1, self._all_of(tree, agent) + rng.randint(-1, 1))
         fee = self._fee(tariff, amount)
-        changes: dict[str, Any] = {"collected": rng.choice((0, 0, amount + fee)), "currency": CURRENCY[tree]}
+        collected = rng.choice((0, 0, amount + fee, amount + fee + rng.randint(1, 5_000)))
+        code = rng.choice((None, *CHANGE))
+        changes: dict[str, Any] = {"collected": collected, "currency": CURRENCY[tree]}
+        changes["change_to"] = mark_of(code) if code is not None else None
         changes["subscriber"] = {"contract": "17", "phone": "9161234567"} if payee is PAYEES[1] else {"phone": "9" * 10}
         if rng.random() < 0.15:
             changes |= rng.choice((

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 from pydantic import TypeAdapter
 
+from schemas.change import mark_of
 from schemas.entry import FINAL, Entry
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
@@ -32,6 +33,7 @@ from streams.ledger.waiting import ready
 from tests.builders import (
     AT,
     a_deposit,
+    a_pay_out,
     a_payee,
     a_place,
     a_rate,
@@ -72,7 +74,11 @@ fundings = st.sampled_from(["own", "shared"])
 sellers = st.sampled_from([("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "A"), ("B", "B"), ("B", "S")])
 wrongs = st.sampled_from([*[""] * 16, "fee", "collected", "phone", "currency", "payee"])
 backlogs = st.sampled_from([1, 2, 5, *[1_000] * 9])
-sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), wrongs, backlogs)
+CODES = tuple(f"{number:032x}" for number in range(3))
+extras = st.sampled_from([0, 0, 0, 1, 700, 5_000])
+sales = st.tuples(
+    sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), extras, st.sampled_from(["", *CODES]), wrongs, backlogs
+)
 orders = st.one_of(
     st.tuples(st.just("open"), trees, agents, st.none() | agents, fundings, st.sampled_from([0, 5_000]), trees),
     st.tuples(st.just("limit"), trees, agents, st.sampled_from([0, 1, 10_000, 60_000])),
@@ -114,7 +120,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """What waited for money that came is held in the same breath, oldest first, and nothing else is."""
         found: dict[str, list[str]] = {}
         for entry in more:
-            assert (entry.kind, entry.cause.by) == ("HELD", "funds")
+            assert (entry.kind in ("HELD", "DECLINED"), entry.cause.by) == (True, "funds")
             found.setdefault(entry.payment.payer_agent, []).append(entry.payment.id)
         assert found == self.reference.roused(tree)
         assert not ready(self.state)
@@ -189,7 +195,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for sale in sales:
             self.place(*sale)
 
-    def place(self, seller, amount, tariff, collected, wrong, backlog_max) -> None:
+    def place(self, seller, amount, tariff, collected, extra, code, wrong, backlog_max) -> None:
         tree, agent = seller
         currency = CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
         payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "mobile"
@@ -203,7 +209,8 @@ class LedgerMachine(RuleBasedStateMachine):
             backlog_max=backlog_max,
             amount=amount,
             fee=fee,
-            collected=collected * (amount + fee) + (wrong == "collected"),
+            collected=collected * (amount + fee + extra) + (wrong == "collected"),
+            change_to=mark_of(code) if code else None,
             currency=currency,
             subscriber={"phone": "9161234567" if wrong != "phone" else "8161234567"},
         )
@@ -241,6 +248,19 @@ class LedgerMachine(RuleBasedStateMachine):
         payment = payments[pick % len(payments)]
         command = a_resolve(payment, paid, self.reference.sold[payment].tree, id=self.new_id())
         self.instructed(command, self.reference.resolved(command.command))
+
+    @precondition(lambda self: self.reference.sold)
+    @rule(seller=sellers, pick=numbers, code=st.sampled_from(["", *CODES]), amount=st.integers(1, 6_000), whole=rarely)
+    def hand_out_change(self, seller, pick, code, amount, whole) -> None:
+        """To the last unit, or one too many, or whatever."""
+        tree, agent = seller
+        payment = list(self.reference.sold)[pick % len(self.reference.sold)]
+        name = mark_of(code) if code else f"payment:{payment}"
+        if whole:
+            amount = max(1, self.reference.change(tree).get(name, 0) + pick % 2)
+        known = {"payment": None if code else payment, "currency": CURRENCY[tree], "id": self.new_id()}
+        command = a_pay_out(code, agent, amount, tree, **known)
+        self.instructed(command, self.reference.paid_change(command.command))
 
     # --- what the world does to a worker
 
@@ -301,6 +321,17 @@ class LedgerMachine(RuleBasedStateMachine):
             if book is not None:
                 accounts = [book.accounts.get((name, CURRENCY[tree]), Account()) for name in ("fee", "reward")]
                 assert sum(account.balance for account in accounts) == self.reference.operators_income(tree)
+
+    @invariant()
+    def change_is_the_references(self) -> None:
+        for tree in TREES:
+            book = self.state.books.get(tree)
+            accounts = book.accounts.items() if book is not None else ()
+            kept = {name.removeprefix("change:"): end.balance for (name, _), end in accounts if name[:7] == "change:"}
+            assert {name: amount for name, amount in self.reference.change(tree).items() if amount} == {
+                name: amount for name, amount in kept.items() if amount
+            }
+            assert all(amount >= 0 for amount in kept.values())
 
     @invariant()
     def backlogs_are_the_references(self) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from hashlib import blake2b
 from math import floor
 
-from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
+from schemas.command import Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
 from schemas.outcome import Verdict
 from schemas.payment import PaymentOrder
 from schemas.tariff import Tariff
@@ -34,6 +35,18 @@ class Sold:
     state: str = "HELD"
     sent: int = 0
     unreached: int = 0
+    fee: int = 0
+    collected: int = 0
+    change: str = ""
+    code: int = 0
+    needs: int = 0
+
+    @property
+    def kept(self) -> int:
+        """What the agent owes the payer, who put it in."""
+        if self.state in ("VOIDED", "DECLINED"):
+            return self.collected
+        return max(0, self.collected - self.amount - self.fee) if self.has_held else 0
 
     @property
     def has_held(self) -> bool:
@@ -45,6 +58,7 @@ class Reference:
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
+    paid_out: list[tuple[str, str, str, int]] = field(default_factory=list)  # tree, agent, change, amount
     sold: dict[str, Sold] = field(default_factory=dict)
 
     # --- sums
@@ -54,6 +68,8 @@ class Reference:
         paid_in = sum(deposit.amount for deposit in self.deposits if (deposit.tree, deposit.agent) == (tree, agent))
         here = [sold for sold in self.sold.values() if sold.tree == tree]
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.has_held)
+        spent += sum(sold.kept for sold in here if sold.payer == agent)
+        paid_in += sum(amount for book, payer, _, amount in self.paid_out if (book, payer) == (tree, agent))
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
 
     def held(self, tree: str, agent: str) -> int:
@@ -72,7 +88,18 @@ class Reference:
         return self.balance(tree, agent) + self.limits[tree, agent]
 
     def ever_held(self) -> int:
-        return sum(sold.state != "WAITING_FUNDS" for sold in self.sold.values())
+        return sum(not sold.code for sold in self.sold.values())
+
+    def change(self, tree: str) -> dict[str, int]:
+        """What is kept for payers, by the name it is kept under."""
+        found: dict[str, int] = {}
+        for sold in self.sold.values():
+            if sold.tree == tree:
+                found[sold.change] = found.get(sold.change, 0) + sold.kept
+        for book, _, name, amount in self.paid_out:
+            if book == tree:
+                found[name] -= amount
+        return found
 
     def chain(self, tree: str, agent: str | None) -> list[str]:
         if agent is None or (tree, agent) not in self.agents:
@@ -128,8 +155,43 @@ class Reference:
         sold.state = "POSTED" if order.paid else "VOIDED"
         return sold.state
 
+    def paid_change(self, order: PayOutChange) -> str:
+        name = sha(order.code) if order.code is not None else f"payment:{order.payment}"
+        chain = self.chain(order.tree, order.agent)
+        if not chain or self.agents[order.tree, order.tree].currency != order.currency:
+            return "REFUSED"
+        if self.change(order.tree).get(name, 0) < order.amount:
+            return "REFUSED"
+        self.paid_out.append((order.tree, self.payer(order.tree, order.agent), name, order.amount))
+        return "CHANGE_PAID_OUT"
+
     def placed(self, command: Place) -> int:
-        """The code, 0: held. With 220 and 280 it waits for funds when its cash was taken."""
+        """The code, 0: held. What waits, or is declined with its cash kept for the payer, is in `sold` too."""
+        code, order, tariff = self._code(command), command.order, command.tariff
+        chain = self.chain(command.book, order.agent)
+        root = self.agents.get((command.book, command.book))
+        if code and (not order.collected or not chain or root is None or root.currency != order.currency):
+            return code
+        payer = self.payer(command.book, order.agent)
+        for_funds = code in (0, 220, 280)
+        processing = _part(order.amount, tariff.processing.rate_bps, tariff.processing.min_minor) if tariff else 0
+        reward = _part(order.amount, tariff.reward.rate_bps, tariff.reward.min_minor) if tariff else 0
+        bps = tariff.reward_shares_bps if tariff else ()
+        shares = {agent: floor(Fraction(reward * part, 10_000)) for agent, part in zip(chain, bps, strict=False)}
+        needs = (
+            max(order.amount + order.fee, order.collected) - order.fee + processing if for_funds else order.collected
+        )
+        state = "WAITING_FUNDS" if code else "HELD"
+        if not for_funds and not self.line(command.book, payer) and not self._short(command.book, payer, needs):
+            state = "DECLINED"
+        gateway = command.payee.gateway if command.payee is not None else ""
+        terms = command.book, chain, payer, gateway, order.amount, processing, shares, reward, state
+        name = order.change_to or f"payment:{order.id}"
+        more = {"fee": order.fee, "collected": order.collected, "change": name, "code": code, "needs": needs}
+        self.sold[order.id] = Sold(*terms, **more)
+        return code
+
+    def _code(self, command: Place) -> int:
         order, payee, tariff = command.order, command.payee, command.tariff
         chain = self.chain(command.book, order.agent)
         if not chain:
@@ -144,24 +206,19 @@ class Reference:
             return 241
         if order.amount > payee.max_amount:
             return 242
-        if order.fee != _fee(order, tariff) or order.collected not in (0, order.amount + order.fee):
+        if order.fee != _fee(order, tariff) or 0 < order.collected < order.amount + order.fee:
+            return 255
+        if order.collected > order.amount + order.fee and order.change_to is None:
             return 255
         payer = self.payer(command.book, order.agent)
         processing = _part(order.amount, tariff.processing.rate_bps, tariff.processing.min_minor) if tariff else 0
-        code = self._short(command.book, payer, order.amount + processing)
+        beyond = max(0, order.collected - order.amount - order.fee)
+        code = self._short(command.book, payer, order.amount + processing + beyond)
         if not code and self.line(command.book, payer):
             code = 220
         code = 280 if code == 220 and payer != order.agent else code
-        if code and not order.collected:
-            return code
         if not code and sum(sold.gateway == payee.gateway for sold in self.waiting()) >= command.backlog_max:
             return 1
-        reward = _part(order.amount, tariff.reward.rate_bps, tariff.reward.min_minor) if tariff else 0
-        bps = tariff.reward_shares_bps if tariff else ()
-        shares = {agent: floor(Fraction(reward * part, 10_000)) for agent, part in zip(chain, bps, strict=False)}
-        state = "WAITING_FUNDS" if code else "HELD"
-        terms = command.book, chain, payer, payee.gateway, order.amount, processing, shares, reward, state
-        self.sold[order.id] = Sold(*terms)
         return code
 
     def line(self, tree: str, payer: str) -> list[str]:
@@ -170,14 +227,15 @@ class Reference:
         return [id for id in mine if self.sold[id].state == "WAITING_FUNDS"]
 
     def roused(self, tree: str) -> dict[str, list[str]]:
-        """By payer, the payments whose money has come: they are HELD from here on."""
+        """By payer, the payments whose money has come: HELD from here on, or DECLINED with their cash kept."""
         found: dict[str, list[str]] = {}
         for payer in sorted({sold.payer for sold in self.sold.values() if sold.tree == tree}):
             for id in self.line(tree, payer):
                 sold = self.sold[id]
-                if self._short(tree, payer, sold.amount + sold.processing):
+                if self._short(tree, payer, sold.needs):
                     break
-                sold.state = "HELD"
+                is_paid = sold.code in (220, 280)
+                sold.state, sold.code = ("HELD", 0) if is_paid else ("DECLINED", sold.code)
                 found.setdefault(payer, []).append(id)
         return found
 
@@ -210,6 +268,10 @@ class Reference:
             else:
                 sold.state = "UNKNOWN"
         return sold.state
+
+
+def sha(code: str) -> str:
+    return blake2b(code.encode(), digest_size=16).hexdigest()
 
 
 def _part(amount: int, bps: int, at_least: int) -> int:

@@ -143,6 +143,24 @@ def kinds(story: str) -> list[str]:
     return [step["kind"] for step in json.loads(story)["steps"]]
 
 
+def test_cash_waits_for_funds_and_its_change_is_handed_out(network: Kassa, request: Any) -> None:
+    terminal, agent, code = kiosk(request), tree(request), "0123456789abcdef" * 2
+    shown = network(*paying(terminal, "--put-in", "1500.00", "--change", code, "--wait", "0", amount="1000.00"))
+    assert shown.code == 3, shown
+    assert shown.says(f"change code {code}", "WAITING_FUNDS", "code 220")
+    assert network("agent", "deposit", agent, "2000.00", "--document", "bank 18").code == 0
+    eventually(lambda: network(*paying(terminal, "--put-in", "1500.00", "--change", code, "--number", "1",
+                                       amount="1000.00")).says("POSTED"))  # fmt: skip
+    assert kinds(told_alike(network, f"{terminal}.1")) == ["WAITING_FUNDS", "HELD", "POSTED"]
+    beyond = "450.00"  # 1500.00 less the price and its fee of 50.00
+    eventually(lambda: network("change", "show", "--code", code).says(beyond))
+    out = ("change", "pay-out", agent, beyond, "--code", code, "--evidence", "receipt 1")
+    assert network(*out).says(f"{beyond} RUB of change is {agent}'s")
+    assert (again := network(*out)).code == 1
+    assert again.says("0 minor units of change are left")
+    assert network("change", "pay-out", agent, "1.00", "--evidence", "none").code == 2
+
+
 def test_a_number_used_again_is_a_duplicate_or_a_conflict(network: Kassa, request: Any) -> None:
     terminal = kiosk(request)
     assert network(*paying(terminal)).code == 0

@@ -13,8 +13,20 @@ from streams.ledger.decide import Duplicate, Stale, decide
 from streams.ledger.image import image_of, state_of
 from streams.ledger.perform import perform
 from streams.ledger.state import State
-from tests.audit_ledgers import audited
-from tests.builders import AT, a_deposit, a_place, a_settle, a_tree, balances, decided, folded, legs, set_limit
+from tests.audit_ledgers import audited, rechained
+from tests.builders import (
+    AT,
+    a_deposit,
+    a_place,
+    a_settle,
+    a_tree,
+    balances,
+    decided,
+    folded,
+    legs,
+    open_agent,
+    set_limit,
+)
 
 NEEDED = 95_950  # Ex. 1
 
@@ -172,8 +184,6 @@ def test_a_snapshot_keeps_the_line_in_its_order():
 
 def _a_line_that_moved() -> list[Entry]:
     state, entries = State(0), list[Entry]()
-    from tests.builders import open_agent
-
     for command in (open_agent("A"), late(1, 900, agent="A"), late(2, 100, agent="A"), a_deposit("A", 5_000)):
         entries += performed(state, command)
     return entries
@@ -188,8 +198,6 @@ def test_the_audit_passes_what_was_held_in_order_and_the_fold_is_the_same():
 
 def test_the_audit_finds_a_younger_payment_that_was_held_first():
     """The same ledger without the first one's hold: what follows is counted anew, so that only the order is wrong."""
-    from tests.audit_ledgers import rechained
-
     entries = _a_line_that_moved()
     del entries[4]
     checks = audited(rechained(entries))

@@ -226,6 +226,7 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.AGENT_OPENED,
         EntryKind.LIMIT_SET,
         EntryKind.DEPOSITED,
+        EntryKind.CHANGE_PAID_OUT,
         EntryKind.DIRECTORY_SET,
         EntryKind.REFUSED,
     }

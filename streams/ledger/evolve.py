@@ -18,7 +18,7 @@ _ANSWERED = {EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MA
 # From a payment's state (None: not known yet) to the kinds of entry that may follow.
 MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     None: {EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS},
-    EntryKind.WAITING_FUNDS: {EntryKind.HELD},
+    EntryKind.WAITING_FUNDS: {EntryKind.HELD, EntryKind.DECLINED},
     EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED},
     EntryKind.UNKNOWN: _ANSWERED,
     EntryKind.MANUAL: {EntryKind.POSTED, EntryKind.VOIDED},
@@ -89,7 +89,7 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {payment.id} is in book {payment.book}")
     else:
         state.let_go(payment)
-        if payment.state is EntryKind.WAITING_FUNDS:
+        if entry.kind is EntryKind.HELD:
             _give_number(state, entry.payment)
             payment.facts, payment.txn = entry.payment, entry.payment.txn
     payment.state = EntryKind.HELD if entry.kind is EntryKind.DEFERRED else entry.kind

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
+from schemas.command import Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
 from streams.ledger.accounts import BANK, legs_of
+from streams.ledger.change import pay_out
 from streams.ledger.commands import Instruct
 from streams.ledger.directory import new_record
 from streams.ledger.objections import Objection
@@ -33,6 +34,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = _deposit(book, order, blank)
         case ResolvePayment():
             answer = _resolve(state, book, order, blank)
+        case PayOutChange():
+            answer = pay_out(book, order, blank)
         case _:
             record = new_record(book, order, at)
             answer = (

@@ -89,8 +89,10 @@ def _fee(order: PaymentOrder, tariff: Tariff | None) -> Objection | None:
     right = fee_within(tariff, total)
     if order.fee != right:
         return Objection(Refusal.BAD_FEE, f"the fee within {total} is {right}, not {order.fee}")
-    if order.collected not in (0, total):
-        return Objection(Refusal.BAD_FEE, f"collected {order.collected} is not amount and fee, {total}; no change yet")
+    if 0 < order.collected < total:
+        return Objection(Refusal.BAD_FEE, f"collected {order.collected} is less than amount and fee, {total}")
+    if order.collected > total and order.change_to is None:
+        return Objection(Refusal.BAD_FEE, f"collected {order.collected} is beyond {total}, and no change_to is given")
     return None
 
 

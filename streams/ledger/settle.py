@@ -9,6 +9,7 @@ from schemas.gateway import RetrySchedule
 from schemas.outcome import GatewayOutcome, Verdict
 from schemas.refusal import Refusal
 from streams.ledger.accounts import Movements, legs_of, posting, releasing
+from streams.ledger.change import giving_back
 from streams.ledger.commands import Settle
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import Book
@@ -63,7 +64,7 @@ def payment_entry(
 def _movements(facts: PaymentFacts, kind: EntryKind) -> Movements:
     if kind is EntryKind.POSTED:
         return posting(facts)
-    return releasing(facts) if kind is EntryKind.VOIDED else []
+    return [*releasing(facts), *giving_back(facts)] if kind is EntryKind.VOIDED else []
 
 
 def _change(payment: PaymentState, command: Settle, at: int) -> Change:

@@ -3,7 +3,8 @@
 A payment whose cash was taken is not declined for want of funds. It waits for its payer's money, and all that come
 after it wait behind it: oldest first is strict for each payer, whatever the amounts; payers do not wait for each other.
 Amount, fee, processing and rewards are those of its receipt, which the payer has on paper; the number at the payee is
-given when it is held, since only then may anybody be asked.
+given when it is held, since only then may anybody be asked. A refusal for another reason is final, but its cash is the
+payer's: where the agent lacks as much, it waits too, and is declined when the money comes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import replace
 from schemas.entry import Cause, Entry, EntryKind
 from schemas.refusal import Refusal
 from streams.ledger.accounts import holding, legs_of
+from streams.ledger.change import keeping
 from streams.ledger.limits import shortfall
 from streams.ledger.objections import Objection
 from streams.ledger.payments import PaymentState
@@ -40,13 +42,16 @@ def in_line(state: State, book: Book, chain: Sequence[AgentState], payer: str, w
     return Objection(refusal, f"payments whose cash is taken wait for the money of {payer} first: {waiting}")
 
 
-def may_wait(state: State, book: Book, payer: str, collected: int, why_not: Objection) -> Objection | None:
-    """None: it waits. Otherwise why it is declined: its cash is not taken, no money can help, or the line is full."""
-    if not collected or why_not.refusal not in LIMITS:
-        return why_not
+def is_full(state: State, book: Book, payer: str) -> Objection | None:
+    """May one more wait for the payer's money?"""
     if state.waiting.length(book.id, payer) < WAITING_MAX:
         return None
     return Objection(Refusal.TEMPORARY, f"{WAITING_MAX} payments wait for the money of {payer} already; repeat later")
+
+
+def must_wait_to_give_back(state: State, book: Book, chain: Sequence[AgentState], payer: str, amount: int) -> bool:
+    """Cash of a declined order is to be kept for the payer, and the agent lacks as much, or others wait before."""
+    return bool(state.waiting.length(book.id, payer)) or shortfall(chain, amount) is not None
 
 
 def ready(state: State) -> list[str]:
@@ -58,7 +63,9 @@ def ready(state: State) -> list[str]:
 
 
 def roused(state: State, book: Book, after: Sequence[Entry] | None, at: int) -> Iterator[Entry]:
-    """HELD for those whose money has come, ROUSED_MAX at most. Fold each entry before asking for the next.
+    """HELD, or the DECLINED that was due, for those whose money has come, ROUSED_MAX at most.
+
+    Fold each entry before asking for the next.
 
     after: the entries that may have brought the money; None: look at everybody who waits.
     """
@@ -66,7 +73,7 @@ def roused(state: State, book: Book, after: Sequence[Entry] | None, at: int) -> 
     payers = state.waiting.payers(book.id) if after is None else _gainers(state, book, after)
     for payer in payers:
         while count < ROUSED_MAX and (payment := _may_hold(state, book, payer)) is not None:
-            yield _held(state, book, payment, at)
+            yield _taken_up(state, book, payment, at)
             count += 1
 
 
@@ -96,18 +103,20 @@ def _may_hold(state: State, book: Book, payer: str) -> PaymentState | None:
         return None
     payment = state.open[oldest]
     assert payment.facts is not None  # an open payment has them
-    return payment if shortfall(book.chain(payer), payment.facts.held) is None else None
+    facts = payment.facts
+    needed = facts.held + facts.change if facts.held else facts.collected
+    return payment if shortfall(book.chain(payer), needed) is None else None
 
 
-def _held(state: State, book: Book, payment: PaymentState, at: int) -> Entry:
-    assert payment.facts is not None
-    facts = replace(payment.facts, txn=state.next_txn, held_at=at)
-    return Entry(
-        book=book.id,
-        seq=book.seq + 1,
-        kind=EntryKind.HELD,
-        at=at,
-        cause=Cause(payment.id, "", FUNDS),
-        legs=legs_of(book, facts.currency, holding(facts.payer_agent, facts.held)),
-        payment=facts,
-    )
+def _taken_up(state: State, book: Book, payment: PaymentState, at: int) -> Entry:
+    facts = payment.facts
+    assert facts is not None
+    blank = Entry(book.id, book.seq + 1, EntryKind.HELD, at, Cause(payment.id, "", FUNDS), payment=facts)
+    if not facts.held:
+        legs = legs_of(book, facts.currency, keeping(facts, facts.collected))
+        return replace(
+            blank, kind=EntryKind.DECLINED, legs=legs, refusal=payment.refusal, reason=payment.reason
+        )  # fmt: skip
+    movements = [*holding(facts.payer_agent, facts.held), *keeping(facts, facts.change)]
+    numbered = replace(facts, txn=state.next_txn, held_at=at)
+    return replace(blank, legs=legs_of(book, facts.currency, movements), payment=numbered)

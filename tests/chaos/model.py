@@ -136,8 +136,8 @@ class Model:
         line = [one for one in self.open.values() if one.state == "WAITING_FUNDS" and one.book == entry.book]
         if next((one for one in line if one.facts.payer_agent == payer), None) is not sale:
             return
-        above = book.line(payer)[1:]
-        if book.may_spend(payer) >= sale.facts.held and all(book.may_spend(agent) >= 0 for agent in above):
+        facts = sale.facts
+        if book.has(payer, facts.held + facts.change if facts.held else facts.collected):
             yield taken_up(sale, self._next_number, entry.at)
 
     def _is_full(self, gateway: str) -> bool:
@@ -204,7 +204,7 @@ class Model:
         sale = self.open.get(facts.id)
         if sale is None:
             sale = self.open[facts.id] = Sale(entry.book, facts, state)
-        sale.facts = facts
+        sale.facts, sale.refusal = facts, entry.refusal
         sale.state, sale.sent, sale.unreached = state, entry.tries, entry.deferrals
 
 

@@ -6,7 +6,7 @@ import re
 
 from schemas.gateway import RetrySchedule
 from schemas.outcome import GatewayOutcome, Verdict
-from tests.chaos.model_terms import Expected, Moves, Sale, moves_of
+from tests.chaos.model_terms import Expected, Moves, Sale, kept_for, moves_of
 
 _A_PAYEE_MAY_SAY = {4, 5, 7, 8, 79, 241, 242, 243, 300}
 _LONGEST_WAIT_MS = 86_400_000
@@ -53,7 +53,8 @@ def _moves(sale: Sale, kind: str) -> Moves:
     facts = sale.facts
     agent, hold, payee = f"agent:{facts.payer_agent}", f"hold:{facts.payer_agent}", f"payee:{facts.payee}"
     if kind == "VOIDED":
-        return moves_of(facts.currency, (hold, -facts.held), (agent, facts.held))
+        back = kept_for(facts, facts.amount + facts.fee) if facts.collected else ()
+        return moves_of(facts.currency, (hold, -facts.held), (agent, facts.held), *back)
     if kind != "POSTED":
         return ()
     given = sum(share for _, share in facts.rewards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from schemas.command import (
     Deposit,
     DirectoryCommand,
     OpenAgent,
+    PayOutChange,
     ResolvePayment,
     RevokeKey,
     SetLimit,
@@ -38,6 +40,8 @@ def obeyed(
             return _limited(book, command)
         case Deposit():
             return _deposited(book, command)
+        case PayOutChange():
+            return _paid_out(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
             if sale is None or sale.book != id or sale.state != "MANUAL":
@@ -81,6 +85,19 @@ def _deposited(book: Book, order: Deposit) -> Expected:
         return _refused()
     moves = moves_of(order.currency, ("bank", -order.amount), (f"agent:{order.agent}", order.amount))
     return Expected("DEPOSITED", moves=moves, document=order.document)
+
+
+def _paid_out(book: Book, order: PayOutChange) -> Expected:
+    mark = f"payment:{order.payment}"
+    if order.code is not None:
+        mark = hashlib.blake2b(order.code.encode(), digest_size=16).hexdigest()
+    line = book.line(order.agent)
+    kept = book.ends.get((f"change:{mark}", order.currency))
+    if not line or kept is None or kept[1] < order.amount:
+        return _refused()
+    payer = next(agent for agent in line if book.agents[agent].funding == "own")
+    moves = moves_of(order.currency, (f"change:{mark}", -order.amount), (f"agent:{payer}", order.amount))
+    return Expected("CHANGE_PAID_OUT", moves=moves, document=order.evidence)
 
 
 def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:

@@ -12,9 +12,10 @@ from typing import Any
 from schemas.entry import PaymentFacts
 from schemas.payee import Payee
 from schemas.tariff import Fee, Rate, Tariff
-from tests.chaos.model_terms import Book, Expected, Moves, Sale, moves_of
+from tests.chaos.model_terms import Book, Expected, Moves, Sale, kept_for, moves_of
 
 _LINE = 1_000
+_FOR_FUNDS = (220, 280)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Json = dict[str, Any]
@@ -32,15 +33,13 @@ def sold(
     payer = next((agent for agent in line if book.agents[agent].funding == "own"), "")
     amount, fee, collected = order["amount"], order.get("fee", 0), order.get("collected", 0)
     processing = part(amount, tariff.processing) if tariff else 0
-    code = _refusal(book, order, payee, tariff, line, payer, amount + processing, fee, collected)
+    needed = amount + processing + max(0, collected - amount - fee)
+    code = _refusal(book, order, payee, tariff, line, payer, needed, fee, collected)
     if not code and waiting[payer]:
         code = 220 if payer == line[0] else 280
     code = code or (1 if is_full else 0)
-    waits = bool(collected) and code in (220, 280)
-    if waits and waiting[payer] >= _LINE:
-        code, waits = 1, False
-    kind = "WAITING_FUNDS" if waits else "DECLINED" if code else "HELD"
-    is_priced = kind != "DECLINED"
+    kind, code, given_back = _course(book, order, payer, code, collected, waiting[payer])
+    is_priced = kind == "HELD" or (kind == "WAITING_FUNDS" and code in _FOR_FUNDS)
     held = amount + processing if is_priced else 0
     facts = PaymentFacts(
         id=order["id"],
@@ -55,27 +54,47 @@ def sold(
         processing=processing if is_priced else 0,
         collected=collected,
         currency=order["currency"],
-        txn=0 if code else txn,
+        txn=txn if kind == "HELD" else 0,
         tariff_version=tariff.version if tariff else 0,
         payer_agent=payer,
         held=held,
         rewards=_rewards(tariff, amount, line) if is_priced else (),
         made_at=_ms(order["made_at"]),
         received_at=at,
+        change_to=order.get("change_to", ""),
     )
-    moves = () if code else _hold(facts)
+    moves = _hold(facts) if kind == "HELD" else ()
+    if given_back:
+        moves = moves_of(facts.currency, *kept_for(facts, collected))
     return Expected(kind, code, moves, facts=facts, fields=_fields(order, payee))
 
 
 def taken_up(sale: Sale, txn: int, at: int) -> Expected:
-    """HELD, at last."""
+    """HELD at last, or declined at last."""
+    if not sale.facts.held:
+        moves = moves_of(sale.facts.currency, *kept_for(sale.facts, sale.facts.collected))
+        return Expected("DECLINED", sale.refusal, moves, facts=sale.facts, fields=tuple(sale.facts.subscriber))
     facts = replace(sale.facts, txn=txn, held_at=at)
     return Expected("HELD", 0, _hold(facts), facts=facts, fields=tuple(facts.subscriber))
 
 
 def _hold(facts: PaymentFacts) -> Moves:
     payer = facts.payer_agent
-    return moves_of(facts.currency, (f"agent:{payer}", -facts.held), (f"hold:{payer}", facts.held))
+    held = (f"agent:{payer}", -facts.held), (f"hold:{payer}", facts.held)
+    return moves_of(facts.currency, *held, *kept_for(facts, facts.change))
+
+
+def _course(
+    book: Book, order: Json, payer: str, code: int, collected: int, waiting: int
+) -> tuple[str, int, bool]:  # fmt: skip
+    """State, code, and whether the cash is kept for the payer at once."""
+    if not code:
+        return "HELD", 0, False
+    if not collected or not payer or book.agents[payer].currency != order["currency"]:
+        return "DECLINED", code, False
+    if code not in _FOR_FUNDS and not waiting and book.has(payer, collected):
+        return "DECLINED", code, True
+    return ("WAITING_FUNDS", code, False) if waiting < _LINE else ("DECLINED", 1, False)
 
 
 def part(amount: int, rate: Rate) -> int:
@@ -104,7 +123,9 @@ def _refusal(
         return 242
     if payee.denominations and amount not in payee.denominations:
         return 7
-    if fee != (_on_top(amount + fee, tariff.fee) if tariff else 0) or collected not in (0, amount + fee):
+    if fee != (_on_top(amount + fee, tariff.fee) if tariff else 0) or 0 < collected < amount + fee:
+        return 255
+    if collected > amount + fee and not order.get("change_to"):
         return 255
     if book.may_spend(payer) < needed:
         return 220 if payer == line[0] else 280

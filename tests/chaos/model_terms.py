@@ -67,6 +67,7 @@ class Sale:
     state: str
     sent: int = 0
     unreached: int = 0
+    refusal: int = 0
 
 
 @dataclass(slots=True)
@@ -90,6 +91,15 @@ class Book:
         """What it has and what it may owe, minor units."""
         terms = self.agents[agent]
         return self.ends.get((f"agent:{agent}", terms.currency), (0, 0))[1] + terms.overdraft
+
+    def has(self, payer: str, amount: int) -> bool:
+        """And nobody above it is below its own limit."""
+        return self.may_spend(payer) >= amount and all(self.may_spend(above) >= 0 for above in self.line(payer)[1:])
+
+
+def kept_for(facts: PaymentFacts, amount: int) -> tuple[tuple[str, int], ...]:
+    """The agent has the payer's cash: as much of its money is the payer's."""
+    return (f"agent:{facts.payer_agent}", -amount), (f"change:{facts.change_to or 'payment:' + facts.id}", amount)
 
 
 def moves_of(currency: str, *parts: tuple[str, int]) -> Moves:

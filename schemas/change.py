@@ -1,0 +1,36 @@
+"""Change: what a payer put in beyond the price is kept under a code that only the payer has.
+
+The terminal makes the code, 128 random bits, and prints it. All that is sent, kept and shown is its fingerprint, so
+that nobody who reads a topic or a table can spend it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+ChangeCode = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+ChangeMark = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+
+def new_code() -> str:
+    """A code nobody can guess."""
+    return secrets.token_hex(16)
+
+
+def mark_of(code: str) -> str:
+    """The fingerprint of a code: BLAKE2b of its 32 hex digits as text, 16 bytes, in hex."""
+    return hashlib.blake2b(code.encode(), digest_size=16).hexdigest()
+
+
+def account_change(mark: str) -> str:
+    """The ledger account of the change under this fingerprint."""
+    return f"change:{mark}"
+
+
+def account_change_of(payment: str) -> str:
+    """The ledger account of what is due to the payer of a payment that named no fingerprint."""
+    return f"change:payment:{payment}"

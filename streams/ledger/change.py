@@ -1,0 +1,58 @@
+"""The payer's own money: change, and cash that was taken for a payment which was not made."""
+
+from __future__ import annotations
+
+from schemas.change import account_change, account_change_of, mark_of
+from schemas.command import PayOutChange
+from schemas.entry import Entry, EntryKind, PaymentFacts
+from schemas.ids import account_agent
+from schemas.payment import PaymentOrder
+from schemas.refusal import Refusal
+from streams.ledger.accounts import Movements, legs_of
+from streams.ledger.limits import payer_position
+from streams.ledger.objections import Objection
+from streams.ledger.state import AgentState, Book
+
+
+def beyond(order: PaymentOrder) -> int:
+    """What was put in beyond amount and fee; minor units."""
+    return max(0, order.collected - order.amount - order.fee)
+
+
+def account_of(facts: PaymentFacts) -> str:
+    """Where the payer's money of this payment is kept."""
+    return account_change(facts.change_to) if facts.change_to else account_change_of(facts.id)
+
+
+def keeping(facts: PaymentFacts, amount: int) -> Movements:
+    """The agent has the payer's cash, so the payer has as much of the agent's money. Ex. 3's second line."""
+    return [(account_agent(facts.payer_agent), -amount), (account_of(facts), amount)]
+
+
+def giving_back(facts: PaymentFacts) -> Movements:
+    """Of a payment that was held and is not made: amount and fee, since what was beyond is the payer's already."""
+    return keeping(facts, facts.amount + facts.fee) if facts.collected else []
+
+
+def may_give_back(order: PaymentOrder, chain: list[AgentState]) -> bool:
+    """Can cash of a declined order be kept for the payer? Not where no agent has money of that currency."""
+    return bool(order.collected and chain) and chain[payer_position(chain)].currency == order.currency
+
+
+def pay_out(book: Book, order: PayOutChange, blank: Entry) -> Entry | Objection:
+    """The agent gave cash for the change: the change is the agent's now, wholly or partly."""
+    account = account_change(mark_of(order.code)) if order.code is not None else account_change_of(order.payment or "")
+    kept = book.accounts.get((account, order.currency))
+    chain = book.chain(order.agent)
+    if not chain:
+        return Objection(Refusal.OTHER, f"there is no agent {order.agent} in tree {order.tree}")
+    if kept is None:
+        return Objection(Refusal.OTHER, f"no change in {order.currency} is kept under this in tree {order.tree}")
+    if kept.balance < order.amount:
+        return Objection(Refusal.OTHER, f"{kept.balance} minor units of change are left, not {order.amount}")
+    payer = chain[payer_position(chain)]
+    legs = legs_of(book, order.currency, [(account, -order.amount), (account_agent(payer.id), order.amount)])
+    return Entry(
+        book=blank.book, seq=blank.seq, kind=EntryKind.CHANGE_PAID_OUT, at=blank.at, cause=blank.cause, legs=legs,
+        document=order.evidence,
+    )  # fmt: skip
