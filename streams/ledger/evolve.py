@@ -20,7 +20,7 @@ MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     None: {EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS},
     EntryKind.WAITING_FUNDS: {EntryKind.HELD, EntryKind.DECLINED},
     EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED},
-    EntryKind.UNKNOWN: _ANSWERED,
+    EntryKind.UNKNOWN: _ANSWERED - {EntryKind.VOIDED},  # a refusal may be the answer to the repeat only
     EntryKind.MANUAL: {EntryKind.POSTED, EntryKind.VOIDED},
 }
 

@@ -1,0 +1,139 @@
+"""Every state of a payment against everything that can be asked about one: a transition or a refusal, never a gap."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from schemas.entry import FINAL, EntryKind
+from schemas.outcome import Verdict
+from streams.ledger.commands import LedgerCommand, Rouse
+from streams.ledger.decisions import Conflict, Duplicate, Stale
+from streams.ledger.evolve import MAY_FOLLOW
+from streams.ledger.perform import perform
+from streams.ledger.state import State
+from tests.builders import AT, a_deposit, a_place, a_resolve, a_retry, a_settle, a_tree, decided
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAYMENT = "kiosk-1.1"
+ONCE = a_retry(budget=1)
+
+
+def _held(*commands: LedgerCommand) -> Callable[[], State]:
+    def make() -> State:
+        state = a_tree()
+        for command in (a_place(), *commands):
+            decided(state, command)
+        return state
+
+    return make
+
+
+def _waiting() -> State:
+    state = a_tree(money=1)
+    decided(state, a_place(collected=100_000))
+    return state
+
+
+def _declined() -> State:
+    state = a_tree(money=1)
+    decided(state, a_place())
+    return state
+
+
+STATES: dict[str, Callable[[], State]] = {
+    "WAITING_FUNDS": _waiting,
+    "DECLINED": _declined,
+    "HELD": _held(),
+    "UNKNOWN": _held(a_settle(verdict=Verdict.UNCLEAR)),
+    "MANUAL": _held(a_settle(verdict=Verdict.UNCLEAR, retry=ONCE)),
+    "POSTED": _held(a_settle()),
+    "VOIDED": _held(a_settle(verdict=Verdict.FATAL, step="check", code="5")),
+}
+PAID_CHECK = a_settle(verdict=Verdict.PAID, step="check")
+COMMANDS: dict[str, LedgerCommand] = {
+    "paid": a_settle(),
+    "paid to a check": PAID_CHECK,
+    "fatal": a_settle(verdict=Verdict.FATAL, code="5"),
+    "fatal to a check": a_settle(verdict=Verdict.FATAL, step="check", code="5"),
+    "unclear": a_settle(verdict=Verdict.UNCLEAR),
+    "unclear, the last": a_settle(verdict=Verdict.UNCLEAR, retry=ONCE),
+    "unclear to a check": a_settle(verdict=Verdict.UNCLEAR, step="check"),
+    "unclear to a check, the last": a_settle(verdict=Verdict.UNCLEAR, step="check", retry=ONCE),
+    "not sent": a_settle(verdict=Verdict.NOT_SENT),
+    "not sent, the last": a_settle(verdict=Verdict.NOT_SENT, retry=ONCE),
+    "resolve: paid": a_resolve(paid=True),
+    "resolve: not paid": a_resolve(paid=False),
+    "money comes": a_deposit("S", 1_000_000, id="more"),
+    "time passes": Rouse("A"),
+}
+# What each makes of a payment that was HELD or UNKNOWN.
+ANSWERS = {
+    "paid": ("POSTED", "POSTED"),
+    "paid to a check": ("MANUAL", "POSTED"),
+    "fatal": ("VOIDED", "MANUAL"),
+    "fatal to a check": ("VOIDED", "MANUAL"),
+    "unclear": ("UNKNOWN", "UNKNOWN"),
+    "unclear, the last": ("MANUAL", "MANUAL"),
+    "unclear to a check": ("HELD", "UNKNOWN"),
+    "unclear to a check, the last": ("VOIDED", "MANUAL"),
+    "not sent": ("HELD", "UNKNOWN"),
+    "not sent, the last": ("VOIDED", "MANUAL"),
+}
+
+
+def expected(state: str, command: str) -> str:
+    """The state after it, "stale" (nobody waits for the answer), "refused", or "nothing" to do with the payment."""
+    if command in ANSWERS:
+        return dict(zip(("HELD", "UNKNOWN"), ANSWERS[command], strict=True)).get(state, "stale")
+    if command.startswith("resolve"):
+        return "refused" if state != "MANUAL" else "POSTED" if command == "resolve: paid" else "VOIDED"
+    return "HELD" if (state, command) == ("WAITING_FUNDS", "money comes") else "nothing"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("state", STATES)
+def test_every_cell_is_a_transition_or_a_refusal(state: str, command: str) -> None:
+    ledger = STATES[state]()
+    assert ledger.payments[PAYMENT].state == state
+    decision = perform(ledger, COMMANDS[command], AT + 1)
+    wanted = expected(state, command)
+    if wanted == "stale":
+        assert isinstance(decision, Stale)
+        wanted = state
+    else:
+        assert isinstance(decision, list)
+        about = [entry.kind for entry in decision if entry.payment is not None]
+        assert (EntryKind.REFUSED in {entry.kind for entry in decision}) == (wanted == "refused")
+        assert bool(about) == (wanted not in ("refused", "nothing"))
+    assert ledger.payments[PAYMENT].state == (state if wanted in ("refused", "nothing") else wanted)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_order_again_is_a_duplicate_and_another_under_its_id_a_conflict(state: str) -> None:
+    ledger = STATES[state]()
+    order = a_place(collected=100_000) if state == "WAITING_FUNDS" else a_place()
+    again = perform(ledger, order, AT + 1)
+    assert isinstance(again, Duplicate)
+    assert again.payment is not None
+    assert again.payment.state == state
+    assert isinstance(perform(ledger, a_place(collected=100_001, change_to="0" * 32), AT + 2), Conflict)
+
+
+def test_the_table_has_every_state_a_payment_can_be_in() -> None:
+    reachable = {kind for kinds in MAY_FOLLOW.values() for kind in kinds} - {EntryKind.DEFERRED}
+    assert {EntryKind(state) for state in STATES} == reachable
+    assert not FINAL & {state for state in MAY_FOLLOW if state is not None}
+
+
+@pytest.mark.parametrize("page", ["money.md", "architecture.md"])
+def test_the_diagram_shows_exactly_the_courses_that_the_fold_allows(page: str) -> None:
+    drawn = re.search(r"stateDiagram-v2\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert drawn is not None
+    arrows = re.findall(r"^  (\S+) --> (\w+): (.*)$", drawn[1], re.MULTILINE)
+    shown = {(start, "DEFERRED" if why.startswith("DEFERRED") else end) for start, end, why in arrows}
+    allowed = {(start or "[*]", end.value) for start, ends in MAY_FOLLOW.items() for end in ends}
+    assert shown == {(str(start), end) for start, end in allowed}
