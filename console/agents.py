@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from console import agent_standing, agent_tree
 from console.amounts import minor_units
 from console.context import broker_settings
 from console.lookup import balances, find_agent, spender
@@ -28,12 +29,14 @@ class FundingKind(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Agents: open, deposit, limit, show, list.", no_args_is_help=True)
+    group = typer.Typer(help="Agents: who they are, what they have, what they may spend.", no_args_is_help=True)
     group.command("open")(open_agent)
     group.command("deposit")(deposit)
     group.command("limit")(limit)
     group.command("show")(show)
     group.command("list")(list_agents)
+    agent_standing.add_to(group)
+    agent_tree.add_to(group)
     app.add_typer(group, name="agent")
 
 
@@ -142,6 +145,7 @@ def show(agent: AgentArgument, tree: Tree = None, as_json: AsJson = False) -> No
             "agent": f"{there.agent} ({there.name})",
             "tree": there.tree,
             "above": there.parent or "-",
+            "status": there.status,
             "funding": "own" if money is there else f"shared: spends the money of {money.agent}",
             "balance": f"{major(there.balance, there.currency)} {there.currency}",
             "held": major(there.held, there.currency),

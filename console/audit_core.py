@@ -121,6 +121,7 @@ def _difference(shown: Balance, book: str, agent: str, ledger: LedgerAudit) -> s
         "currency": terms.currency,
         "funding": terms.funding,
         "overdraft": terms.overdraft,
+        "status": terms.status,
         "balance": balance,
         "held": ledger.total_of(book, f"hold:{agent}", terms.currency),
         "available": balance + terms.overdraft,

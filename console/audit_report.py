@@ -28,6 +28,7 @@ CATALOGUE: Mapping[str, str] = {
     "payments.numbers": "no two payments share a number at the payee",
     "payments.holds": "what is held of each agent is the sum of its open payments",
     "decisions.once": "no payment order and no command is decided twice",
+    "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays closed",
     "core.fold": "the server's own fold comes to the same balances and the same open payments",
     "balances.topic": "topic `balances` shows what the ledger says",
     "arrivals.payments": "every message on `payments` that was passed is on the ledger, in `rejects`, or re-keyed",

@@ -66,6 +66,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "terms_currency": "terms_currency",
     "terms_overdraft": "terms_overdraft",
     "terms_funding": "terms_funding",
+    "terms_status": "terms_status",
     "record_table": "record_table",
     "record_id": "record_id",
     "record": "record",
@@ -89,7 +90,8 @@ _NO_PAYMENT: Json = {
     "held": 0, "rewards": [], "made_at": 0, "received_at": 0,
 }  # fmt: skip
 _NO_OUTCOME: Json = {"step": "", "verdict": "", "code": "", "provider_ref": "", "comment": ""}
-_NO_TERMS: Json = {"agent": "", "parent": "", "name": "", "currency": "", "overdraft": 0, "funding": ""}
+_NO_TERMS: Json = {"agent": "", "parent": "", "name": "", "currency": "", "overdraft": 0, "funding": "",
+                   "status": ""}  # fmt: skip
 _NO_RECORD: Json = {"table": "", "id": "", "value": None}
 
 
@@ -108,6 +110,7 @@ def entry_row(offset: int, entry: Json) -> Row:
         facts["made_at"], facts["received_at"],
         outcome["step"], outcome["verdict"], outcome["code"], outcome["provider_ref"], outcome["comment"],
         terms["agent"], terms["parent"] or "", terms["name"], terms["currency"], terms["overdraft"], terms["funding"],
+        terms.get("status", "open"),
         record["table"], record["id"], record["value"],
     )  # fmt: skip
 

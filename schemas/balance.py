@@ -10,6 +10,7 @@ class Balance(Wire):
 
     An agent with funding "shared" spends the money of the agent above it, whose record shows what is available.
     `seq` is the number of the tree's entry after which all this holds, `at` that entry's time.
+    `status`: "open", "blocked" (and with it all below) or "closed" for good.
     """
 
     tree: AgentId
@@ -24,3 +25,4 @@ class Balance(Wire):
     funding: str
     seq: int
     at: Instant
+    status: str = "open"

@@ -27,6 +27,9 @@ class EntryKind(StrEnum):
     DEPOSITED = "DEPOSITED"
     DIRECTORY_SET = "DIRECTORY_SET"  # a terminal, payee, tariff, gateway or operator record
     REFUSED = "REFUSED"  # an operator's command that changes nothing, and why
+    AGENT_BLOCKED = "AGENT_BLOCKED"
+    AGENT_UNBLOCKED = "AGENT_UNBLOCKED"
+    AGENT_CLOSED = "AGENT_CLOSED"  # for good
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -90,7 +93,10 @@ class PaymentFacts:
 
 @dataclass(frozen=True, slots=True)
 class AgentTerms:
-    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared"."""
+    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared".
+
+    status: "open", "blocked" or "closed" (for good).
+    """
 
     agent: str
     parent: str | None
@@ -98,6 +104,7 @@ class AgentTerms:
     currency: str
     overdraft: int
     funding: str
+    status: str = "open"
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ ENTRIES = Table(
         ("terms_currency", _WORD),
         ("terms_overdraft", "Int64"),
         ("terms_funding", _WORD),
+        ("terms_status", _WORD),
         ("record_table", _WORD),
         ("record_id", "String"),
         ("record", "String"),

@@ -26,7 +26,7 @@ Row = tuple[Any, ...]
 Headers = Sequence[tuple[str, str | bytes | None]]
 
 _NO_PAYMENT = PaymentFacts("", 0, "", "", "", "", {}, 0, 0, 0, 0, "", 0, 0, "", 0, (), 0, 0)
-_NO_TERMS = AgentTerms("", None, "", "", 0, "")
+_NO_TERMS = AgentTerms("", None, "", "", 0, "", "")
 _NO_RECORD = DirectoryRecord("", "", {})
 _NO_OUTCOME = ("", "", "", "", "")
 
@@ -87,6 +87,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         terms.currency,
         terms.overdraft,
         terms.funding,
+        terms.status,
         record.table,
         record.id,
         orjson.dumps(record.value).decode() if entry.record else "",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from schemas.agent_command import BlockAgent, CloseAgent, UnblockAgent
 from schemas.command import (
     Deposit,
     DirectoryCommand,
@@ -197,6 +198,22 @@ def a_deposit(agent: str = "A", amount: int = 100_000, tree: str = "A", **change
         "document": "Payment order 17",
     }
     return an_instruct(Deposit(**values | changes))
+
+
+def block(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(BlockAgent(**_why("block", agent, tree) | changes))
+
+
+def unblock(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(UnblockAgent(**_why("unblock", agent, tree) | changes))
+
+
+def close(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(CloseAgent(**_why("close", agent, tree) | changes))
+
+
+def _why(what: str, agent: str, tree: str) -> dict[str, Any]:
+    return {"id": f"{what}-{agent}", "issued_at": NOW, "tree": tree, "agent": agent, "reason": "Letter 12"}
 
 
 def a_resolve(payment: str = "kiosk-1.1", paid: bool = True, tree: str = "A", **changes: Any) -> Instruct:

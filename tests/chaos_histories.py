@@ -37,6 +37,8 @@ from tests.builders import (
     a_terminal,
     an_operator,
     an_order,
+    block,
+    close,
     open_agent,
     revoke_key,
     set_gateway,
@@ -45,6 +47,7 @@ from tests.builders import (
     set_payee,
     set_tariff,
     set_terminal,
+    unblock,
 )
 from tests.chaos.model import Model
 
@@ -142,7 +145,9 @@ class Story:
             yield self._remembered(self._money())
         elif pick < 15:
             yield self._remembered(self._directory())
-        elif pick < 18:
+        elif pick < 17:
+            yield self._remembered(self._standing())
+        elif pick < 20:
             yield self.rng.choice(self.asked)  # delivered again
         elif pick < 60:
             yield self._remembered(self._sale())
@@ -194,6 +199,16 @@ class Story:
             return set_limit(agent, rng.choice((0, 1, 10_000, 60_000)), tree, id=self._id())
         currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
         return a_deposit(agent, rng.randint(1, 100_000), tree, id=self._id(), currency=currency)
+
+    def _standing(self) -> Instruct:
+        """Who is stopped is soon let go on: otherwise nobody sells."""
+        stopped = [(book.id, one.id) for book in self.state.books.values() for one in book.agents.values()
+                   if one.status == "blocked"]  # fmt: skip
+        if stopped and self.rng.random() < 0.7:
+            tree, agent = self.rng.choice(stopped)
+            return unblock(agent, tree, id=self._id())
+        what = self.rng.choice((block, block, unblock, close))
+        return what(self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
 
     def _directory(self) -> Instruct:
         rng, id = self.rng, self._id()

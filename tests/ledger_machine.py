@@ -38,11 +38,14 @@ from tests.builders import (
     a_retry,
     a_settle,
     a_tariff,
+    block,
+    close,
     folded,
     open_agent,
     set_limit,
     set_payee,
     set_tariff,
+    unblock,
 )
 from tests.reference_ledger import OPEN, Reference
 
@@ -76,6 +79,7 @@ orders = st.one_of(
     st.tuples(st.just("open"), trees, agents, st.none() | agents, fundings, st.sampled_from([0, 5_000]), trees),
     st.tuples(st.just("limit"), trees, agents, st.sampled_from([0, 1, 10_000, 60_000])),
     st.tuples(st.just("deposit"), trees, agents, st.integers(1, 100_000), rarely),
+    st.tuples(st.just("standing"), st.sampled_from([block, unblock, unblock, close]), trees, st.just("U") | agents),
     st.tuples(st.just("directory"), st.sampled_from(["mobile", "abroad"]), st.integers(1, 5)),
 )
 
@@ -162,6 +166,10 @@ class LedgerMachine(RuleBasedStateMachine):
         currency = "EUR" if wrong else CURRENCY[tree]
         command = a_deposit(agent, amount, tree, currency=currency, id=self.new_id())
         self.instructed(command, self.reference.deposited(command.command))
+
+    def standing(self, what, tree, agent) -> None:
+        command = what(agent, tree, id=self.new_id())
+        self.instructed(command, self.reference.stopped_or_not(command.command))
 
     def directory(self, payee, version) -> None:
         book = self.state.books.get(f"tariffs/{payee}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import floor
 
+from schemas.agent_command import BlockAgent, CloseAgent, UnblockAgent
 from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
 from schemas.outcome import Verdict
 from schemas.payment import PaymentOrder
@@ -41,6 +42,8 @@ class Reference:
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
     sold: dict[str, Sold] = field(default_factory=dict)
+    blocked: set[tuple[str, str]] = field(default_factory=set)
+    closed: set[tuple[str, str]] = field(default_factory=set)
 
     # --- sums
 
@@ -89,6 +92,7 @@ class Reference:
             fits = (
                 root is not None
                 and (order.tree, order.parent) in self.agents
+                and (order.tree, order.parent) not in self.closed
                 and (order.tree, order.agent) not in self.agents
                 and order.currency == root.currency
                 and len(self.chain(order.tree, order.parent)) < 16
@@ -100,18 +104,42 @@ class Reference:
         return "AGENT_OPENED"
 
     def limited(self, order: SetLimit) -> str:
-        agent = self.agents.get((order.tree, order.agent))
+        agent = self.at_work(order.tree, order.agent)
         if agent is None or agent.funding == "shared":
             return "REFUSED"
         self.limits[order.tree, order.agent] = order.overdraft
         return "LIMIT_SET"
 
     def deposited(self, order: Deposit) -> str:
-        agent = self.agents.get((order.tree, order.agent))
+        agent = self.at_work(order.tree, order.agent)
         if agent is None or agent.funding == "shared" or agent.currency != order.currency:
             return "REFUSED"
         self.deposits.append(order)
         return "DEPOSITED"
+
+    def at_work(self, tree: str, agent: str) -> OpenAgent | None:
+        return self.agents.get((tree, agent)) if (tree, agent) not in self.closed else None
+
+    def stopped_or_not(self, order: BlockAgent | UnblockAgent | CloseAgent) -> str:
+        who = order.tree, order.agent
+        if self.at_work(*who) is None:
+            return "REFUSED"
+        if isinstance(order, BlockAgent):
+            fits, after = who not in self.blocked, "AGENT_BLOCKED"
+            self.blocked |= {who}
+        elif isinstance(order, UnblockAgent):
+            fits, after = who in self.blocked, "AGENT_UNBLOCKED"
+            self.blocked -= {who}
+        else:
+            fits, after = self.may_close(*who), "AGENT_CLOSED"
+            self.closed |= {who} if fits else set()
+        return after if fits else "REFUSED"
+
+    def may_close(self, tree: str, agent: str) -> bool:
+        below = [name for (of, name), one in self.agents.items() if of == tree and one.parent == agent]
+        mine = [one for one in self.sold.values() if one.tree == tree and one.state in OPEN
+                and (one.chain[0] == agent or one.shares.get(agent) or one.payer == agent)]  # fmt: skip
+        return not mine and not self.balance(tree, agent) and all((tree, name) in self.closed for name in below)
 
     def resolved(self, order: ResolvePayment) -> str:
         sold = self.sold.get(order.payment)
@@ -124,7 +152,7 @@ class Reference:
         """The code, 0: held."""
         order, payee, tariff = command.order, command.payee, command.tariff
         chain = self.chain(command.book, order.agent)
-        if not chain:
+        if not chain or any((command.book, one) in self.blocked | self.closed for one in chain):
             return 133
         if payee is None:
             return 6

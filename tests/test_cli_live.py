@@ -191,6 +191,20 @@ def test_a_limit_and_a_sub_agent(network: Kassa, request: Any) -> None:
     assert network("agent", "show", f"S-{agent}").says("1250.50", f"spends the money of {agent}")
 
 
+def test_a_blocked_agent_stops_its_tree_and_a_closed_one_is_gone(network: Kassa, request: Any) -> None:
+    agent, terminal, why = tree(request), kiosk(request), ("--reason", "letter 12")
+    assert network("agent", "open", f"S-{agent}", "--parent", agent, "--funding", "shared").code == 0
+    assert network("agent", "block", agent, *why).says(f"agent {agent} is blocked, and all below")
+    assert network(*paying(terminal)).says("DECLINED: 133", f"agent {agent} is blocked")
+    assert network("agent", "tree", agent).says("1000.00 RUB  BLOCKED", f"── S-{agent}", "spends the money of")
+    assert network("agent", "close", agent, *why).says("300", f"not closed: S-{agent}")
+    assert network("agent", "unblock", agent, *why).says("may work again")
+    assert network("agent", "close", f"S-{agent}", *why).says("is closed for good")
+    assert network("agent", "show", f"S-{agent}").says("status     closed")
+    assert network(*paying(terminal)).says("POSTED")
+    assert network("agent", "tree", "--tree", "nobody").says("there is no tree 'nobody'")
+
+
 def test_an_agent_s_id_in_two_trees_must_be_told_apart(network: Kassa, request: Any) -> None:
     agent = tree(request)
     assert network("agent", "open", f"X-{agent}").code == 0

@@ -38,4 +38,5 @@ def balance_of(book: Book, agent: str, at: int) -> Balance:
         funding=found.funding,
         seq=book.seq,
         at=ms_instant(at),
+        status=found.status,
     )

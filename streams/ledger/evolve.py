@@ -9,6 +9,7 @@ from streams.ledger.answered import CommandState
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.payments import PaymentState
 from streams.ledger.settle import DISPATCH
+from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 
 _ANSWERED = {EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MANUAL}
@@ -113,7 +114,9 @@ def _set_agent(book: Book, entry: Entry, terms: AgentTerms) -> None:
     if (agent is None) != (entry.kind is EntryKind.AGENT_OPENED):
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} does not fit agent {terms.agent}")
     if agent is not None:
-        agent.overdraft = terms.overdraft
+        if agent.status == CLOSED:
+            raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} of agent {agent.id}, who is closed")
+        agent.take(terms)
         return
     if terms.parent is not None and terms.parent not in book.agents:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: agent {terms.agent} is below {terms.parent}, not open")

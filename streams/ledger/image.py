@@ -13,7 +13,7 @@ from streams.ledger.state import Account, Book, State
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
 # when what is packed is packed otherwise. A change of the classes below is noticed without it.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,7 @@ def state_of(image: StateImage) -> State:
 
 def _book_image(book: Book) -> BookImage:
     accounts = tuple((name, currency, end.seq, end.balance) for (name, currency), end in book.accounts.items())
-    agents = tuple(
-        AgentTerms(one.id, one.parent, one.name, one.currency, one.overdraft, one.funding)
-        for one in book.agents.values()
-    )
+    agents = tuple(one.terms for one in book.agents.values())
     return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys)
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from schemas.agent_command import BlockAgent, CloseAgent, UnblockAgent
 from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
 from streams.ledger.accounts import BANK, legs_of
+from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.commands import Instruct
 from streams.ledger.directory import new_record
 from streams.ledger.objections import Objection
 from streams.ledger.settle import Change, payment_entry
-from streams.ledger.state import AgentState, Book, State
+from streams.ledger.standing import CLOSED
+from streams.ledger.state import Book, State
 
 MAX_DEPTH = 16
 
@@ -31,6 +34,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = _set_limit(book, order, blank)
         case Deposit():
             answer = _deposit(book, order, blank)
+        case BlockAgent() | UnblockAgent() | CloseAgent():
+            answer = change_status(state, book, order, blank)
         case ResolvePayment():
             answer = _resolve(state, book, order, blank)
         case _:
@@ -73,6 +78,10 @@ def _sub_agent_objection(book: Book, order: OpenAgent, parent: str) -> Objection
     above = book.chain(parent)
     if not above:
         return _no(f"there is no agent {parent} in tree {order.tree}")
+    if above[0].status == CLOSED:
+        return _no(f"agent {parent} is closed")
+    if order.agent in book.agents and book.agents[order.agent].status == CLOSED:
+        return _no(f"agent {order.agent} was closed; its id is not given again")
     if order.agent in book.agents:
         return _no(f"agent {order.agent} is already open in tree {order.tree}")
     if len(above) >= MAX_DEPTH:
@@ -84,18 +93,18 @@ def _sub_agent_objection(book: Book, order: OpenAgent, parent: str) -> Objection
 
 def _set_limit(book: Book, order: SetLimit, blank: Entry) -> Entry | Objection:
     """A limit may be set above what was spent already: then nothing more can be spent."""
-    agent = book.agents.get(order.agent)
-    if agent is None:
-        return _unknown_agent(order)
+    agent = agent_at_work(book, order.agent)
+    if isinstance(agent, Objection):
+        return agent
     if agent.funding == "shared":
         return _no(f"agent {agent.id} spends the money of {agent.parent}: set the limit there")
-    return replace(blank, kind=EntryKind.LIMIT_SET, agent=_terms(agent, order.overdraft))
+    return replace(blank, kind=EntryKind.LIMIT_SET, agent=replace(agent.terms, overdraft=order.overdraft))
 
 
 def _deposit(book: Book, order: Deposit, blank: Entry) -> Entry | Objection:
-    agent = book.agents.get(order.agent)
-    if agent is None:
-        return _unknown_agent(order)
+    agent = agent_at_work(book, order.agent)
+    if isinstance(agent, Objection):
+        return agent
     if agent.funding == "shared":
         return _no(f"agent {agent.id} spends the money of {agent.parent}: deposit it there")
     if order.currency != agent.currency:
@@ -116,11 +125,3 @@ def _resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> E
     else:
         change = Change(EntryKind.VOIDED, payment.tries, Refusal.OTHER.code, order.evidence)
     return payment_entry(book, payment, blank.cause, change, blank.at)
-
-
-def _unknown_agent(order: SetLimit | Deposit) -> Objection:
-    return _no(f"there is no agent {order.agent} in tree {order.tree}")
-
-
-def _terms(agent: AgentState, overdraft: int) -> AgentTerms:
-    return AgentTerms(agent.id, agent.parent, agent.name, agent.currency, overdraft, agent.funding)

@@ -14,6 +14,7 @@ from schemas.tariff import Tariff
 from streams.ledger.commands import Place
 from streams.ledger.fees import fee_within
 from streams.ledger.limits import shortfall
+from streams.ledger.standing import stopped
 from streams.ledger.state import AgentState
 
 
@@ -34,6 +35,8 @@ def objection(command: Place, chain: Sequence[AgentState], needed: int, backlog:
     order, payee = command.order, command.payee
     if not chain:
         return Objection(Refusal.NO_RIGHT, f"agent {order.agent} is not in tree {command.book}")
+    if (who := stopped(chain)) is not None:
+        return Objection(Refusal.NO_RIGHT, who)
     if payee is None:
         return Objection(Refusal.NO_SUCH_PAYEE)
     return (

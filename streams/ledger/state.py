@@ -36,6 +36,20 @@ class AgentState:
     funding: str
     money: Account
     hold: Account
+    status: str = "open"
+
+    @property
+    def terms(self) -> AgentTerms:
+        """Its terms, as an entry says them."""
+        return AgentTerms(
+            self.id, self.parent, self.name, self.currency, self.overdraft, self.funding, self.status
+        )  # fmt: skip
+
+    def take(self, terms: AgentTerms) -> None:
+        """Its terms are now these. For `evolve` only."""
+        self.parent = terms.parent
+        self.overdraft = terms.overdraft
+        self.status = terms.status
 
     @property
     def balance(self) -> int:
@@ -87,6 +101,7 @@ class Book:
             money=self.account(account_agent(terms.agent), terms.currency),
             hold=self.account(account_hold(terms.agent), terms.currency),
         )
+        self.agents[terms.agent].take(terms)
 
     def chain(self, agent: str) -> list[AgentState]:
         """The agent first, the root last; empty when there is no such agent in this tree."""

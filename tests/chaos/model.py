@@ -160,7 +160,8 @@ class Model:
         if entry.kind not in _NEW and entry.cause.by != "dispatch":
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
         if (terms := entry.agent) is not None:
-            book.agents[terms.agent] = Agent(terms.parent, terms.name, terms.currency, terms.overdraft, terms.funding)
+            book.agents[terms.agent] = Agent(terms.parent, terms.name, terms.currency, terms.overdraft, terms.funding,
+                                             terms.status)  # fmt: skip
         if entry.record is not None:
             book.record = entry.record.value
             book.keys.update((key["kid"], key) for key in entry.record.value.get("keys", ()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.agent_command import BlockAgent, CloseAgent, UnblockAgent
 from schemas.command import (
     Deposit,
     DirectoryCommand,
@@ -18,6 +19,7 @@ from schemas.command import (
     TreeCommand,
 )
 from schemas.entry import AgentTerms, DirectoryRecord
+from tests.chaos.model_agents import closed, stood, terms_of
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 
@@ -36,6 +38,12 @@ def obeyed(
             return _opened(book, command)
         case SetLimit():
             return _limited(book, command)
+        case BlockAgent():
+            return stood(book, command, {"open"}, "blocked", "AGENT_BLOCKED")
+        case UnblockAgent():
+            return stood(book, command, {"blocked"}, "open", "AGENT_UNBLOCKED")
+        case CloseAgent():
+            return closed(id, book, command, open_sales)
         case Deposit():
             return _deposited(book, command)
         case ResolvePayment():
@@ -58,6 +66,7 @@ def _opened(book: Book, order: OpenAgent) -> Expected:
         above = book.line(order.parent)
         fits = (
             0 < len(above) < _DEEPEST
+            and book.agents[above[0]].status != "closed"
             and order.agent not in book.agents
             and order.currency == book.agents[above[-1]].currency
         )
@@ -69,15 +78,14 @@ def _opened(book: Book, order: OpenAgent) -> Expected:
 
 def _limited(book: Book, order: SetLimit) -> Expected:
     agent = book.agents.get(order.agent)
-    if agent is None or agent.funding != "own":
+    if agent is None or agent.funding != "own" or agent.status == "closed":
         return _refused()
-    terms = AgentTerms(order.agent, agent.parent, agent.name, agent.currency, order.overdraft, agent.funding)
-    return Expected("LIMIT_SET", terms=terms)
+    return Expected("LIMIT_SET", terms=terms_of(order.agent, agent, overdraft=order.overdraft))
 
 
 def _deposited(book: Book, order: Deposit) -> Expected:
     agent = book.agents.get(order.agent)
-    if agent is None or agent.funding != "own" or agent.currency != order.currency:
+    if agent is None or agent.funding != "own" or agent.status == "closed" or agent.currency != order.currency:
         return _refused()
     moves = moves_of(order.currency, ("bank", -order.amount), (f"agent:{order.agent}", order.amount))
     return Expected("DEPOSITED", moves=moves, document=order.document)

@@ -68,7 +68,7 @@ def _refusal(
 ) -> int:  # fmt: skip
     """The code, 0: none."""
     amount = order["amount"]
-    if not line:
+    if not line or any(book.agents[name].status != "open" for name in line):
         return 133
     if payee is None:
         return 6

@@ -56,6 +56,7 @@ class Agent:
     currency: str
     overdraft: int
     funding: str
+    status: str = "open"
 
 
 @dataclass(slots=True)
