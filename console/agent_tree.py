@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree as Branches
 
+from console.agent_limits import shown
 from console.context import broker_settings
 from console.errors import NotFound
 from console.lookup import balances, find_agent
@@ -70,6 +71,7 @@ def _label(one: Balance) -> str:
         words.append(f"held {major(one.held, one.currency)}")
     if one.overdraft:
         words.append(f"overdraft {major(one.overdraft, one.currency)}")
+    words += [f"{name} {limit}" for name, limit in shown(one).items()]
     if one.status != "open":
         words.append(one.status.upper())
     return "  ".join(words)

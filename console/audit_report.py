@@ -29,6 +29,7 @@ CATALOGUE: Mapping[str, str] = {
     "payments.holds": "what is held of each agent is the sum of its open payments",
     "decisions.once": "no payment order and no command is decided twice",
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays closed",
+    "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",
     "core.fold": "the server's own fold comes to the same balances and the same open payments",
     "balances.topic": "topic `balances` shows what the ledger says",
     "arrivals.payments": "every message on `payments` that was passed is on the ledger, in `rejects`, or re-keyed",

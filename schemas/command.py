@@ -12,6 +12,7 @@ from schemas.ids import (
     AgentId,
     Currency,
     Minor,
+    PayeeId,
     PaymentId,
     PositiveMinor,
     ShortText,
@@ -19,11 +20,12 @@ from schemas.ids import (
 )  # fmt: skip
 from schemas.keys import KeyId
 from schemas.operator_order import OperatorOrder
-from schemas.payee import Payee
+from schemas.payee import Payee, ZoneName
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 
 Funding = Literal["own", "shared"]
+Liftable = Literal["payment_max", "daily_max", "monthly_max"]
 
 
 class OpenAgent(OperatorOrder):
@@ -37,15 +39,29 @@ class OpenAgent(OperatorOrder):
     currency: Currency
     overdraft: Minor = 0
     funding: Funding = "own"
+    time_zone: Annotated[ZoneName | None, Field(description="of a root: by which its tree counts days; none: UTC")] = (
+        None
+    )
+
+    later = frozenset({"time_zone"})
 
 
 class SetLimit(OperatorOrder):
-    """Change an agent's overdraft: the floor its balance may not go below. 0 is prepayment."""
+    """Change an agent's limits: those that are named. One that is not named stays as it is; `lift` takes it away."""
 
     kind: Literal["agent.limit"] = "agent.limit"
     tree: AgentId
     agent: AgentId
-    overdraft: Minor
+    overdraft: Annotated[Minor | None, Field(description="how far the balance may go below zero; 0: prepayment")] = None
+    payment_max: Annotated[PositiveMinor | None, Field(description="the most a single payment may be")] = None
+    daily_max: Annotated[PositiveMinor | None, Field(description="the most of a day, by the tree's calendar")] = None
+    monthly_max: Annotated[PositiveMinor | None, Field(description="the most of a month, likewise")] = None
+    payees: Annotated[
+        tuple[PayeeId, ...] | None, Field(max_length=200, description="those permitted; an empty list: all")
+    ] = None
+    lift: Annotated[tuple[Liftable, ...], Field(max_length=3, description="limits that no longer hold")] = ()
+
+    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift"})
 
 
 class Deposit(OperatorOrder):

@@ -67,7 +67,8 @@ class PaymentFacts:
 
     txn: our number at the payee, the same in every request. held: what was reserved of the agent's money.
     payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
-    amount of each share of the payee's reward, fixed when funds were held.
+    amount of each share of the payee's reward, fixed when funds were held. day, chain: once held, the tree's
+    business day ("2026-11-24") and the agents whose limits the payment counts for, from the seller up to the root.
     """
 
     id: str
@@ -89,13 +90,16 @@ class PaymentFacts:
     rewards: tuple[tuple[str, int], ...]
     made_at: int
     received_at: int
+    day: str = ""
+    chain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AgentTerms:
     """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared".
 
-    status: "open", "blocked" or "closed" (for good).
+    status: "open", "blocked" or "closed" (for good). time_zone: the tree's (IANA). payment_max, daily_max, monthly_max:
+    the most of a payment, a day, a month, minor units; None: no such limit. payees: those permitted; none: all.
     """
 
     agent: str
@@ -105,6 +109,11 @@ class AgentTerms:
     overdraft: int
     funding: str
     status: str = "open"
+    time_zone: str = "UTC"
+    payment_max: int | None = None
+    daily_max: int | None = None
+    monthly_max: int | None = None
+    payees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ def open_agent(agent: str = "A", parent: str | None = None, tree: str = "A", **c
     return an_instruct(OpenAgent(**values | changes))
 
 
-def set_limit(agent: str = "A", overdraft: int = 0, tree: str = "A", **changes: Any) -> Instruct:
+def set_limit(agent: str = "A", overdraft: int | None = 0, tree: str = "A", **changes: Any) -> Instruct:
     values: dict[str, Any] = {"id": f"limit-{agent}", "issued_at": NOW, "tree": tree, "agent": agent}
     return an_instruct(SetLimit(**values | {"overdraft": overdraft} | changes))
 

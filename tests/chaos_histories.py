@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from console.requests import encoded
-from schemas.command import DirectoryCommand, TreeCommand
+from schemas.command import DirectoryCommand, Liftable, TreeCommand
 from schemas.entry import Entry
 from schemas.gateway import RetrySchedule
 from schemas.ids import ms_instant
@@ -127,7 +127,7 @@ class Story:
     def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
         while True:
             for command in self._next():
-                self.at += self.rng.choice((0, 1, 1, 250))
+                self.at += self.rng.choice((0, 1, 1, 250)) if self.rng.random() < 0.97 else 7_200_000
                 self.decided += 1
                 decision = decide(self.state, command, self.at)
                 if isinstance(decision, list):
@@ -145,9 +145,9 @@ class Story:
             yield self._remembered(self._money())
         elif pick < 15:
             yield self._remembered(self._directory())
-        elif pick < 17:
+        elif pick < 18:
             yield self._remembered(self._standing())
-        elif pick < 20:
+        elif pick < 21:
             yield self.rng.choice(self.asked)  # delivered again
         elif pick < 60:
             yield self._remembered(self._sale())
@@ -170,7 +170,14 @@ class Story:
             funding = self.rng.choice(("own", "shared")) if agent == "T" else "own"
             overdraft = 20_000 if agent == "S" else 0
             yield open_agent(
-                agent, parent, tree, id=self._id(), currency=CURRENCY[tree], funding=funding, overdraft=overdraft
+                agent,
+                parent,
+                tree,
+                id=self._id(),
+                currency=CURRENCY[tree],
+                funding=funding,
+                overdraft=overdraft,
+                time_zone="Asia/Kolkata" if agent == "A" else None,
             )
             yield a_deposit(agent, self.rng.randint(1, 100_000), tree, id=self._id(), currency=CURRENCY[tree])
 
@@ -202,6 +209,8 @@ class Story:
 
     def _standing(self) -> Instruct:
         """Who is stopped is soon let go on: otherwise nobody sells."""
+        if self.rng.random() < 0.5:
+            return self._cap()
         stopped = [(book.id, one.id) for book in self.state.books.values() for one in book.agents.values()
                    if one.status == "blocked"]  # fmt: skip
         if stopped and self.rng.random() < 0.7:
@@ -209,6 +218,16 @@ class Story:
             return unblock(agent, tree, id=self._id())
         what = self.rng.choice((block, block, unblock, close))
         return what(self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
+
+    def _cap(self) -> Instruct:
+        rng = self.rng
+        names: list[Liftable] = ["payment_max", "daily_max", "monthly_max"]
+        changes: dict[str, Any] = {rng.choice(names): rng.randint(1, 60_000) for _ in range(rng.randint(0, 2))}
+        if rng.random() < 0.5:
+            changes["lift"] = tuple(rng.sample(names, rng.randint(0, 3)))
+        if rng.random() < 0.4:
+            changes["payees"] = rng.choice(((), (), ("mobile",), ("mobile", "coins", "abroad")))
+        return set_limit(rng.choice(AGENTS), rng.choice((None, None, 100)), rng.choice("AAB"), id=self._id(), **changes)
 
     def _directory(self) -> Instruct:
         rng, id = self.rng, self._id()

@@ -6,8 +6,10 @@ Written from docs/domain, not from the code: no legs, no running balances, no sh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import floor
+from zoneinfo import ZoneInfo
 
 from schemas.agent_command import BlockAgent, CloseAgent, UnblockAgent
 from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
@@ -34,6 +36,7 @@ class Sold:
     state: str = "HELD"
     sent: int = 0
     unreached: int = 0
+    day: str = ""
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Reference:
     sold: dict[str, Sold] = field(default_factory=dict)
     blocked: set[tuple[str, str]] = field(default_factory=set)
     closed: set[tuple[str, str]] = field(default_factory=set)
+    caps: dict[tuple[str, str, str], int | tuple[str, ...] | None] = field(default_factory=dict)
 
     # --- sums
 
@@ -95,6 +99,7 @@ class Reference:
                 and (order.tree, order.parent) not in self.closed
                 and (order.tree, order.agent) not in self.agents
                 and order.currency == root.currency
+                and order.time_zone is None
                 and len(self.chain(order.tree, order.parent)) < 16
             )
         if not fits or (order.funding == "shared" and order.overdraft):
@@ -104,11 +109,45 @@ class Reference:
         return "AGENT_OPENED"
 
     def limited(self, order: SetLimit) -> str:
-        agent = self.at_work(order.tree, order.agent)
-        if agent is None or agent.funding == "shared":
+        who = order.tree, order.agent
+        agent = self.at_work(*who)
+        named = {name: getattr(order, name) for name in ("payment_max", "daily_max", "monthly_max", "payees")}
+        named = {name: value for name, value in named.items() if value is not None}
+        if agent is None or set(named) & set(order.lift) or (order.overdraft is None and not named and not order.lift):
             return "REFUSED"
-        self.limits[order.tree, order.agent] = order.overdraft
+        if order.overdraft is not None and agent.funding == "shared":
+            return "REFUSED"
+        named |= dict.fromkeys(order.lift)
+        caps = [named.get(name, self.caps.get((*who, name))) for name in ("payment_max", "daily_max", "monthly_max")]
+        ascending = [cap for cap in caps if cap is not None]
+        if ascending != sorted(ascending):
+            return "REFUSED"
+        self.caps |= {(*who, name): value for name, value in named.items()}
+        if order.overdraft is not None:
+            self.limits[who] = order.overdraft
         return "LIMIT_SET"
+
+    def sold_in(self, tree: str, agent: str, period: str) -> int:
+        """period: a day or a month, as its days begin."""
+        return sum(one.amount for one in self.sold.values() if one.tree == tree and agent in one.chain
+                   and one.state != "VOIDED" and one.day.startswith(period))  # fmt: skip
+
+    def today(self, tree: str, at: int) -> str:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
+        zone = self.agents[tree, tree].time_zone or "UTC"
+        return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
+
+    def capped(self, tree: str, chain: list[str], amount: int, day: str) -> int:
+        """The code, 0: within everybody's maxima."""
+        most = [self.caps.get((tree, agent, "payment_max")) for agent in chain]
+        if any(cap is not None and amount > cap for cap in most):
+            return 252
+        for name, period in ("daily_max", day), ("monthly_max", day[:7]):
+            for agent in chain:
+                cap = self.caps.get((tree, agent, name))
+                if cap is not None and self.sold_in(tree, agent, period) + amount > cap:
+                    return 16
+        return 0
 
     def deposited(self, order: Deposit) -> str:
         agent = self.at_work(order.tree, order.agent)
@@ -148,7 +187,7 @@ class Reference:
         sold.state = "POSTED" if order.paid else "VOIDED"
         return sold.state
 
-    def placed(self, command: Place) -> int:
+    def placed(self, command: Place, at: int) -> int:
         """The code, 0: held."""
         order, payee, tariff = command.order, command.payee, command.tariff
         chain = self.chain(command.book, order.agent)
@@ -156,6 +195,9 @@ class Reference:
             return 133
         if payee is None:
             return 6
+        permitted = [self.caps.get((command.book, agent, "payees")) for agent in chain]
+        if any(payees and payee.id not in payees for payees in permitted):
+            return 155
         if {order.currency, payee.currency} != {self.agents[command.book, order.agent].currency}:
             return 300
         if order.subscriber.keys() != {"phone"} or not order.subscriber["phone"].startswith("9"):
@@ -166,6 +208,9 @@ class Reference:
             return 242
         if order.fee != _fee(order, tariff) or order.collected not in (0, order.amount + order.fee):
             return 255
+        day = self.today(command.book, at)
+        if code := self.capped(command.book, chain, order.amount, day):
+            return code
         payer = self.payer(command.book, order.agent)
         processing = _part(order.amount, tariff.processing.rate_bps, tariff.processing.min_minor) if tariff else 0
         if self.available(command.book, payer) < order.amount + processing:
@@ -177,7 +222,8 @@ class Reference:
         reward = _part(order.amount, tariff.reward.rate_bps, tariff.reward.min_minor) if tariff else 0
         bps = tariff.reward_shares_bps if tariff else ()
         shares = {agent: floor(Fraction(reward * part, 10_000)) for agent, part in zip(chain, bps, strict=False)}
-        self.sold[order.id] = Sold(command.book, chain, payer, payee.gateway, order.amount, processing, shares, reward)
+        self.sold[order.id] = Sold(command.book, chain, payer, payee.gateway, order.amount, processing, shares, reward,
+                                   day=day)  # fmt: skip
         return 0
 
     def answered(self, command: Settle) -> str | None:

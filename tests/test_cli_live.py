@@ -181,7 +181,7 @@ def test_refusals_come_with_their_code_and_sentence(network: Kassa, request: Any
 def test_a_limit_and_a_sub_agent(network: Kassa, request: Any) -> None:
     agent = tree(request)
     assert network("agent", "open", f"S-{agent}", "--parent", agent, "--funding", "shared").code == 0
-    assert network("agent", "limit", agent, "250.50").says("overdraft of", "250.50 RUB")
+    assert network("agent", "limit", agent, "250.50").says("limits of", "overdraft 250.50 RUB")
     listed = [json.loads(line) for line in network("agent", "list", "--tree", agent, "--json").out.splitlines()]
     assert {(one["agent"], one["parent"], one["funding"]) for one in listed} == {
         (agent, None, "own"),
@@ -203,6 +203,23 @@ def test_a_blocked_agent_stops_its_tree_and_a_closed_one_is_gone(network: Kassa,
     assert network("agent", "show", f"S-{agent}").says("status     closed")
     assert network(*paying(terminal)).says("POSTED")
     assert network("agent", "tree", "--tree", "nobody").says("there is no tree 'nobody'")
+
+
+def test_limits_are_set_shown_and_lifted(network: Kassa, request: Any) -> None:
+    agent, terminal = tree(request), kiosk(request)
+    shown = network("agent", "limit", agent, "--daily-max", "150", "--payment-max", "100", "--payee", "mobile")
+    assert shown.says("payment max 100.00 RUB, daily max 150.00 RUB, payees mobile"), shown
+    assert network("agent", "show", agent).says("daily max    150.00", "payees       mobile", "days of")
+    assert network("agent", "tree", agent).says("daily max 150.00")
+    assert network(*paying(terminal, amount="100.01")).says("252", f"agent {agent} takes at most 100.00 RUB")
+    assert network(*paying(terminal, amount="100.00")).says("POSTED")
+    assert network(*paying(terminal, amount="50.01")).says("16", "sold 100.00 RUB of at most 150.00 RUB on 20")
+    assert network(*paying(terminal, payee="away")).says("155", "payee away is not among those permitted")
+    assert network("agent", "limit", agent, "--monthly-max", "1").says("300", "would be above the monthly maximum")
+    shown = network("agent", "limit", agent, "--lift", "daily-max", "--lift", "payment-max", "--all-payees")
+    assert shown.says("no daily max, no payment max, payees all"), shown
+    assert network(*paying(terminal, amount="200.00")).says("POSTED")
+    assert network("agent", "limit", agent, "--payee", "x", "--all-payees").code == 2
 
 
 def test_an_agent_s_id_in_two_trees_must_be_told_apart(network: Kassa, request: Any) -> None:

@@ -9,6 +9,7 @@ from streams.ledger.answered import CommandState
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.payments import PaymentState
 from streams.ledger.settle import DISPATCH
+from streams.ledger.spending import count, give_back
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 
@@ -95,6 +96,10 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
     payment.deferrals = entry.deferrals
     payment.due_at = entry.due_at
     state.keep(payment)
+    if entry.kind is EntryKind.HELD:
+        count(book, entry.payment)
+    elif entry.kind is EntryKind.VOIDED:
+        give_back(book, entry.payment)
 
 
 def _take_in(state: State, book: Book, entry: Entry) -> PaymentState:

@@ -13,6 +13,7 @@ from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.commands import Instruct
 from streams.ledger.directory import new_record
+from streams.ledger.limiting import set_limit
 from streams.ledger.objections import Objection
 from streams.ledger.settle import Change, payment_entry
 from streams.ledger.standing import CLOSED
@@ -31,7 +32,7 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
         case OpenAgent():
             answer = _open_agent(book, order, blank)
         case SetLimit():
-            answer = _set_limit(book, order, blank)
+            answer = set_limit(book, order, blank)
         case Deposit():
             answer = _deposit(book, order, blank)
         case BlockAgent() | UnblockAgent() | CloseAgent():
@@ -60,7 +61,10 @@ def _open_agent(book: Book, order: OpenAgent, blank: Entry) -> Entry | Objection
         return why_not
     if order.funding == "shared" and order.overdraft:
         return _no(f"agent {order.agent} spends the money of {order.parent}: it cannot have a limit of its own")
-    terms = AgentTerms(order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding)
+    zone = book.agents[book.id].time_zone if order.parent is not None else order.time_zone or "UTC"
+    terms = AgentTerms(
+        order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding, time_zone=zone
+    )  # fmt: skip
     return replace(blank, kind=EntryKind.AGENT_OPENED, agent=terms)
 
 
@@ -88,17 +92,9 @@ def _sub_agent_objection(book: Book, order: OpenAgent, parent: str) -> Objection
         return _no(f"agent {parent} is {len(above)} levels deep; below level {MAX_DEPTH} there are no agents")
     if order.currency != above[-1].currency:
         return _no(f"tree {order.tree} is in {above[-1].currency}, not in {order.currency}")
+    if order.time_zone is not None:
+        return _no(f"agent {order.agent} has the time zone of its tree, {above[-1].time_zone}; leave it out")
     return None
-
-
-def _set_limit(book: Book, order: SetLimit, blank: Entry) -> Entry | Objection:
-    """A limit may be set above what was spent already: then nothing more can be spent."""
-    agent = agent_at_work(book, order.agent)
-    if isinstance(agent, Objection):
-        return agent
-    if agent.funding == "shared":
-        return _no(f"agent {agent.id} spends the money of {agent.parent}: set the limit there")
-    return replace(blank, kind=EntryKind.LIMIT_SET, agent=replace(agent.terms, overdraft=order.overdraft))
 
 
 def _deposit(book: Book, order: Deposit, blank: Entry) -> Entry | Objection:

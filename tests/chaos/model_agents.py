@@ -2,19 +2,72 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from schemas.agent_command import CloseAgent, StatusCommand
-from schemas.entry import AgentTerms
+from schemas.command import SetLimit
+from schemas.entry import AgentTerms, Entry
 from tests.chaos.model_terms import Agent, Book, Expected, Sale
 
 _OTHER = 300
+_MAXIMA = ("payment_max", "daily_max", "monthly_max")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def terms_of(name: str, agent: Agent, **changes: Any) -> AgentTerms:
     """The agent's terms with these changes."""
     kept = {one: getattr(agent, one) for one in Agent.__slots__}
     return AgentTerms(name, **kept | changes)
+
+
+def agent_of(terms: AgentTerms) -> Agent:
+    return Agent(**{one: getattr(terms, one) for one in Agent.__slots__})
+
+
+def limited(book: Book, order: SetLimit) -> Expected:
+    agent = book.agents.get(order.agent)
+    named: dict[str, Any] = order.model_dump(include={"overdraft", *_MAXIMA, "payees"}, exclude_none=True)
+    if agent is None or agent.status == "closed" or not (named or order.lift) or named.keys() & set(order.lift):
+        return Expected("REFUSED", _OTHER)
+    if "overdraft" in named and agent.funding != "own":
+        return Expected("REFUSED", _OTHER)
+    terms = terms_of(order.agent, agent, **named | dict.fromkeys(order.lift))
+    maxima = [most for name in _MAXIMA if (most := getattr(terms, name)) is not None]
+    possible = all(low <= high for low, high in pairwise(maxima))
+    return Expected("LIMIT_SET", terms=terms) if possible else Expected("REFUSED", _OTHER)
+
+
+def today(book: Book, tree: str, at: int) -> str:
+    """The day of the tree's calendar; one that is over does not come back."""
+    moment = _EPOCH + timedelta(milliseconds=at)
+    return max(book.day, moment.astimezone(ZoneInfo(book.agents[tree].time_zone)).strftime("%Y-%m-%d"))
+
+
+def over(book: Book, line: list[str], amount: int, day: str) -> int:
+    """The code when a maximum would be passed, 0: none."""
+    agents = [(name, book.agents[name]) for name in line]
+    if any(one.payment_max is not None and one.payment_max < amount for _, one in agents):
+        return 252
+    for name, one in agents:
+        for most, period in (one.daily_max, day), (one.monthly_max, day[:7]):
+            if most is not None and book.sold.get((name, period), 0) + amount > most:
+                return 16
+    return 0
+
+
+def remember_sale(book: Book, entry: Entry) -> None:
+    """What was held counts, for its day and month, until it is voided."""
+    facts = entry.payment
+    assert facts is not None
+    sign = {"HELD": 1, "VOIDED": -1}.get(entry.kind.value, 0)
+    if sign == 1:
+        book.day = max(book.day, facts.day)
+    for name in facts.chain if sign else ():
+        for period in facts.day, facts.day[:7]:
+            book.sold[name, period] = book.sold.get((name, period), 0) + sign * facts.amount
 
 
 def stood(book: Book, order: StatusCommand, before: set[str], after: str, kind: str) -> Expected:

@@ -19,7 +19,7 @@ from schemas.command import (
     TreeCommand,
 )
 from schemas.entry import AgentTerms, DirectoryRecord
-from tests.chaos.model_agents import closed, stood, terms_of
+from tests.chaos.model_agents import closed, limited, stood
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 
@@ -37,7 +37,7 @@ def obeyed(
         case OpenAgent():
             return _opened(book, command)
         case SetLimit():
-            return _limited(book, command)
+            return limited(book, command)
         case BlockAgent():
             return stood(book, command, {"open"}, "blocked", "AGENT_BLOCKED")
         case UnblockAgent():
@@ -69,18 +69,15 @@ def _opened(book: Book, order: OpenAgent) -> Expected:
             and book.agents[above[0]].status != "closed"
             and order.agent not in book.agents
             and order.currency == book.agents[above[-1]].currency
+            and order.time_zone is None
         )
     if not fits or (order.funding == "shared" and order.overdraft):
         return _refused()
-    terms = AgentTerms(order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding)
+    zone = book.agents[order.tree].time_zone if order.parent is not None else order.time_zone or "UTC"
+    terms = AgentTerms(
+        order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding, time_zone=zone
+    )  # fmt: skip
     return Expected("AGENT_OPENED", terms=terms)
-
-
-def _limited(book: Book, order: SetLimit) -> Expected:
-    agent = book.agents.get(order.agent)
-    if agent is None or agent.funding != "own" or agent.status == "closed":
-        return _refused()
-    return Expected("LIMIT_SET", terms=terms_of(order.agent, agent, overdraft=order.overdraft))
 
 
 def _deposited(book: Book, order: Deposit) -> Expected:
