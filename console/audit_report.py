@@ -20,7 +20,7 @@ CATALOGUE: Mapping[str, str] = {
     "ledger.statements": "every account counts its legs 1, 2, 3, … and each balance is the one before plus the amount",
     "ledger.total": "the balances of all accounts sum to zero in each currency",
     "ledger.holds": "no hold account is ever negative",
-    "ledger.limits": "whoever's money was held had it, within the overdraft then in force, and so had all above",
+    "ledger.limits": "whoever's money was held or given away had it within its overdraft, and so had all above",
     "ledger.movements": "every entry moved what its kind moves and nothing else; a posted payee got exactly the amount",
     "payments.path": "every payment goes an allowed way, ends once, and nothing follows its end",
     "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's",

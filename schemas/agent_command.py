@@ -1,15 +1,17 @@
-"""What an operator may order about an agent that is there: whether it may work."""
+"""What an operator may order about an agent that is there: whether it may work, and where its money goes."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from schemas.ids import AgentId, ShortText
+from schemas.ids import AgentId, Currency, PositiveMinor, ShortText
 from schemas.operator_order import OperatorOrder
 
 Reason = Annotated[ShortText, Field(description="why, for whoever asks later")]
+Document = Annotated[ShortText, Field(description="number of the paper behind it")]
+Comment = Annotated[str, StringConstraints(max_length=200)]
 
 
 class BlockAgent(OperatorOrder):
@@ -39,5 +41,30 @@ class CloseAgent(OperatorOrder):
     reason: Reason
 
 
+class Transfer(OperatorOrder):
+    """An agent's money to another agent of its tree."""
+
+    kind: Literal["agent.transfer"] = "agent.transfer"
+    tree: AgentId
+    giver: AgentId
+    taker: AgentId
+    amount: PositiveMinor
+    currency: Currency
+    document: Document
+    comment: Comment = ""
+
+
+class Withdraw(OperatorOrder):
+    """Money that went from an agent's account to its bank."""
+
+    kind: Literal["agent.withdraw"] = "agent.withdraw"
+    tree: AgentId
+    agent: AgentId
+    amount: PositiveMinor
+    currency: Currency
+    document: Document
+    comment: Comment = ""
+
+
 StatusCommand = BlockAgent | UnblockAgent | CloseAgent
-AgentCommand = StatusCommand
+AgentCommand = StatusCommand | Transfer | Withdraw

@@ -30,6 +30,8 @@ class EntryKind(StrEnum):
     AGENT_BLOCKED = "AGENT_BLOCKED"
     AGENT_UNBLOCKED = "AGENT_UNBLOCKED"
     AGENT_CLOSED = "AGENT_CLOSED"  # for good
+    TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
+    WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})

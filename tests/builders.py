@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from schemas.agent_command import BlockAgent, CloseAgent, UnblockAgent
+from schemas.agent_command import BlockAgent, CloseAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import (
     Deposit,
     DirectoryCommand,
@@ -214,6 +214,18 @@ def close(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
 
 def _why(what: str, agent: str, tree: str) -> dict[str, Any]:
     return {"id": f"{what}-{agent}", "issued_at": NOW, "tree": tree, "agent": agent, "reason": "Letter 12"}
+
+
+def a_transfer(giver: str = "A", taker: str = "S", amount: int = 500_000, tree: str = "A", **changes: Any) -> Instruct:
+    values: dict[str, Any] = {"id": f"transfer-{giver}-{taker}", "giver": giver, "taker": taker, "document": "Memo 3"}
+    values |= {"issued_at": NOW, "tree": tree, "amount": amount, "currency": "RUB"}
+    return an_instruct(Transfer(**values | changes))
+
+
+def a_withdrawal(agent: str = "A", amount: int = 500_000, tree: str = "A", **changes: Any) -> Instruct:
+    values: dict[str, Any] = {"id": f"withdraw-{agent}", "agent": agent, "document": "Memo 4"}
+    values |= {"issued_at": NOW, "tree": tree, "amount": amount, "currency": "RUB"}
+    return an_instruct(Withdraw(**values | changes))
 
 
 def a_resolve(payment: str = "kiosk-1.1", paid: bool = True, tree: str = "A", **changes: Any) -> Instruct:

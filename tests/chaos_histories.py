@@ -35,6 +35,8 @@ from tests.builders import (
     a_settle,
     a_tariff,
     a_terminal,
+    a_transfer,
+    a_withdrawal,
     an_operator,
     an_order,
     block,
@@ -205,6 +207,10 @@ class Story:
                 return set_limit(agent, debts[agent] - rng.randint(0, 1), tree, id=self._id())
             return set_limit(agent, rng.choice((0, 1, 10_000, 60_000)), tree, id=self._id())
         currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+        if rng.random() < 0.3:
+            return a_transfer(agent, rng.choice(AGENTS), rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
+        if rng.random() < 0.1:
+            return a_withdrawal(agent, rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
         return a_deposit(agent, rng.randint(1, 100_000), tree, id=self._id(), currency=currency)
 
     def _standing(self) -> Instruct:

@@ -39,6 +39,8 @@ from tests.builders import (
     a_retry,
     a_settle,
     a_tariff,
+    a_transfer,
+    a_withdrawal,
     block,
     close,
     folded,
@@ -87,6 +89,7 @@ orders = st.one_of(
     st.tuples(st.just("limit"), trees, agents, st.sampled_from([0, 1, 10_000, 60_000])),
     st.tuples(st.just("cap"), trees, agents, st.sampled_from(CAPS), st.sampled_from(CAPS)),
     st.tuples(st.just("deposit"), trees, agents, st.integers(1, 100_000), rarely),
+    st.tuples(st.just("give"), trees, agents, st.none() | agents, st.integers(1, 60_000), rarely),
     st.tuples(st.just("standing"), st.sampled_from([block, unblock, unblock, close]), trees, st.just("U") | agents),
     st.tuples(st.just("directory"), st.sampled_from(["mobile", "abroad"]), st.integers(1, 5)),
 )
@@ -182,6 +185,18 @@ class LedgerMachine(RuleBasedStateMachine):
         currency = "EUR" if wrong else CURRENCY[tree]
         command = a_deposit(agent, amount, tree, currency=currency, id=self.new_id())
         self.instructed(command, self.reference.deposited(command.command))
+
+    def give(self, tree, giver, taker, amount, wrong) -> None:
+        changes = {"currency": "EUR" if wrong else CURRENCY[tree], "id": self.new_id()}
+        if taker is None:
+            command = a_withdrawal(giver, amount, tree, **changes)
+        else:
+            command = a_transfer(giver, taker, amount, tree, **changes)
+        expected = self.reference.gave(command.command)
+        entry = self.ask(command)
+        assert entry is not None
+        outcomes = {"REFUSED": ("REFUSED", 300), "220": ("REFUSED", 220)}
+        assert (entry.kind, entry.refusal) == outcomes.get(expected, (expected, 0))
 
     def standing(self, what, tree, agent) -> None:
         command = what(agent, tree, id=self.new_id())

@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import floor
 from zoneinfo import ZoneInfo
 
-from schemas.agent_command import BlockAgent, CloseAgent, UnblockAgent
+from schemas.agent_command import BlockAgent, CloseAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
 from schemas.outcome import Verdict
 from schemas.payment import PaymentOrder
@@ -44,6 +44,7 @@ class Reference:
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
+    given: list[tuple[str, str, str, int]] = field(default_factory=list)  # tree, from, to ("": the bank), minor units
     sold: dict[str, Sold] = field(default_factory=dict)
     blocked: set[tuple[str, str]] = field(default_factory=set)
     closed: set[tuple[str, str]] = field(default_factory=set)
@@ -54,6 +55,8 @@ class Reference:
     def balance(self, tree: str, agent: str) -> int:
         """Deposits, less what its payments hold or cost, plus its shares of what was posted."""
         paid_in = sum(deposit.amount for deposit in self.deposits if (deposit.tree, deposit.agent) == (tree, agent))
+        paid_in += sum(amount for of, _, taker, amount in self.given if (of, taker) == (tree, agent))
+        paid_in -= sum(amount for of, giver, _, amount in self.given if (of, giver) == (tree, agent))
         here = [sold for sold in self.sold.values() if sold.tree == tree]
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.state != "VOIDED")
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
@@ -179,6 +182,22 @@ class Reference:
         mine = [one for one in self.sold.values() if one.tree == tree and one.state in OPEN
                 and (one.chain[0] == agent or one.shares.get(agent) or one.payer == agent)]  # fmt: skip
         return not mine and not self.balance(tree, agent) and all((tree, name) in self.closed for name in below)
+
+    def gave(self, order: Transfer | Withdraw) -> str:
+        """The kind of entry; "220": the giver has not so much."""
+        tree = order.tree
+        names = (order.giver, order.taker) if isinstance(order, Transfer) else (order.agent,)
+        if any(self.at_work(tree, name) is None for name in names) or len(set(names)) < len(names):
+            return "REFUSED"
+        if isinstance(order, Transfer) and any(self.agents[tree, name].funding == "shared" for name in names):
+            return "REFUSED"
+        stopped = any((tree, one) in self.blocked for one in self.chain(tree, names[0]))
+        if stopped or order.currency != self.agents[tree, names[0]].currency:
+            return "REFUSED"
+        if self.available(tree, names[0]) < order.amount:
+            return "220"
+        self.given.append((tree, names[0], names[1] if len(names) > 1 else "", order.amount))
+        return "TRANSFERRED" if len(names) > 1 else "WITHDRAWN"
 
     def resolved(self, order: ResolvePayment) -> str:
         sold = self.sold.get(order.payment)

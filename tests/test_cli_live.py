@@ -222,6 +222,18 @@ def test_limits_are_set_shown_and_lifted(network: Kassa, request: Any) -> None:
     assert network("agent", "limit", agent, "--payee", "x", "--all-payees").code == 2
 
 
+def test_money_is_transferred_and_withdrawn(network: Kassa, request: Any) -> None:
+    agent, memo = tree(request), ("--document", "memo 3")
+    assert network("agent", "open", f"S-{agent}", "--parent", agent).code == 0
+    shown = network("agent", "transfer", agent, f"S-{agent}", "400.00", *memo, "--comment", "for March")
+    assert shown.says(f"400.00 RUB from {agent} to S-{agent}"), shown
+    shown = network("agent", "transfer", agent, f"S-{agent}", "600.01", *memo)
+    assert (shown.code, shown.says("220 the agent lacks funds", "has 600.00 RUB to give")) == (1, True), shown
+    assert network("agent", "withdraw", f"S-{agent}", "400.00", *memo).says(f"400.00 RUB withdrawn from S-{agent}")
+    assert network("agent", "show", agent).says("600.00 RUB")
+    assert network("agent", "close", f"S-{agent}", "--reason", "moved away").code == 0
+
+
 def test_an_agent_s_id_in_two_trees_must_be_told_apart(network: Kassa, request: Any) -> None:
     agent = tree(request)
     assert network("agent", "open", f"X-{agent}").code == 0

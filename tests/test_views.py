@@ -231,6 +231,8 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.AGENT_BLOCKED,
         EntryKind.AGENT_UNBLOCKED,
         EntryKind.AGENT_CLOSED,
+        EntryKind.TRANSFERRED,
+        EntryKind.WITHDRAWN,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from schemas.agent_command import BlockAgent, CloseAgent, UnblockAgent
+from schemas.agent_command import BlockAgent, CloseAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
@@ -18,6 +18,7 @@ from streams.ledger.objections import Objection
 from streams.ledger.settle import Change, payment_entry
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
+from streams.ledger.transfers import transfer, withdraw
 
 MAX_DEPTH = 16
 
@@ -37,6 +38,10 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = _deposit(book, order, blank)
         case BlockAgent() | UnblockAgent() | CloseAgent():
             answer = change_status(state, book, order, blank)
+        case Transfer():
+            answer = transfer(book, order, blank)
+        case Withdraw():
+            answer = withdraw(book, order, blank)
         case ResolvePayment():
             answer = _resolve(state, book, order, blank)
         case _:

@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from schemas.agent_command import CloseAgent, StatusCommand
+from schemas.agent_command import CloseAgent, StatusCommand, Transfer, Withdraw
 from schemas.command import SetLimit
 from schemas.entry import AgentTerms, Entry
-from tests.chaos.model_terms import Agent, Book, Expected, Sale
+from tests.chaos.model_terms import Agent, Book, Expected, Sale, moves_of
 
 _OTHER = 300
 _MAXIMA = ("payment_max", "daily_max", "monthly_max")
@@ -38,6 +38,24 @@ def limited(book: Book, order: SetLimit) -> Expected:
     maxima = [most for name in _MAXIMA if (most := getattr(terms, name)) is not None]
     possible = all(low <= high for low, high in pairwise(maxima))
     return Expected("LIMIT_SET", terms=terms) if possible else Expected("REFUSED", _OTHER)
+
+
+def given(book: Book, order: Transfer | Withdraw) -> Expected:
+    names = [order.giver, order.taker] if isinstance(order, Transfer) else [order.agent]
+    agents = [book.agents.get(name) for name in names]
+    is_transfer = len(agents) > 1
+    if any(one is None or one.status == "closed" or (is_transfer and one.funding != "own") for one in agents):
+        return Expected("REFUSED", _OTHER)
+    line = [book.agents[name] for name in book.line(names[0])]
+    if (names[0] == names[-1] and is_transfer) or any(one.status != "open" for one in line):
+        return Expected("REFUSED", _OTHER)
+    if order.currency != line[0].currency:
+        return Expected("REFUSED", _OTHER)
+    if book.may_spend(names[0]) < order.amount:
+        return Expected("REFUSED", 220)
+    to = f"agent:{names[1]}" if is_transfer else "bank"
+    moves = moves_of(order.currency, (f"agent:{names[0]}", -order.amount), (to, order.amount))
+    return Expected("TRANSFERRED" if is_transfer else "WITHDRAWN", moves=moves, document=order.document)
 
 
 def today(book: Book, tree: str, at: int) -> str:
