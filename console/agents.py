@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from console import agent_limits, agent_money, agent_standing, agent_tree
+from console import agent_limits, agent_money, agent_move, agent_standing, agent_tree
 from console.amounts import minor_units
 from console.context import broker_settings
 from console.lookup import balances, find_agent, spender
@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("list")(list_agents)
     agent_money.add_to(group)
+    agent_move.add_to(group)
     agent_standing.add_to(group)
     agent_tree.add_to(group)
     app.add_typer(group, name="agent")

@@ -58,6 +58,10 @@ class AgentAudit:
         was = before.status if before is not None else None
         if was not in allowed or terms.status != (after or was):
             yield f"agent {terms.agent} was {was or 'not known'} and is {terms.status}"
+        if before is not None and terms.parent != before.parent:
+            above = [one.agent for one in _line(agents, terms.parent)]
+            if entry.kind is not EntryKind.AGENT_MOVED or not above or terms.agent in above:
+                yield f"agent {terms.agent} was below {before.parent} and is below {terms.parent}"
         if entry.kind is EntryKind.AGENT_CLOSED:
             money = {name: self._ledger.total_of(entry.book, f"{name}:{terms.agent}", terms.currency)
                      for name in ("agent", "hold")}  # fmt: skip

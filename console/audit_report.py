@@ -28,7 +28,7 @@ CATALOGUE: Mapping[str, str] = {
     "payments.numbers": "no two payments share a number at the payee",
     "payments.holds": "what is held of each agent is the sum of its open payments",
     "decisions.once": "no payment order and no command is decided twice",
-    "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays closed",
+    "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",
     "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",
     "core.fold": "the server's own fold comes to the same balances and the same open payments",
     "balances.topic": "topic `balances` shows what the ledger says",

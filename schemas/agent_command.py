@@ -66,5 +66,15 @@ class Withdraw(OperatorOrder):
     comment: Comment = ""
 
 
+class MoveAgent(OperatorOrder):
+    """Put a sub-agent, with all below it, under another agent of its tree. Payments held before keep their rewards."""
+
+    kind: Literal["agent.move"] = "agent.move"
+    tree: AgentId
+    agent: AgentId
+    parent: AgentId
+    reason: Reason
+
+
 StatusCommand = BlockAgent | UnblockAgent | CloseAgent
-AgentCommand = StatusCommand | Transfer | Withdraw
+AgentCommand = StatusCommand | Transfer | Withdraw | MoveAgent

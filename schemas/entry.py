@@ -32,6 +32,7 @@ class EntryKind(StrEnum):
     AGENT_CLOSED = "AGENT_CLOSED"  # for good
     TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
     WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
+    AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from schemas.agent_command import BlockAgent, CloseAgent, Transfer, UnblockAgent, Withdraw
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import (
     Deposit,
     DirectoryCommand,
@@ -210,6 +210,10 @@ def unblock(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
 
 def close(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
     return an_instruct(CloseAgent(**_why("close", agent, tree) | changes))
+
+
+def move(agent: str, parent: str, tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(MoveAgent(**_why("move", agent, tree) | {"parent": parent} | changes))
 
 
 def _why(what: str, agent: str, tree: str) -> dict[str, Any]:

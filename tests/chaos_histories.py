@@ -41,6 +41,7 @@ from tests.builders import (
     an_order,
     block,
     close,
+    move,
     open_agent,
     revoke_key,
     set_gateway,
@@ -217,6 +218,8 @@ class Story:
         """Who is stopped is soon let go on: otherwise nobody sells."""
         if self.rng.random() < 0.5:
             return self._cap()
+        if self.rng.random() < 0.2:
+            return move(self.rng.choice(AGENTS), self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
         stopped = [(book.id, one.id) for book in self.state.books.values() for one in book.agents.values()
                    if one.status == "blocked"]  # fmt: skip
         if stopped and self.rng.random() < 0.7:

@@ -44,6 +44,7 @@ from tests.builders import (
     block,
     close,
     folded,
+    move,
     open_agent,
     set_limit,
     set_payee,
@@ -90,6 +91,7 @@ orders = st.one_of(
     st.tuples(st.just("cap"), trees, agents, st.sampled_from(CAPS), st.sampled_from(CAPS)),
     st.tuples(st.just("deposit"), trees, agents, st.integers(1, 100_000), rarely),
     st.tuples(st.just("give"), trees, agents, st.none() | agents, st.integers(1, 60_000), rarely),
+    st.tuples(st.just("move"), trees, agents, agents),
     st.tuples(st.just("standing"), st.sampled_from([block, unblock, unblock, close]), trees, st.just("U") | agents),
     st.tuples(st.just("directory"), st.sampled_from(["mobile", "abroad"]), st.integers(1, 5)),
 )
@@ -197,6 +199,10 @@ class LedgerMachine(RuleBasedStateMachine):
         assert entry is not None
         outcomes = {"REFUSED": ("REFUSED", 300), "220": ("REFUSED", 220)}
         assert (entry.kind, entry.refusal) == outcomes.get(expected, (expected, 0))
+
+    def move(self, tree, agent, parent) -> None:
+        command = move(agent, parent, tree, id=self.new_id())
+        self.instructed(command, self.reference.moved(command.command))
 
     def standing(self, what, tree, agent) -> None:
         command = what(agent, tree, id=self.new_id())

@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import floor
 from zoneinfo import ZoneInfo
 
-from schemas.agent_command import BlockAgent, CloseAgent, Transfer, UnblockAgent, Withdraw
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
 from schemas.outcome import Verdict
 from schemas.payment import PaymentOrder
@@ -198,6 +198,18 @@ class Reference:
             return "220"
         self.given.append((tree, names[0], names[1] if len(names) > 1 else "", order.amount))
         return "TRANSFERRED" if len(names) > 1 else "WITHDRAWN"
+
+    def moved(self, order: MoveAgent) -> str:
+        tree, agent, parent = order.tree, self.at_work(order.tree, order.agent), self.at_work(order.tree, order.parent)
+        if agent is None or parent is None or agent.parent in (None, order.parent):
+            return "REFUSED"
+        above = self.chain(tree, order.parent)
+        lines = [self.chain(tree, name) for of, name in self.agents if of == tree]
+        levels = len(above) + max(line.index(order.agent) + 1 for line in lines if order.agent in line)
+        if order.agent in above or levels > 16:
+            return "REFUSED"
+        self.agents[tree, order.agent] = agent.model_copy(update={"parent": order.parent})
+        return "AGENT_MOVED"
 
     def resolved(self, order: ResolvePayment) -> str:
         sold = self.sold.get(order.payment)

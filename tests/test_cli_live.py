@@ -234,6 +234,17 @@ def test_money_is_transferred_and_withdrawn(network: Kassa, request: Any) -> Non
     assert network("agent", "close", f"S-{agent}", "--reason", "moved away").code == 0
 
 
+def test_a_sub_agent_is_moved(network: Kassa, request: Any) -> None:
+    agent, why = tree(request), ("--reason", "contract 8")
+    for name, parent in ("S", agent), ("T", agent), ("U", f"T-{agent}"):
+        assert network("agent", "open", f"{name}-{agent}", "--parent", parent).code == 0
+    shown = network("agent", "move", f"T-{agent}", "--parent", f"S-{agent}", *why)
+    assert shown.says(f"agent T-{agent} is below S-{agent}"), shown
+    assert network("agent", "move", f"S-{agent}", "--parent", f"U-{agent}", *why).says("neither would have a root")
+    drawn = network("agent", "tree", agent).out.splitlines()
+    assert [line.index(f"{name}-{agent}") for name, line in zip("STU", drawn[1:], strict=True)] == [4, 8, 12], drawn
+
+
 def test_an_agent_s_id_in_two_trees_must_be_told_apart(network: Kassa, request: Any) -> None:
     agent = tree(request)
     assert network("agent", "open", f"X-{agent}").code == 0

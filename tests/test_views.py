@@ -233,6 +233,7 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.AGENT_CLOSED,
         EntryKind.TRANSFERRED,
         EntryKind.WITHDRAWN,
+        EntryKind.AGENT_MOVED,
     }
 
 

@@ -121,11 +121,20 @@ def _set_agent(book: Book, entry: Entry, terms: AgentTerms) -> None:
     if agent is not None:
         if agent.status == CLOSED:
             raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} of agent {agent.id}, who is closed")
+        if terms.parent != agent.parent:
+            _check_move(book, entry, terms)
         agent.take(terms)
         return
     if terms.parent is not None and terms.parent not in book.agents:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: agent {terms.agent} is below {terms.parent}, not open")
     book.open_agent(terms)
+
+
+def _check_move(book: Book, entry: Entry, terms: AgentTerms) -> None:
+    """A circle would never end: nobody in it has a root."""
+    above = [one.id for one in book.chain(terms.parent)] if terms.parent is not None else []
+    if entry.kind is not EntryKind.AGENT_MOVED or not above or terms.agent in above:
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} puts {terms.agent} below {terms.parent}")
 
 
 def _set_record(book: Book, record: DirectoryRecord) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from schemas.agent_command import BlockAgent, CloseAgent, Transfer, UnblockAgent, Withdraw
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
@@ -14,13 +14,12 @@ from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.commands import Instruct
 from streams.ledger.directory import new_record
 from streams.ledger.limiting import set_limit
+from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
 from streams.ledger.settle import Change, payment_entry
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import transfer, withdraw
-
-MAX_DEPTH = 16
 
 
 def instruct(state: State, command: Instruct, at: int) -> Entry:
@@ -42,6 +41,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = transfer(book, order, blank)
         case Withdraw():
             answer = withdraw(book, order, blank)
+        case MoveAgent():
+            answer = move(book, order, blank)
         case ResolvePayment():
             answer = _resolve(state, book, order, blank)
         case _:

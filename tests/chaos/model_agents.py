@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from schemas.agent_command import CloseAgent, StatusCommand, Transfer, Withdraw
+from schemas.agent_command import CloseAgent, MoveAgent, StatusCommand, Transfer, Withdraw
 from schemas.command import SetLimit
 from schemas.entry import AgentTerms, Entry
 from tests.chaos.model_terms import Agent, Book, Expected, Sale, moves_of
@@ -38,6 +38,17 @@ def limited(book: Book, order: SetLimit) -> Expected:
     maxima = [most for name in _MAXIMA if (most := getattr(terms, name)) is not None]
     possible = all(low <= high for low, high in pairwise(maxima))
     return Expected("LIMIT_SET", terms=terms) if possible else Expected("REFUSED", _OTHER)
+
+
+def moved(book: Book, order: MoveAgent) -> Expected:
+    agent, parent = book.agents.get(order.agent), book.agents.get(order.parent)
+    if agent is None or parent is None or "closed" in (agent.status, parent.status):
+        return Expected("REFUSED", _OTHER)
+    above = book.line(order.parent)
+    below = [line.index(order.agent) + 1 for name in book.agents if order.agent in (line := book.line(name))]
+    if agent.parent in (None, order.parent) or order.agent in above or len(above) + max(below) > 16:
+        return Expected("REFUSED", _OTHER)
+    return Expected("AGENT_MOVED", terms=terms_of(order.agent, agent, parent=order.parent))
 
 
 def given(book: Book, order: Transfer | Withdraw) -> Expected:

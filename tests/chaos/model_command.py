@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.agent_command import BlockAgent, CloseAgent, Transfer, UnblockAgent, Withdraw
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import (
     Deposit,
     DirectoryCommand,
@@ -19,7 +19,7 @@ from schemas.command import (
     TreeCommand,
 )
 from schemas.entry import AgentTerms, DirectoryRecord
-from tests.chaos.model_agents import closed, given, limited, stood
+from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 
@@ -44,6 +44,8 @@ def obeyed(
             return stood(book, command, {"blocked"}, "open", "AGENT_UNBLOCKED")
         case CloseAgent():
             return closed(id, book, command, open_sales)
+        case MoveAgent():
+            return moved(book, command)
         case Transfer() | Withdraw():
             return given(book, command)
         case Deposit():
