@@ -245,6 +245,33 @@ def test_a_sub_agent_is_moved(network: Kassa, request: Any) -> None:
     assert [line.index(f"{name}-{agent}") for name, line in zip("STU", drawn[1:], strict=True)] == [4, 8, 12], drawn
 
 
+def test_a_bank_statement_is_deposited_once_however_often_it_is_uploaded(
+    network: Kassa, request: Any, tmp_path: Path
+) -> None:
+    agent, file = tree(request), tmp_path / "statement.csv"
+    rows = [
+        "account;reference;booked;amount;currency;text",
+        f"40702;R1-{agent};2026-11-23;50.00;RUB;AGENT:{agent}/{agent}",
+    ]
+    file.write_text("\n".join([*rows, f"40702;R2-{agent};2026-11-23;7.00;RUB;rent"]))
+    shown = network("deposits", "upload", str(file), "--yes")
+    assert (shown.code, shown.says("   3  names 0 agents", "1 of 2 credits", "nothing was deposited")) == (2, True), (
+        shown
+    )
+    assert network("agent", "show", agent).says("1000.00 RUB")
+    file.write_text("\n".join([*rows, f"40702;R2-{agent};2026-11-23;7.00;RUB;rent AGENT:{agent}/{agent} March"]))
+    assert network("deposits", "upload", str(file), "--dry-run").says("would deposit 57.00 RUB in 2 credits")
+    assert network("deposits", "upload", str(file)).says("nobody is there to ask: say --yes")
+    for said in ("deposited", "deposited before"):
+        shown = network("deposits", "upload", str(file), "--yes")
+        assert (shown.code, shown.out.count(said + "\n")) == (0, 2), shown
+        assert network("agent", "show", agent).says("1057.00 RUB")
+    file.write_text(file.read_text().replace("7.00", "8.00"))
+    shown = network("deposits", "upload", str(file), "--yes")
+    assert (shown.code, shown.says("deposited before", "REJECTED 215", "1 of 2 credits were not")) == (1, True), shown
+    assert network("agent", "show", agent).says("1057.00 RUB")
+
+
 def test_an_agent_s_id_in_two_trees_must_be_told_apart(network: Kassa, request: Any) -> None:
     agent = tree(request)
     assert network("agent", "open", f"X-{agent}").code == 0
