@@ -66,6 +66,14 @@ ENTRY_COLUMNS: dict[str, str] = {
     "terms_currency": "terms_currency",
     "terms_overdraft": "terms_overdraft",
     "terms_funding": "terms_funding",
+    "terms_status": "terms_status",
+    "terms_time_zone": "terms_time_zone",
+    "terms_payment_max": "terms_payment_max",
+    "terms_daily_max": "terms_daily_max",
+    "terms_monthly_max": "terms_monthly_max",
+    "terms_payees": "terms_payees",
+    "day": "day",
+    "chain": "chain",
     "record_table": "record_table",
     "record_id": "record_id",
     "record": "record",
@@ -89,7 +97,8 @@ _NO_PAYMENT: Json = {
     "held": 0, "rewards": [], "made_at": 0, "received_at": 0,
 }  # fmt: skip
 _NO_OUTCOME: Json = {"step": "", "verdict": "", "code": "", "provider_ref": "", "comment": ""}
-_NO_TERMS: Json = {"agent": "", "parent": "", "name": "", "currency": "", "overdraft": 0, "funding": ""}
+_NO_TERMS: Json = {"agent": "", "parent": "", "name": "", "currency": "", "overdraft": 0, "funding": "",
+                   "status": "", "time_zone": ""}  # fmt: skip
 _NO_RECORD: Json = {"table": "", "id": "", "value": None}
 
 
@@ -108,6 +117,9 @@ def entry_row(offset: int, entry: Json) -> Row:
         facts["made_at"], facts["received_at"],
         outcome["step"], outcome["verdict"], outcome["code"], outcome["provider_ref"], outcome["comment"],
         terms["agent"], terms["parent"] or "", terms["name"], terms["currency"], terms["overdraft"], terms["funding"],
+        terms.get("status", "open"), terms.get("time_zone", "UTC"), terms.get("payment_max") or 0,
+        terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
+        facts.get("day", ""), facts.get("chain", []),
         record["table"], record["id"], record["value"],
     )  # fmt: skip
 

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
+from console.audit_agents import AgentAudit
 from console.audit_arrivals import Arrivals, Quarantine, command_of, made_up, payment_of
 from console.audit_core import CoreFold, compare_balances
 from console.audit_ledger import LedgerAudit
+from console.audit_limits import LimitAudit
 from console.audit_payee import GatewayAddresses, PayeeAudit, books
 from console.audit_payments import PaymentAudit
 from console.audit_reading import Record, Span, committed, read, spans
@@ -50,6 +52,8 @@ class Audit:
         self._gateways = GatewayAddresses()
         self.ledger = LedgerAudit()
         self.payments = PaymentAudit()
+        self.agents = AgentAudit(self.ledger)
+        self.limits = LimitAudit()
         self.core = CoreFold()
 
     def run(self, simulator: str | None, wait_s: float) -> list[Check]:
@@ -77,6 +81,8 @@ class Audit:
     def _see(self, partition: int, offset: int, entry: Entry) -> None:
         self.ledger.see(partition, offset, entry)
         self.payments.see(partition, offset, entry)
+        self.agents.see(partition, offset, entry)
+        self.limits.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
         self._ends.reached("entries", partition, offset)
@@ -86,7 +92,8 @@ class Audit:
             self._ends.reached("payment_states", partition, offset)
 
     def _ledger_checks(self) -> list[Check]:
-        return [self._readable, *self.ledger.checks(), *self.payments.checks(self.ledger), self.core.check]
+        ours = [*self.ledger.checks(), *self.payments.checks(self.ledger)]
+        return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
 
     def _balances(self) -> Check:
         table = read_all(self._settings, BALANCES, _BALANCES_S)

@@ -13,6 +13,7 @@ from console import (
     agents,
     alerts,
     audit,
+    deposits,
     doctor,
     fleet,
     gateways,
@@ -36,8 +37,8 @@ from streams.logs import configure_logs
 
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
-    serving, audit, doctor, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
-    registries, alerts, fleet, replaying, rebuilding,
+    serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
+    payments, registries, alerts, fleet, replaying, rebuilding,
 )  # fmt: skip
 
 

@@ -27,6 +27,12 @@ class EntryKind(StrEnum):
     DEPOSITED = "DEPOSITED"
     DIRECTORY_SET = "DIRECTORY_SET"  # a terminal, payee, tariff, gateway or operator record
     REFUSED = "REFUSED"  # an operator's command that changes nothing, and why
+    AGENT_BLOCKED = "AGENT_BLOCKED"
+    AGENT_UNBLOCKED = "AGENT_UNBLOCKED"
+    AGENT_CLOSED = "AGENT_CLOSED"  # for good
+    TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
+    WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
+    AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -64,7 +70,8 @@ class PaymentFacts:
 
     txn: our number at the payee, the same in every request. held: what was reserved of the agent's money.
     payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
-    amount of each share of the payee's reward, fixed when funds were held.
+    amount of each share of the payee's reward, fixed when funds were held. day, chain: once held, the tree's
+    business day ("2026-11-24") and the agents whose limits the payment counts for, from the seller up to the root.
     """
 
     id: str
@@ -86,11 +93,17 @@ class PaymentFacts:
     rewards: tuple[tuple[str, int], ...]
     made_at: int
     received_at: int
+    day: str = ""
+    chain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AgentTerms:
-    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared"."""
+    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared".
+
+    status: "open", "blocked" or "closed" (for good). time_zone: the tree's (IANA). payment_max, daily_max, monthly_max:
+    the most of a payment, a day, a month, minor units; None: no such limit. payees: those permitted; none: all.
+    """
 
     agent: str
     parent: str | None
@@ -98,6 +111,12 @@ class AgentTerms:
     currency: str
     overdraft: int
     funding: str
+    status: str = "open"
+    time_zone: str = "UTC"
+    payment_max: int | None = None
+    daily_max: int | None = None
+    monthly_max: int | None = None
+    payees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,14 @@ ENTRIES = Table(
         ("terms_currency", _WORD),
         ("terms_overdraft", "Int64"),
         ("terms_funding", _WORD),
+        ("terms_status", _WORD),
+        ("terms_time_zone", _WORD),
+        ("terms_payment_max", "Int64"),
+        ("terms_daily_max", "Int64"),
+        ("terms_monthly_max", "Int64"),
+        ("terms_payees", "Array(String)"),
+        ("day", _WORD),
+        ("chain", "Array(String)"),
         ("record_table", _WORD),
         ("record_id", "String"),
         ("record", "String"),
@@ -143,6 +151,8 @@ PAYMENT_STATES = Table(
         ("outcome_code", _WORD),
         ("provider_ref", "String"),
         ("outcome_comment", "String"),
+        ("day", _WORD),
+        ("chain", "Array(String)"),
     ),
 )
 

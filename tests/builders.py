@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import (
     Deposit,
     DirectoryCommand,
@@ -181,7 +182,7 @@ def open_agent(agent: str = "A", parent: str | None = None, tree: str = "A", **c
     return an_instruct(OpenAgent(**values | changes))
 
 
-def set_limit(agent: str = "A", overdraft: int = 0, tree: str = "A", **changes: Any) -> Instruct:
+def set_limit(agent: str = "A", overdraft: int | None = 0, tree: str = "A", **changes: Any) -> Instruct:
     values: dict[str, Any] = {"id": f"limit-{agent}", "issued_at": NOW, "tree": tree, "agent": agent}
     return an_instruct(SetLimit(**values | {"overdraft": overdraft} | changes))
 
@@ -197,6 +198,38 @@ def a_deposit(agent: str = "A", amount: int = 100_000, tree: str = "A", **change
         "document": "Payment order 17",
     }
     return an_instruct(Deposit(**values | changes))
+
+
+def block(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(BlockAgent(**_why("block", agent, tree) | changes))
+
+
+def unblock(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(UnblockAgent(**_why("unblock", agent, tree) | changes))
+
+
+def close(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(CloseAgent(**_why("close", agent, tree) | changes))
+
+
+def move(agent: str, parent: str, tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(MoveAgent(**_why("move", agent, tree) | {"parent": parent} | changes))
+
+
+def _why(what: str, agent: str, tree: str) -> dict[str, Any]:
+    return {"id": f"{what}-{agent}", "issued_at": NOW, "tree": tree, "agent": agent, "reason": "Letter 12"}
+
+
+def a_transfer(giver: str = "A", taker: str = "S", amount: int = 500_000, tree: str = "A", **changes: Any) -> Instruct:
+    values: dict[str, Any] = {"id": f"transfer-{giver}-{taker}", "giver": giver, "taker": taker, "document": "Memo 3"}
+    values |= {"issued_at": NOW, "tree": tree, "amount": amount, "currency": "RUB"}
+    return an_instruct(Transfer(**values | changes))
+
+
+def a_withdrawal(agent: str = "A", amount: int = 500_000, tree: str = "A", **changes: Any) -> Instruct:
+    values: dict[str, Any] = {"id": f"withdraw-{agent}", "agent": agent, "document": "Memo 4"}
+    values |= {"issued_at": NOW, "tree": tree, "amount": amount, "currency": "RUB"}
+    return an_instruct(Withdraw(**values | changes))
 
 
 def a_resolve(payment: str = "kiosk-1.1", paid: bool = True, tree: str = "A", **changes: Any) -> Instruct:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from console.requests import encoded
-from schemas.command import DirectoryCommand, TreeCommand
+from schemas.command import DirectoryCommand, Liftable, TreeCommand
 from schemas.entry import Entry
 from schemas.gateway import RetrySchedule
 from schemas.ids import ms_instant
@@ -35,8 +35,13 @@ from tests.builders import (
     a_settle,
     a_tariff,
     a_terminal,
+    a_transfer,
+    a_withdrawal,
     an_operator,
     an_order,
+    block,
+    close,
+    move,
     open_agent,
     revoke_key,
     set_gateway,
@@ -45,6 +50,7 @@ from tests.builders import (
     set_payee,
     set_tariff,
     set_terminal,
+    unblock,
 )
 from tests.chaos.model import Model
 
@@ -124,7 +130,7 @@ class Story:
     def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
         while True:
             for command in self._next():
-                self.at += self.rng.choice((0, 1, 1, 250))
+                self.at += self.rng.choice((0, 1, 1, 250)) if self.rng.random() < 0.97 else 7_200_000
                 self.decided += 1
                 decision = decide(self.state, command, self.at)
                 if isinstance(decision, list):
@@ -143,6 +149,8 @@ class Story:
         elif pick < 15:
             yield self._remembered(self._directory())
         elif pick < 18:
+            yield self._remembered(self._standing())
+        elif pick < 21:
             yield self.rng.choice(self.asked)  # delivered again
         elif pick < 60:
             yield self._remembered(self._sale())
@@ -165,7 +173,14 @@ class Story:
             funding = self.rng.choice(("own", "shared")) if agent == "T" else "own"
             overdraft = 20_000 if agent == "S" else 0
             yield open_agent(
-                agent, parent, tree, id=self._id(), currency=CURRENCY[tree], funding=funding, overdraft=overdraft
+                agent,
+                parent,
+                tree,
+                id=self._id(),
+                currency=CURRENCY[tree],
+                funding=funding,
+                overdraft=overdraft,
+                time_zone="Asia/Kolkata" if agent == "A" else None,
             )
             yield a_deposit(agent, self.rng.randint(1, 100_000), tree, id=self._id(), currency=CURRENCY[tree])
 
@@ -193,7 +208,35 @@ class Story:
                 return set_limit(agent, debts[agent] - rng.randint(0, 1), tree, id=self._id())
             return set_limit(agent, rng.choice((0, 1, 10_000, 60_000)), tree, id=self._id())
         currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+        if rng.random() < 0.3:
+            return a_transfer(agent, rng.choice(AGENTS), rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
+        if rng.random() < 0.1:
+            return a_withdrawal(agent, rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
         return a_deposit(agent, rng.randint(1, 100_000), tree, id=self._id(), currency=currency)
+
+    def _standing(self) -> Instruct:
+        """Who is stopped is soon let go on: otherwise nobody sells."""
+        if self.rng.random() < 0.5:
+            return self._cap()
+        if self.rng.random() < 0.2:
+            return move(self.rng.choice(AGENTS), self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
+        stopped = [(book.id, one.id) for book in self.state.books.values() for one in book.agents.values()
+                   if one.status == "blocked"]  # fmt: skip
+        if stopped and self.rng.random() < 0.7:
+            tree, agent = self.rng.choice(stopped)
+            return unblock(agent, tree, id=self._id())
+        what = self.rng.choice((block, block, unblock, close))
+        return what(self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
+
+    def _cap(self) -> Instruct:
+        rng = self.rng
+        names: list[Liftable] = ["payment_max", "daily_max", "monthly_max"]
+        changes: dict[str, Any] = {rng.choice(names): rng.randint(1, 60_000) for _ in range(rng.randint(0, 2))}
+        if rng.random() < 0.5:
+            changes["lift"] = tuple(rng.sample(names, rng.randint(0, 3)))
+        if rng.random() < 0.4:
+            changes["payees"] = rng.choice(((), (), ("mobile",), ("mobile", "coins", "abroad")))
+        return set_limit(rng.choice(AGENTS), rng.choice((None, None, 100)), rng.choice("AAB"), id=self._id(), **changes)
 
     def _directory(self) -> Instruct:
         rng, id = self.rng, self._id()

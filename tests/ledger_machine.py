@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import orjson
 from hypothesis import strategies as st
@@ -38,16 +39,23 @@ from tests.builders import (
     a_retry,
     a_settle,
     a_tariff,
+    a_transfer,
+    a_withdrawal,
+    block,
+    close,
     folded,
+    move,
     open_agent,
     set_limit,
     set_payee,
     set_tariff,
+    unblock,
 )
 from tests.reference_ledger import OPEN, Reference
 
 TREES = ("A", "B")
 CURRENCY = {"A": "RUB", "B": "USD"}
+ZONE = {"A": "Europe/Moscow"}
 AGENTS = ("A", "B", "S", "T", "U")
 FIRST_TXN = 10**15 + 1
 IMAGES: TypeAdapter[StateImage] = TypeAdapter(StateImage)
@@ -63,6 +71,11 @@ TARIFFS = (
     a_tariff(fee=Fee(rate_bps=300), processing=a_rate(min_minor=7), reward_shares_bps=(3_333, 3_333, 3_333)),
     a_tariff(fee=Fee(), processing=a_rate(), reward=a_rate(50), reward_shares_bps=(10_000,)),
 )
+CAPS: tuple[dict[str, Any], ...] = (
+    {}, {"payment_max": 9_000}, {"daily_max": 9_000}, {"daily_max": 30_000}, {"monthly_max": 20_000},
+    {"monthly_max": 60_000}, {"payees": ("abroad",)}, {"payees": ()}, {"lift": ("daily_max", "monthly_max")},
+    {"lift": ("payment_max", "daily_max", "monthly_max"), "payees": ()},
+)  # fmt: skip
 trees, agents = st.sampled_from(TREES), st.sampled_from(AGENTS)
 amounts = st.one_of(st.integers(1, 12_000), st.sampled_from([99, 100, 9_000, 9_001, 50_000, 50_001]))
 numbers = st.integers(0, 10**6)
@@ -75,7 +88,11 @@ sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), wro
 orders = st.one_of(
     st.tuples(st.just("open"), trees, agents, st.none() | agents, fundings, st.sampled_from([0, 5_000]), trees),
     st.tuples(st.just("limit"), trees, agents, st.sampled_from([0, 1, 10_000, 60_000])),
+    st.tuples(st.just("cap"), trees, agents, st.sampled_from(CAPS), st.sampled_from(CAPS)),
     st.tuples(st.just("deposit"), trees, agents, st.integers(1, 100_000), rarely),
+    st.tuples(st.just("give"), trees, agents, st.none() | agents, st.integers(1, 60_000), rarely),
+    st.tuples(st.just("move"), trees, agents, agents),
+    st.tuples(st.just("standing"), st.sampled_from([block, unblock, unblock, close]), trees, st.just("U") | agents),
     st.tuples(st.just("directory"), st.sampled_from(["mobile", "abroad"]), st.integers(1, 5)),
 )
 
@@ -151,17 +168,45 @@ class LedgerMachine(RuleBasedStateMachine):
     def open(self, tree, agent, parent, funding, overdraft, currency_of) -> None:
         currency = CURRENCY[currency_of]
         command = open_agent(agent, parent, tree, funding=funding, overdraft=overdraft,
-                             currency=currency, id=self.new_id())  # fmt: skip
+                             currency=currency, id=self.new_id(), time_zone=ZONE.get(agent))  # fmt: skip
         self.instructed(command, self.reference.opened(command.command))
 
     def limit(self, tree, agent, overdraft) -> None:
         command = set_limit(agent, overdraft, tree, id=self.new_id())
         self.instructed(command, self.reference.limited(command.command))
 
+    def cap(self, tree, agent, one, other) -> None:
+        command = set_limit(agent, None, tree, id=self.new_id(), **one | other)
+        self.instructed(command, self.reference.limited(command.command))
+
+    @rule(hours=st.sampled_from([1, 5, 24, 24 * 31]))
+    def time_passes(self, hours) -> None:
+        self.at += hours * 3_600_000
+
     def deposit(self, tree, agent, amount, wrong) -> None:
         currency = "EUR" if wrong else CURRENCY[tree]
         command = a_deposit(agent, amount, tree, currency=currency, id=self.new_id())
         self.instructed(command, self.reference.deposited(command.command))
+
+    def give(self, tree, giver, taker, amount, wrong) -> None:
+        changes = {"currency": "EUR" if wrong else CURRENCY[tree], "id": self.new_id()}
+        if taker is None:
+            command = a_withdrawal(giver, amount, tree, **changes)
+        else:
+            command = a_transfer(giver, taker, amount, tree, **changes)
+        expected = self.reference.gave(command.command)
+        entry = self.ask(command)
+        assert entry is not None
+        outcomes = {"REFUSED": ("REFUSED", 300), "220": ("REFUSED", 220)}
+        assert (entry.kind, entry.refusal) == outcomes.get(expected, (expected, 0))
+
+    def move(self, tree, agent, parent) -> None:
+        command = move(agent, parent, tree, id=self.new_id())
+        self.instructed(command, self.reference.moved(command.command))
+
+    def standing(self, what, tree, agent) -> None:
+        command = what(agent, tree, id=self.new_id())
+        self.instructed(command, self.reference.stopped_or_not(command.command))
 
     def directory(self, payee, version) -> None:
         book = self.state.books.get(f"tariffs/{payee}")
@@ -193,7 +238,7 @@ class LedgerMachine(RuleBasedStateMachine):
             currency=currency,
             subscriber={"phone": "9161234567" if wrong != "phone" else "8161234567"},
         )
-        code = self.reference.placed(command)
+        code = self.reference.placed(command, self.at + 1)
         entry = self.ask(command)
         assert entry is not None
         assert (entry.refusal, entry.kind) == (code, "DECLINED" if code else "HELD"), entry.reason
@@ -286,6 +331,14 @@ class LedgerMachine(RuleBasedStateMachine):
             if book is not None:
                 accounts = [book.accounts.get((name, CURRENCY[tree]), Account()) for name in ("fee", "reward")]
                 assert sum(account.balance for account in accounts) == self.reference.operators_income(tree)
+
+    @invariant()
+    def what_counts_for_limits_is_the_references(self) -> None:
+        for (tree, name), _ in self.reference.agents.items():
+            agent = self.state.books[tree].agents[name]
+            if agent.day:
+                assert agent.sold_day == self.reference.sold_in(tree, name, agent.day)
+                assert agent.sold_month == self.reference.sold_in(tree, name, agent.day[:7])
 
     @invariant()
     def backlogs_are_the_references(self) -> None:

@@ -6,9 +6,12 @@ Written from docs/domain, not from the code: no legs, no running balances, no sh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import floor
+from zoneinfo import ZoneInfo
 
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
 from schemas.outcome import Verdict
 from schemas.payment import PaymentOrder
@@ -33,6 +36,7 @@ class Sold:
     state: str = "HELD"
     sent: int = 0
     unreached: int = 0
+    day: str = ""
 
 
 @dataclass
@@ -40,13 +44,19 @@ class Reference:
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
+    given: list[tuple[str, str, str, int]] = field(default_factory=list)  # tree, from, to ("": the bank), minor units
     sold: dict[str, Sold] = field(default_factory=dict)
+    blocked: set[tuple[str, str]] = field(default_factory=set)
+    closed: set[tuple[str, str]] = field(default_factory=set)
+    caps: dict[tuple[str, str, str], int | tuple[str, ...] | None] = field(default_factory=dict)
 
     # --- sums
 
     def balance(self, tree: str, agent: str) -> int:
         """Deposits, less what its payments hold or cost, plus its shares of what was posted."""
         paid_in = sum(deposit.amount for deposit in self.deposits if (deposit.tree, deposit.agent) == (tree, agent))
+        paid_in += sum(amount for of, _, taker, amount in self.given if (of, taker) == (tree, agent))
+        paid_in -= sum(amount for of, giver, _, amount in self.given if (of, giver) == (tree, agent))
         here = [sold for sold in self.sold.values() if sold.tree == tree]
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.state != "VOIDED")
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
@@ -89,8 +99,10 @@ class Reference:
             fits = (
                 root is not None
                 and (order.tree, order.parent) in self.agents
+                and (order.tree, order.parent) not in self.closed
                 and (order.tree, order.agent) not in self.agents
                 and order.currency == root.currency
+                and order.time_zone is None
                 and len(self.chain(order.tree, order.parent)) < 16
             )
         if not fits or (order.funding == "shared" and order.overdraft):
@@ -100,18 +112,104 @@ class Reference:
         return "AGENT_OPENED"
 
     def limited(self, order: SetLimit) -> str:
-        agent = self.agents.get((order.tree, order.agent))
-        if agent is None or agent.funding == "shared":
+        who = order.tree, order.agent
+        agent = self.at_work(*who)
+        named = {name: getattr(order, name) for name in ("payment_max", "daily_max", "monthly_max", "payees")}
+        named = {name: value for name, value in named.items() if value is not None}
+        if agent is None or set(named) & set(order.lift) or (order.overdraft is None and not named and not order.lift):
             return "REFUSED"
-        self.limits[order.tree, order.agent] = order.overdraft
+        if order.overdraft is not None and agent.funding == "shared":
+            return "REFUSED"
+        named |= dict.fromkeys(order.lift)
+        caps = [named.get(name, self.caps.get((*who, name))) for name in ("payment_max", "daily_max", "monthly_max")]
+        ascending = [cap for cap in caps if cap is not None]
+        if ascending != sorted(ascending):
+            return "REFUSED"
+        self.caps |= {(*who, name): value for name, value in named.items()}
+        if order.overdraft is not None:
+            self.limits[who] = order.overdraft
         return "LIMIT_SET"
 
+    def sold_in(self, tree: str, agent: str, period: str) -> int:
+        """period: a day or a month, as its days begin."""
+        return sum(one.amount for one in self.sold.values() if one.tree == tree and agent in one.chain
+                   and one.state != "VOIDED" and one.day.startswith(period))  # fmt: skip
+
+    def today(self, tree: str, at: int) -> str:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
+        zone = self.agents[tree, tree].time_zone or "UTC"
+        return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
+
+    def capped(self, tree: str, chain: list[str], amount: int, day: str) -> int:
+        """The code, 0: within everybody's maxima."""
+        most = [self.caps.get((tree, agent, "payment_max")) for agent in chain]
+        if any(cap is not None and amount > cap for cap in most):
+            return 252
+        for name, period in ("daily_max", day), ("monthly_max", day[:7]):
+            for agent in chain:
+                cap = self.caps.get((tree, agent, name))
+                if cap is not None and self.sold_in(tree, agent, period) + amount > cap:
+                    return 16
+        return 0
+
     def deposited(self, order: Deposit) -> str:
-        agent = self.agents.get((order.tree, order.agent))
+        agent = self.at_work(order.tree, order.agent)
         if agent is None or agent.funding == "shared" or agent.currency != order.currency:
             return "REFUSED"
         self.deposits.append(order)
         return "DEPOSITED"
+
+    def at_work(self, tree: str, agent: str) -> OpenAgent | None:
+        return self.agents.get((tree, agent)) if (tree, agent) not in self.closed else None
+
+    def stopped_or_not(self, order: BlockAgent | UnblockAgent | CloseAgent) -> str:
+        who = order.tree, order.agent
+        if self.at_work(*who) is None:
+            return "REFUSED"
+        if isinstance(order, BlockAgent):
+            fits, after = who not in self.blocked, "AGENT_BLOCKED"
+            self.blocked |= {who}
+        elif isinstance(order, UnblockAgent):
+            fits, after = who in self.blocked, "AGENT_UNBLOCKED"
+            self.blocked -= {who}
+        else:
+            fits, after = self.may_close(*who), "AGENT_CLOSED"
+            self.closed |= {who} if fits else set()
+        return after if fits else "REFUSED"
+
+    def may_close(self, tree: str, agent: str) -> bool:
+        below = [name for (of, name), one in self.agents.items() if of == tree and one.parent == agent]
+        mine = [one for one in self.sold.values() if one.tree == tree and one.state in OPEN
+                and (one.chain[0] == agent or one.shares.get(agent) or one.payer == agent)]  # fmt: skip
+        return not mine and not self.balance(tree, agent) and all((tree, name) in self.closed for name in below)
+
+    def gave(self, order: Transfer | Withdraw) -> str:
+        """The kind of entry; "220": the giver has not so much."""
+        tree = order.tree
+        names = (order.giver, order.taker) if isinstance(order, Transfer) else (order.agent,)
+        if any(self.at_work(tree, name) is None for name in names) or len(set(names)) < len(names):
+            return "REFUSED"
+        if isinstance(order, Transfer) and any(self.agents[tree, name].funding == "shared" for name in names):
+            return "REFUSED"
+        stopped = any((tree, one) in self.blocked for one in self.chain(tree, names[0]))
+        if stopped or order.currency != self.agents[tree, names[0]].currency:
+            return "REFUSED"
+        if self.available(tree, names[0]) < order.amount:
+            return "220"
+        self.given.append((tree, names[0], names[1] if len(names) > 1 else "", order.amount))
+        return "TRANSFERRED" if len(names) > 1 else "WITHDRAWN"
+
+    def moved(self, order: MoveAgent) -> str:
+        tree, agent, parent = order.tree, self.at_work(order.tree, order.agent), self.at_work(order.tree, order.parent)
+        if agent is None or parent is None or agent.parent in (None, order.parent):
+            return "REFUSED"
+        above = self.chain(tree, order.parent)
+        lines = [self.chain(tree, name) for of, name in self.agents if of == tree]
+        levels = len(above) + max(line.index(order.agent) + 1 for line in lines if order.agent in line)
+        if order.agent in above or levels > 16:
+            return "REFUSED"
+        self.agents[tree, order.agent] = agent.model_copy(update={"parent": order.parent})
+        return "AGENT_MOVED"
 
     def resolved(self, order: ResolvePayment) -> str:
         sold = self.sold.get(order.payment)
@@ -120,14 +218,17 @@ class Reference:
         sold.state = "POSTED" if order.paid else "VOIDED"
         return sold.state
 
-    def placed(self, command: Place) -> int:
+    def placed(self, command: Place, at: int) -> int:
         """The code, 0: held."""
         order, payee, tariff = command.order, command.payee, command.tariff
         chain = self.chain(command.book, order.agent)
-        if not chain:
+        if not chain or any((command.book, one) in self.blocked | self.closed for one in chain):
             return 133
         if payee is None:
             return 6
+        permitted = [self.caps.get((command.book, agent, "payees")) for agent in chain]
+        if any(payees and payee.id not in payees for payees in permitted):
+            return 155
         if {order.currency, payee.currency} != {self.agents[command.book, order.agent].currency}:
             return 300
         if order.subscriber.keys() != {"phone"} or not order.subscriber["phone"].startswith("9"):
@@ -138,6 +239,9 @@ class Reference:
             return 242
         if order.fee != _fee(order, tariff) or order.collected not in (0, order.amount + order.fee):
             return 255
+        day = self.today(command.book, at)
+        if code := self.capped(command.book, chain, order.amount, day):
+            return code
         payer = self.payer(command.book, order.agent)
         processing = _part(order.amount, tariff.processing.rate_bps, tariff.processing.min_minor) if tariff else 0
         if self.available(command.book, payer) < order.amount + processing:
@@ -149,7 +253,8 @@ class Reference:
         reward = _part(order.amount, tariff.reward.rate_bps, tariff.reward.min_minor) if tariff else 0
         bps = tariff.reward_shares_bps if tariff else ()
         shares = {agent: floor(Fraction(reward * part, 10_000)) for agent, part in zip(chain, bps, strict=False)}
-        self.sold[order.id] = Sold(command.book, chain, payer, payee.gateway, order.amount, processing, shares, reward)
+        self.sold[order.id] = Sold(command.book, chain, payer, payee.gateway, order.amount, processing, shares, reward,
+                                   day=day)  # fmt: skip
         return 0
 
     def answered(self, command: Settle) -> str | None:

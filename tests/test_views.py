@@ -228,6 +228,12 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.DEPOSITED,
         EntryKind.DIRECTORY_SET,
         EntryKind.REFUSED,
+        EntryKind.AGENT_BLOCKED,
+        EntryKind.AGENT_UNBLOCKED,
+        EntryKind.AGENT_CLOSED,
+        EntryKind.TRANSFERRED,
+        EntryKind.WITHDRAWN,
+        EntryKind.AGENT_MOVED,
     }
 
 

@@ -13,7 +13,8 @@ from schemas.refusal import Refusal
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place
 from streams.ledger.fees import fee_within
-from streams.ledger.limits import shortfall
+from streams.ledger.limits import barred, over_maximum, over_period, shortfall
+from streams.ledger.standing import stopped
 from streams.ledger.state import AgentState
 
 
@@ -24,23 +25,30 @@ class Objection(NamedTuple):
     reason: str = ""
 
 
-def objection(command: Place, chain: Sequence[AgentState], needed: int, backlog: Mapping[str, int]) -> Objection | None:
+def objection(
+    command: Place, chain: Sequence[AgentState], needed: int, backlog: Mapping[str, int], day: str
+) -> Objection | None:
     """The first rule, in Refusal's order of precedence, that the order breaks.
 
-    needed: minor units to be held. backlog: how many payments wait for each gateway.
+    needed: minor units to be held. backlog: how many payments wait for each gateway. day: the tree's business day.
 
     A wrong currency comes before everything that compares amounts: until it fits, they mean nothing.
     """
     order, payee = command.order, command.payee
     if not chain:
         return Objection(Refusal.NO_RIGHT, f"agent {order.agent} is not in tree {command.book}")
+    if (who := stopped(chain)) is not None:
+        return Objection(Refusal.NO_RIGHT, who)
     if payee is None:
         return Objection(Refusal.NO_SUCH_PAYEE)
+    if (whose := barred(chain, payee.id)) is not None:
+        return Objection(Refusal.PAYEE_UNAVAILABLE, whose)
     return (
         _currency(order, payee, chain[0])
         or _subscriber(order, payee)
         or _amount(order, payee)
         or _fee(order, command.tariff)
+        or _limits(order, chain, day)
         or _funds(chain, needed)
         or _backlog(command, payee, backlog)
     )
@@ -91,6 +99,14 @@ def _fee(order: PaymentOrder, tariff: Tariff | None) -> Objection | None:
         return Objection(Refusal.BAD_FEE, f"the fee within {total} is {right}, not {order.fee}")
     if order.collected not in (0, total):
         return Objection(Refusal.BAD_FEE, f"collected {order.collected} is not amount and fee, {total}; no change yet")
+    return None
+
+
+def _limits(order: PaymentOrder, chain: Sequence[AgentState], day: str) -> Objection | None:
+    if (whose := over_maximum(chain, order.amount)) is not None:
+        return Objection(Refusal.TERMINAL_MAXIMUM, whose)
+    if (whose := over_period(chain, order.amount, day)) is not None:
+        return Objection(Refusal.DAILY_LIMIT, whose)
     return None
 
 

@@ -13,6 +13,7 @@ from streams.ledger.commands import Place
 from streams.ledger.fees import processing_of, rewards_of
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import objection
+from streams.ledger.spending import business_day
 from streams.ledger.state import AgentState, Book, State
 
 
@@ -25,7 +26,8 @@ def place(state: State, command: Place, at: int) -> Entry:
     processing = processing_of(command.tariff, order.amount)
     held = order.amount + processing
     cause = Cause(order.id, command.digest, command.by)
-    why_not = objection(command, chain, held, state.backlog)
+    day = business_day(chain, at) if chain else ""
+    why_not = objection(command, chain, held, state.backlog, day)
     if why_not is not None:
         return Entry(
             book=book.id,
@@ -45,7 +47,7 @@ def place(state: State, command: Place, at: int) -> Entry:
         cause=cause,
         legs=legs_of(book, order.currency, holding(payer, held)),
         payment=_facts(
-            command, at, payer=payer, chain=chain, txn=state.next_txn, processing=processing, held=held
+            command, at, payer=payer, chain=chain, txn=state.next_txn, processing=processing, held=held, day=day
         ),
     )  # fmt: skip
 
@@ -59,6 +61,7 @@ def _facts(
     txn: int = 0,
     processing: int = 0,
     held: int = 0,
+    day: str = "",
 ) -> PaymentFacts:
     """What will not change any more. Of a declined payment nothing is reserved, taken or shared."""
     order, payee, tariff = command.order, command.payee, command.tariff
@@ -82,6 +85,8 @@ def _facts(
         rewards=rewards_of(tariff, order.amount, chain) if held else (),
         made_at=instant_ms(order.made_at),
         received_at=at,
+        day=day,
+        chain=tuple(agent.id for agent in chain),
     )
 
 

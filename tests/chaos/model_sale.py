@@ -10,6 +10,7 @@ from typing import Any
 from schemas.entry import PaymentFacts
 from schemas.payee import Payee
 from schemas.tariff import Fee, Rate, Tariff
+from tests.chaos.model_agents import over, today
 from tests.chaos.model_terms import Book, Expected, moves_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +29,8 @@ def sold(
     payer = next((agent for agent in line if book.agents[agent].funding == "own"), "")
     amount, fee, collected = order["amount"], order.get("fee", 0), order.get("collected", 0)
     processing = part(amount, tariff.processing) if tariff else 0
-    code = _refusal(book, order, payee, tariff, line, payer, amount + processing, fee, collected)
+    day = today(book, tree, at) if line else ""
+    code = _refusal(book, order, payee, tariff, line, payer, amount + processing, fee, collected, day)
     code = code or (1 if is_full else 0)
     held = 0 if code else amount + processing
     facts = PaymentFacts(
@@ -51,6 +53,8 @@ def sold(
         rewards=() if code else _rewards(tariff, amount, line),
         made_at=_ms(order["made_at"]),
         received_at=at,
+        day="" if code else day,
+        chain=() if code else tuple(line),
     )
     moves = moves_of(order["currency"], (f"agent:{payer}", -held), (f"hold:{payer}", held))
     return Expected("DECLINED" if code else "HELD", code, moves, facts=facts, fields=_fields(order, payee))
@@ -64,14 +68,16 @@ def part(amount: int, rate: Rate) -> int:
 
 def _refusal(
     book: Book, order: Json, payee: Payee | None, tariff: Tariff | None, line: list[str], payer: str,
-    needed: int, fee: int, collected: int,
+    needed: int, fee: int, collected: int, day: str,
 ) -> int:  # fmt: skip
     """The code, 0: none."""
     amount = order["amount"]
-    if not line:
+    if not line or any(book.agents[name].status != "open" for name in line):
         return 133
     if payee is None:
         return 6
+    if any(book.agents[name].payees and payee.id not in book.agents[name].payees for name in line):
+        return 155
     if order["currency"] != payee.currency or order["currency"] != book.agents[line[0]].currency:
         return 300
     if not _fits(order["subscriber"], payee):
@@ -84,6 +90,8 @@ def _refusal(
         return 7
     if fee != (_on_top(amount + fee, tariff.fee) if tariff else 0) or collected not in (0, amount + fee):
         return 255
+    if code := over(book, line, amount, day):
+        return code
     if book.may_spend(payer) < needed:
         return 220 if payer == line[0] else 280
     return 280 if any(book.may_spend(above) < 0 for above in line[line.index(payer) + 1 :]) else 0
