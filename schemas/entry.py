@@ -64,7 +64,8 @@ class PaymentFacts:
 
     txn: our number at the payee, the same in every request. held: what was reserved of the agent's money.
     payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
-    amount of each share of the payee's reward, fixed when funds were held.
+    amount of each share of the payee's reward, fixed when funds were held. tariff_version, tariff_rule: what it was
+    priced by; 0: the payee had no tariff; "": the tariff's own prices.
     """
 
     id: str
@@ -86,6 +87,7 @@ class PaymentFacts:
     rewards: tuple[tuple[str, int], ...]
     made_at: int
     received_at: int
+    tariff_rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

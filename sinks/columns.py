@@ -81,6 +81,7 @@ ENTRIES = Table(
         ("record_table", _WORD),
         ("record_id", "String"),
         ("record", "String"),
+        ("tariff_rule", _WORD),
     ),
 )
 
@@ -143,6 +144,7 @@ PAYMENT_STATES = Table(
         ("outcome_code", _WORD),
         ("provider_ref", "String"),
         ("outcome_comment", "String"),
+        ("tariff_rule", _WORD),
     ),
 )
 

@@ -90,6 +90,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         record.table,
         record.id,
         orjson.dumps(record.value).decode() if entry.record else "",
+        facts.tariff_rule,
     )
 
 
@@ -163,6 +164,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             entry.deferrals,
             entry.due_at,
             *_outcome(entry),
+            facts.tariff_rule,
         )
     ]
 

@@ -13,7 +13,7 @@ from streams.ledger.state import Account, Book, State
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
 # when what is packed is packed otherwise. A change of the classes below is noticed without it.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from schemas.entry import Cause, Entry, EntryKind, PaymentFacts
 from schemas.ids import instant_ms
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
 from streams.ledger.accounts import holding, legs_of
 from streams.ledger.commands import Place
-from streams.ledger.fees import processing_of, rewards_of
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import objection
-from streams.ledger.state import AgentState, Book, State
+from streams.ledger.prices import Price, price_of
+from streams.ledger.state import Book, State
 
 
 def place(state: State, command: Place, at: int) -> Entry:
@@ -22,10 +20,10 @@ def place(state: State, command: Place, at: int) -> Entry:
     book = state.books.get(command.book) or Book(command.book)
     chain = book.chain(order.agent)
     payer = chain[payer_position(chain)].id if chain else ""
-    processing = processing_of(command.tariff, order.amount)
-    held = order.amount + processing
+    price = price_of(command.tariff, book.id, order, chain, at)
+    held = order.amount + price.processing
     cause = Cause(order.id, command.digest, command.by)
-    why_not = objection(command, chain, held, state.backlog)
+    why_not = objection(command, chain, price, held, state.backlog)
     if why_not is not None:
         return Entry(
             book=book.id,
@@ -33,7 +31,7 @@ def place(state: State, command: Place, at: int) -> Entry:
             kind=EntryKind.DECLINED,
             at=at,
             cause=cause,
-            payment=_facts(command, at, payer=payer),
+            payment=_facts(command, at, price, payer=payer),
             refusal=why_not.refusal.code,
             reason=why_not.reason,
         )
@@ -44,24 +42,13 @@ def place(state: State, command: Place, at: int) -> Entry:
         at=at,
         cause=cause,
         legs=legs_of(book, order.currency, holding(payer, held)),
-        payment=_facts(
-            command, at, payer=payer, chain=chain, txn=state.next_txn, processing=processing, held=held
-        ),
-    )  # fmt: skip
+        payment=_facts(command, at, price, payer=payer, txn=state.next_txn, held=held),
+    )
 
 
-def _facts(
-    command: Place,
-    at: int,
-    *,
-    payer: str,
-    chain: Sequence[AgentState] = (),
-    txn: int = 0,
-    processing: int = 0,
-    held: int = 0,
-) -> PaymentFacts:
+def _facts(command: Place, at: int, price: Price, *, payer: str, txn: int = 0, held: int = 0) -> PaymentFacts:
     """What will not change any more. Of a declined payment nothing is reserved, taken or shared."""
-    order, payee, tariff = command.order, command.payee, command.tariff
+    order, payee = command.order, command.payee
     return PaymentFacts(
         id=order.id,
         number=order.number,
@@ -72,16 +59,17 @@ def _facts(
         subscriber=_in_payees_order(order, payee),
         amount=order.amount,
         fee=order.fee,
-        processing=processing,
+        processing=price.processing if held else 0,
         collected=order.collected,
         currency=order.currency,
         txn=txn,
-        tariff_version=tariff.version if tariff is not None else 0,
+        tariff_version=price.version,
         payer_agent=payer,
         held=held,
-        rewards=rewards_of(tariff, order.amount, chain) if held else (),
+        rewards=price.rewards if held else (),
         made_at=instant_ms(order.made_at),
         received_at=at,
+        tariff_rule=price.rule,
     )
 
 
