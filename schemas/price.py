@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.ids import Minor, RateBps, Wire
-from schemas.money import MAX_MINOR
 
 # Digests of commands on old ledgers are of content without what came later, so a thing not said is not written.
 _ROUNDING = Field(exclude_if=lambda rounding: rounding is None, description="of the part; half: halves go up")
@@ -57,21 +56,14 @@ class Fee(Rate):
     def on_top(self, amount: int) -> int | None:
         """The fee (minor units) for an amount (minor units), such that `within` finds it in both together.
 
-        None when there is none: only a fee of everything that is put in, or one above every sum there is.
+        None when there is none: where everything that is put in would be the fee. Near it other fees may fit too, since
+        rounding hides a minor unit; this is the exact one, rounded.
         """
         if self.base == "amount":
             return self._bounded(_divided(amount * self.rate_bps, 10_000, self.rounding or "up"))
-        # Adding one unit to the total adds at most one to the fee within it, so the first that is not too small fits.
-        low, high = 0, 1
-        while self.within(amount + high) > high and high < MAX_MINOR:
-            low, high = high, high * 2
-        while low < high:
-            middle = (low + high) // 2
-            if self.within(amount + middle) > middle:
-                low = middle + 1
-            else:
-                high = middle
-        return low if self.within(amount + low) == low else None
+        if self.rate_bps == 10_000:
+            return self.max_minor
+        return self._bounded(_divided(amount * self.rate_bps, 10_000 - self.rate_bps, self.rounding or "down"))
 
 
 class Prices(Wire):

@@ -122,7 +122,7 @@ def test_the_price_is_what_another_accountant_finds(tariff, depth, amount, at):
 def test_the_fee_on_top_is_the_fee_within_the_total(fee, amount):
     on_top = fee.on_top(amount)
     if on_top is None:
-        assert fee.base == "collected"
+        assert (fee.base, fee.rate_bps) == ("collected", 10_000)
         assert all(fee.within(amount + other) != other for other in (0, 1, fee.min_minor, amount, MAX_MINOR))
     else:
         assert fee.within(amount + on_top) == on_top == fee_in(amount + on_top, fee)
