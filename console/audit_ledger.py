@@ -147,7 +147,7 @@ class LedgerAudit:
         if facts is None:
             return  # a hold without a payment is for payments.path to say
         self._limits.looked_at += 1
-        chain = self._chain_of(entry.book, facts.agent)
+        chain = self.chain_of(entry.book, facts.agent)
         payer = next((place for place, terms in enumerate(chain) if terms.funding == "own"), None)
         if payer is None or chain[payer].agent != facts.payer_agent:
             self._limits.fail(
@@ -175,7 +175,7 @@ class LedgerAudit:
                     f"overdraft is {terms.overdraft}"
                 )
 
-    def _chain_of(self, book: str, agent: str) -> list[AgentTerms]:
+    def chain_of(self, book: str, agent: str) -> list[AgentTerms]:
         """The agent first, the root last; an altered ledger's circle ends where it began."""
         chain: list[AgentTerms] = []
         terms = self.terms.get((book, agent))

@@ -26,6 +26,7 @@ CATALOGUE: Mapping[str, str] = {
     "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's",
     "payments.facts": "no fact of a payment ever changes",
     "payments.numbers": "no two payments share a number at the payee",
+    "payments.prices": "every held payment has the rule, fee, processing and rewards that its tariff says",
     "payments.holds": "what is held of each agent is the sum of its open payments",
     "decisions.once": "no payment order and no command is decided twice",
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",

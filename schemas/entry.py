@@ -72,6 +72,7 @@ class PaymentFacts:
     payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
     amount of each share of the payee's reward, fixed when funds were held. day, chain: once held, the tree's
     business day ("2026-11-24") and the agents whose limits the payment counts for, from the seller up to the root.
+    tariff_version, tariff_rule: what it was priced by; 0: the payee had no tariff; "": the tariff's own prices.
     """
 
     id: str
@@ -95,6 +96,7 @@ class PaymentFacts:
     received_at: int
     day: str = ""
     chain: tuple[str, ...] = ()
+    tariff_rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

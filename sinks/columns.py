@@ -89,6 +89,7 @@ ENTRIES = Table(
         ("record_table", _WORD),
         ("record_id", "String"),
         ("record", "String"),
+        ("tariff_rule", _WORD),
     ),
 )
 
@@ -153,6 +154,7 @@ PAYMENT_STATES = Table(
         ("outcome_comment", "String"),
         ("day", _WORD),
         ("chain", "Array(String)"),
+        ("tariff_rule", _WORD),
     ),
 )
 

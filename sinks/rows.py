@@ -98,6 +98,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         record.table,
         record.id,
         orjson.dumps(record.value).decode() if entry.record else "",
+        facts.tariff_rule,
     )
 
 
@@ -173,6 +174,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             *_outcome(entry),
             facts.day,
             facts.chain,
+            facts.tariff_rule,
         )
     ]
 

@@ -32,7 +32,7 @@ from schemas.keys import PublicJwk, PublicKey
 from schemas.outcome import GatewayOutcome, Verdict
 from schemas.payee import Payee, SubscriberField
 from schemas.payment import PaymentOrder
-from schemas.tariff import Fee, Rate, Tariff
+from schemas.tariff import Fee, Rate, Tariff, TariffRule
 from schemas.terminal import Operator, Terminal
 from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
 from streams.ledger.decide import decide
@@ -74,6 +74,29 @@ def a_tariff(payee: str = "mobile", **changes: Any) -> Tariff:
         "reward_shares_bps": (5_000, 2_500),
     }
     return Tariff(**values | changes)
+
+
+def a_rule(name: str, **changes: Any) -> TariffRule:
+    return TariffRule(name=name, **changes)
+
+
+def a_tariff_with_rules(payee: str = "mobile", **changes: Any) -> Tariff:
+    """One agent's own price, a group's by amount, a weekend night, a campaign; at AT, a Thursday's first instant in UTC
+
+    and three in the morning in Moscow, the night rule holds on Thursdays.
+    """
+    values: dict[str, Any] = {
+        "time_zone": "Europe/Moscow",
+        "groups": {"dear": ("A/S", "A/T"), "other": ("B/B",)},
+        "rules": (
+            a_rule("own", agent="A/U", fee=Fee(min_minor=100), reward_shares_bps=(2_500, 2_500, 2_500, 2_500)),
+            a_rule("dear-small", group="dear", amount_to=1_000, fee=Fee(rate_bps=700, min_minor=20, rounding="half")),
+            a_rule("night", weekdays=("wed", "sat"), time_from="23:00", time_to="06:00", fee=Fee(rate_bps=200)),
+            a_rule("evening", time_from="18:00", time_to="24:00", processing=a_rate(2, rounding="up")),
+            a_rule("new-year", valid_from=ms_instant(AT + 1), valid_until=ms_instant(AT + 40), fee=Fee(), group="dear"),
+        ),
+    }
+    return a_tariff(payee, **values | changes)
 
 
 def a_gateway(gateway: str = "osmp-1", **changes: Any) -> Gateway:

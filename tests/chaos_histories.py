@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from console.fees import fee_on_top
 from console.requests import encoded
 from schemas.command import DirectoryCommand, Liftable, TreeCommand
 from schemas.entry import Entry
@@ -20,7 +21,6 @@ from schemas.tariff import Fee, Tariff
 from streams.ledger.commands import Instruct, LedgerCommand, Place
 from streams.ledger.decide import decide
 from streams.ledger.evolve import evolve
-from streams.ledger.fees import fee_within
 from streams.ledger.state import State
 from tests.builders import (
     AT,
@@ -34,6 +34,7 @@ from tests.builders import (
     a_retry,
     a_settle,
     a_tariff,
+    a_tariff_with_rules,
     a_terminal,
     a_transfer,
     a_withdrawal,
@@ -73,6 +74,7 @@ TARIFFS = (
     a_tariff(fee=Fee(rate_bps=300), processing=a_rate(min_minor=7), reward_shares_bps=(3_333, 3_333, 3_333)),
     a_tariff(fee=Fee(rate_bps=200, min_minor=50, max_minor=90), processing=a_rate(3, max_minor=20)),
     a_tariff(fee=Fee(), processing=a_rate(), reward=a_rate(50), reward_shares_bps=(10_000,)),
+    a_tariff_with_rules(),
 )
 SCHEDULES = (a_retry(budget=1), a_retry(budget=2), a_retry(interval_ms=300, budget=4))
 SELLERS = (("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "U"), ("A", "A"), ("B", "B"), ("B", "B"), ("B", "S"))
@@ -259,8 +261,11 @@ class Story:
         amount = rng.choice((rng.randint(1, 12_000), rng.randint(1, 12_000), 100, 500, 9_000, 50_000, 50_001))
         if rng.random() < 0.25:
             tariff, amount = None, max(1, self._all_of(tree, agent) + rng.randint(-1, 1))
-        fee = self._fee(tariff, amount)
-        changes: dict[str, Any] = {"collected": rng.choice((0, 0, amount + fee)), "currency": CURRENCY[tree]}
+        made_at = AT + rng.choice((0, -3_600_000, 10**9))
+        is_collected = rng.random() < 0.3
+        fee = self._fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at) if is_collected else self.at)
+        changes: dict[str, Any] = {"collected": is_collected * (amount + fee), "currency": CURRENCY[tree]}
+        changes["made_at"] = ms_instant(made_at)
         changes["subscriber"] = {"contract": "17", "phone": "9161234567"} if payee is PAYEES[1] else {"phone": "9" * 10}
         if rng.random() < 0.15:
             changes |= rng.choice((
@@ -279,11 +284,9 @@ class Story:
         line = self.state.books[tree].chain(agent) if tree in self.state.books else []
         return next((one.available for one in line if one.funding == "own"), 0)
 
-    def _fee(self, tariff: Tariff | None, amount: int) -> int:
-        right = next(
-            (fee for fee in range(fee_within(tariff, amount), amount + 1) if fee_within(tariff, amount + fee) == fee), 0
-        )
-        return right + (self.rng.random() < 0.05)
+    def _fee(self, tariff: Tariff | None, amount: int, agent: str, at: int) -> int:
+        """Right if the order is decided at once, which it is but for a few milliseconds."""
+        return (fee_on_top(tariff, amount, agent, at) or 0) + (self.rng.random() < 0.05)
 
     def _course(self) -> Iterator[LedgerCommand]:
         """Some open payment goes a step further: the payee answers, or an operator decides."""

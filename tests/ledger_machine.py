@@ -17,7 +17,9 @@ from hypothesis.stateful import (
 )
 from pydantic import TypeAdapter
 
+from console.audit_prices import prices_by, winners
 from schemas.entry import FINAL, Entry
+from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
@@ -39,6 +41,7 @@ from tests.builders import (
     a_retry,
     a_settle,
     a_tariff,
+    a_tariff_with_rules,
     a_transfer,
     a_withdrawal,
     block,
@@ -70,6 +73,7 @@ TARIFFS = (
     a_tariff(),
     a_tariff(fee=Fee(rate_bps=300), processing=a_rate(min_minor=7), reward_shares_bps=(3_333, 3_333, 3_333)),
     a_tariff(fee=Fee(), processing=a_rate(), reward=a_rate(50), reward_shares_bps=(10_000,)),
+    a_tariff_with_rules(),
 )
 CAPS: tuple[dict[str, Any], ...] = (
     {}, {"payment_max": 9_000}, {"daily_max": 9_000}, {"daily_max": 30_000}, {"monthly_max": 20_000},
@@ -78,13 +82,14 @@ CAPS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 trees, agents = st.sampled_from(TREES), st.sampled_from(AGENTS)
 amounts = st.one_of(st.integers(1, 12_000), st.sampled_from([99, 100, 9_000, 9_001, 50_000, 50_001]))
+moments = st.sampled_from([0, 0, 1, -1, 10**9, -3_600_000, -86_400_000])  # the terminal's clock, ms after AT
 numbers = st.integers(0, 10**6)
 rarely = st.sampled_from([True, *[False] * 9])
 fundings = st.sampled_from(["own", "shared"])
 sellers = st.sampled_from([("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "A"), ("B", "B"), ("B", "S")])
 wrongs = st.sampled_from([*[""] * 16, "fee", "collected", "phone", "currency", "payee"])
 backlogs = st.sampled_from([1, 2, 5, *[1_000] * 9])
-sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), wrongs, backlogs)
+sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), wrongs, backlogs, moments)
 orders = st.one_of(
     st.tuples(st.just("open"), trees, agents, st.none() | agents, fundings, st.sampled_from([0, 5_000]), trees),
     st.tuples(st.just("limit"), trees, agents, st.sampled_from([0, 1, 10_000, 60_000])),
@@ -97,9 +102,11 @@ orders = st.one_of(
 )
 
 
-def fitting_fee(tariff: Tariff | None, amount: int) -> int:
+def fitting_fee(tariff: Tariff | None, amount: int, agent: str, at: int) -> int:
     """The fee a terminal states for an amount: the one that the tariff finds in both together."""
-    return next(fee for fee in range(amount + 1) if fee_within(tariff, amount + fee) == fee)
+    rules = winners(tariff, agent, amount, at) if tariff is not None else []
+    prices = prices_by(tariff, rules[0] if rules else None) if tariff is not None else None
+    return next(fee for fee in range(amount + 1_000) if fee_within(prices, amount + fee) == fee)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -220,11 +227,13 @@ class LedgerMachine(RuleBasedStateMachine):
         for sale in sales:
             self.place(*sale)
 
-    def place(self, seller, amount, tariff, collected, wrong, backlog_max) -> None:
+    def place(self, seller, amount, tariff, collected, wrong, backlog_max, ago_ms=0) -> None:
         tree, agent = seller
         currency = CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
         payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "mobile"
-        fee = fitting_fee(tariff, amount) + 2 * (wrong == "fee")
+        made_at = AT + ago_ms
+        fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
+        fee += 2 * (wrong == "fee")
         command = a_place(
             book=tree,
             number=len(self.asked) + 1,
@@ -237,6 +246,7 @@ class LedgerMachine(RuleBasedStateMachine):
             collected=collected * (amount + fee) + (wrong == "collected"),
             currency=currency,
             subscriber={"phone": "9161234567" if wrong != "phone" else "8161234567"},
+            made_at=ms_instant(made_at),
         )
         code = self.reference.placed(command, self.at + 1)
         entry = self.ask(command)

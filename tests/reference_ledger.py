@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
-from math import floor
 from zoneinfo import ZoneInfo
 
+from console.audit_prices import worked_out
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
+from schemas.ids import instant_ms
 from schemas.outcome import Verdict
-from schemas.payment import PaymentOrder
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
 
 OPEN = ("HELD", "UNKNOWN", "MANUAL")
+FREE = Tariff(payee="free")
 
 
 @dataclass
@@ -219,7 +219,7 @@ class Reference:
         return sold.state
 
     def placed(self, command: Place, at: int) -> int:
-        """The code, 0: held."""
+        """The code, 0: held. at: when it is received."""
         order, payee, tariff = command.order, command.payee, command.tariff
         chain = self.chain(command.book, order.agent)
         if not chain or any((command.book, one) in self.blocked | self.closed for one in chain):
@@ -237,24 +237,25 @@ class Reference:
             return 241
         if order.amount > payee.max_amount:
             return 242
-        if order.fee != _fee(order, tariff) or order.collected not in (0, order.amount + order.fee):
+        priced_at = min(instant_ms(order.made_at), at) if order.collected else at
+        price = worked_out(tariff or FREE, chain, command.book, order.amount, order.fee, priced_at)
+        if order.fee != price.fee or order.collected not in (0, order.amount + order.fee):
             return 255
         day = self.today(command.book, at)
         if code := self.capped(command.book, chain, order.amount, day):
             return code
         payer = self.payer(command.book, order.agent)
-        processing = _part(order.amount, tariff.processing.rate_bps, tariff.processing.min_minor) if tariff else 0
-        if self.available(command.book, payer) < order.amount + processing:
+        if self.available(command.book, payer) < order.amount + price.processing:
             return 220 if payer == order.agent else 280
         if any(self.available(command.book, above) < 0 for above in self.chain(command.book, payer)[1:]):
             return 280
         if sum(sold.gateway == payee.gateway for sold in self.waiting()) >= command.backlog_max:
             return 1
-        reward = _part(order.amount, tariff.reward.rate_bps, tariff.reward.min_minor) if tariff else 0
-        bps = tariff.reward_shares_bps if tariff else ()
-        shares = {agent: floor(Fraction(reward * part, 10_000)) for agent, part in zip(chain, bps, strict=False)}
-        self.sold[order.id] = Sold(command.book, chain, payer, payee.gateway, order.amount, processing, shares, reward,
-                                   day=day)  # fmt: skip
+        shares = {name.removeprefix("agent:"): share for name, share in price.rewards if name != "reward"}
+        reward = sum(share for _, share in price.rewards)
+        self.sold[order.id] = Sold(
+            command.book, chain, payer, payee.gateway, order.amount, price.processing, shares, reward, day=day
+        )
         return 0
 
     def answered(self, command: Settle) -> str | None:
@@ -281,16 +282,3 @@ class Reference:
             else:
                 sold.state = "UNKNOWN"
         return sold.state
-
-
-def _part(amount: int, bps: int, at_least: int) -> int:
-    return max(floor(Fraction(amount * bps, 10_000)), at_least)
-
-
-def _fee(order: PaymentOrder, tariff: Tariff | None) -> int:
-    if tariff is None:
-        return 0
-    total, rate = order.amount + order.fee, Fraction(tariff.fee.rate_bps, 10_000)
-    if tariff.fee.base == "collected":
-        return floor(total * rate)
-    return total - floor(total / (1 + rate))

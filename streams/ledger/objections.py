@@ -10,10 +10,9 @@ from typing import NamedTuple
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
 from schemas.refusal import Refusal
-from schemas.tariff import Tariff
 from streams.ledger.commands import Place
-from streams.ledger.fees import fee_within
 from streams.ledger.limits import barred, over_maximum, over_period, shortfall
+from streams.ledger.prices import Price
 from streams.ledger.standing import stopped
 from streams.ledger.state import AgentState
 
@@ -26,7 +25,7 @@ class Objection(NamedTuple):
 
 
 def objection(
-    command: Place, chain: Sequence[AgentState], needed: int, backlog: Mapping[str, int], day: str
+    command: Place, chain: Sequence[AgentState], price: Price, needed: int, backlog: Mapping[str, int], day: str
 ) -> Objection | None:
     """The first rule, in Refusal's order of precedence, that the order breaks.
 
@@ -47,7 +46,7 @@ def objection(
         _currency(order, payee, chain[0])
         or _subscriber(order, payee)
         or _amount(order, payee)
-        or _fee(order, command.tariff)
+        or _fee(order, price)
         or _limits(order, chain, day)
         or _funds(chain, needed)
         or _backlog(command, payee, backlog)
@@ -92,11 +91,11 @@ def _amount(order: PaymentOrder, payee: Payee) -> Objection | None:
     return None
 
 
-def _fee(order: PaymentOrder, tariff: Tariff | None) -> Objection | None:
+def _fee(order: PaymentOrder, price: Price) -> Objection | None:
     total = order.amount + order.fee
-    right = fee_within(tariff, total)
-    if order.fee != right:
-        return Objection(Refusal.BAD_FEE, f"the fee within {total} is {right}, not {order.fee}")
+    if order.fee != price.fee:
+        by = f" by rule {price.rule} of the tariff" if price.rule else ""
+        return Objection(Refusal.BAD_FEE, f"the fee within {total} is {price.fee}{by}, not {order.fee}")
     if order.collected not in (0, total):
         return Objection(Refusal.BAD_FEE, f"collected {order.collected} is not amount and fee, {total}; no change yet")
     return None
