@@ -13,6 +13,7 @@ from console import (
     agents,
     alerts,
     audit,
+    contacts,
     doctor,
     fleet,
     gateways,
@@ -37,7 +38,7 @@ from streams.logs import configure_logs
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
     serving, audit, doctor, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
-    registries, alerts, fleet, replaying, rebuilding,
+    registries, alerts, contacts, fleet, replaying, rebuilding,
 )  # fmt: skip
 
 

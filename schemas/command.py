@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import Field, TypeAdapter
 
+from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import (
     AgentId,
@@ -119,8 +120,15 @@ class SetOperator(_Order):
     operator: Operator
 
 
+class SetContact(_Order):
+    """Whom to tell of what concerns an agent, or the operator. A record with nobody in it tells nobody."""
+
+    kind: Literal["contact.set"] = "contact.set"
+    contact: Contact
+
+
 TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment
-DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator
+DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
@@ -143,5 +151,7 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"gateways/{command.gateway.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
+        case SetContact():
+            return f"contacts/{command.contact.id}"
         case _:
             return command.tree

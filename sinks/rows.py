@@ -200,6 +200,7 @@ def alert_row(place: Place, alert: Alert) -> Row:
         alert.count,
         int(alert.over),
         place.appended_at,
+        alert.tree,
     )
 
 

@@ -1,4 +1,4 @@
-"""The directory as every worker sees it: terminals, payees, tariffs, gateways and operators, live from their topics.
+"""The directory as every worker sees it: terminals, payees, contacts and so on, live from their topics.
 
 A Faust GlobalTable would do for this, were the topics not written in transactions: its recovery waits for an offset
 that only a transaction marker occupies. See docs/decisions.
@@ -14,6 +14,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from pydantic import ValidationError
 
+from schemas.contact import Contact
 from schemas.envelope import VerifyingKey
 from schemas.gateway import Gateway
 from schemas.keys import PublicKey
@@ -23,7 +24,7 @@ from schemas.terminal import Operator, Terminal
 from streams.clients import reader
 from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
-from streams.topics import DIRECTORY, GATEWAYS, OPERATORS, PAYEES, TARIFFS, TERMINALS
+from streams.topics import CONTACTS, DIRECTORY, GATEWAYS, OPERATORS, PAYEES, TARIFFS, TERMINALS
 
 log = structlog.get_logger()
 
@@ -39,6 +40,7 @@ class Directory:
         self.payees: dict[str, Payee] = {}
         self.tariffs: dict[str, Tariff] = {}
         self.gateways: dict[str, Gateway] = {}
+        self.contacts: dict[str, Contact] = {}
         self._keys: dict[str, dict[str, VerifyingKey]] = {}
         self._trusted = {kid: VerifyingKey.load(key) for kid, key in (trusted or {}).items()}
 
@@ -64,6 +66,8 @@ class Directory:
                 _put(self.tariffs, key, value, Tariff)
             case GATEWAYS.name:
                 _put(self.gateways, key, value, Gateway)
+            case CONTACTS.name:
+                _put(self.contacts, key, value, Contact)
 
     def _load_keys(self, table: str, owner: str, record: Terminal | Operator | None) -> None:
         keys = {} if record is None else {key.kid: VerifyingKey.load(key) for key in record.keys}

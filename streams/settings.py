@@ -82,6 +82,24 @@ class Settings(BaseSettings):
     rejects_in_a_row: Annotated[
         int, Field(ge=1, le=1_000_000, description="rejected messages of one sender, without a good one, for an alert")
     ] = 20
+    limit_quiet_s: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="so long no payment of an agent was refused for its limits, then LIMIT_HIT ends",
+        ),
+    ] = 900
+    unknown_alert_s: Annotated[
+        int, Field(ge=1, le=30 * 86_400, description="how long a payment may be UNKNOWN or MANUAL before an alert")
+    ] = 3_600
+    gateway_alert_bad: Annotated[
+        int, Field(ge=1, le=1_000, description="unclear answers of a gateway to a partition, for an alert …")
+    ] = 5
+    gateway_alert_of: Annotated[int, Field(ge=1, le=1_000, description="… among so many of its last answers")] = 10
+    gateway_alert_good: Annotated[
+        int, Field(ge=1, le=1_000, description="clear answers in a row after which that alert is over")
+    ] = 5
     clock_ahead_s: Annotated[int, Field(ge=0, description="how far a terminal's clock may run ahead")] = 600
     clock_behind_s: Annotated[int, Field(ge=0, description="how late an offline payment may be uploaded")] = 30 * 86_400
     sink_batch_rows: Annotated[int, Field(ge=1, le=1_000_000, description="rows in one insert at most")] = 20_000

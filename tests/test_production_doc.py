@@ -13,7 +13,19 @@ from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 from sinks.feeds import FEEDS
 from streams.clients import READERS, SINKS, WORKERS
 from streams.settings import Settings
-from streams.topics import ALERTS, ALL, BALANCES, COMMANDS, DIRECTORY, LEDGER, PAYMENTS, REJECTS, REPLIES, Topic
+from streams.topics import (
+    ALERTS,
+    ALL,
+    BALANCES,
+    COMMANDS,
+    DIRECTORY,
+    LEDGER,
+    OPEN_ALERTS,
+    PAYMENTS,
+    REJECTS,
+    REPLIES,
+    Topic,
+)
 
 PAGE = (Path(__file__).parent.parent / "docs" / "production.md").read_text(encoding="utf-8")
 ROLES = {"terminals", "worker", "sink", "operator", "analyst"}
@@ -76,8 +88,11 @@ def test_terminals_write_payments_and_read_replies_only() -> None:
 
 
 def test_a_worker_may_do_what_a_worker_does() -> None:
-    assert topics("worker", "Read") == {PAYMENTS.name, COMMANDS.name, LEDGER.name} | DIRECTORY_NAMES
-    written = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, ALERTS, *DIRECTORY)
+    assert topics("worker", "Read") == {
+        *(topic.name for topic in (PAYMENTS, COMMANDS, LEDGER, OPEN_ALERTS)),
+        *DIRECTORY_NAMES,
+    }
+    written = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, ALERTS, OPEN_ALERTS, *DIRECTORY)
     assert topics("worker", "Write") == {topic.name for topic in written}
     assert others("worker") == {
         ("Read", "group", WORKERS, False),
