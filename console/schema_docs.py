@@ -17,6 +17,7 @@ from schemas.alert import Alert
 from schemas.balance import Balance
 from schemas.command import COMMAND
 from schemas.contact import Contact
+from schemas.delivery import Delivery
 from schemas.entry import ENTRY
 from schemas.gateway import Gateway
 from schemas.payee import Payee
@@ -42,6 +43,7 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "tariffs": TypeAdapter(Tariff),
     "gateways": TypeAdapter(Gateway),
     "operators": TypeAdapter(Operator),
+    "deliveries": TypeAdapter(Delivery),
     "contacts": TypeAdapter(Contact),
 }
 _SIGNED = ("payments", "commands", "replies")

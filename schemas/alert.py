@@ -18,6 +18,7 @@ class AlertKind(StrEnum):
     LOW_BALANCE = "LOW_BALANCE"  # an agent has less available than its contact record wants to know of
     LIMIT_HIT = "LIMIT_HIT"  # payments of an agent are refused for want of funds or limit
     PAYMENT_UNKNOWN_LONG = "PAYMENT_UNKNOWN_LONG"  # payments of a gateway are UNKNOWN or MANUAL for too long
+    DELIVERY_DEAD = "DELIVERY_DEAD"  # alerts do not reach one of those who should hear of them
     GATEWAY_FAILING = "GATEWAY_FAILING"  # a gateway's answers are unclear, or nothing can be sent to it
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -24,7 +25,7 @@ from schemas.terminal import Operator, Terminal
 from streams.clients import reader
 from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
-from streams.topics import CONTACTS, DIRECTORY, GATEWAYS, OPERATORS, PAYEES, TARIFFS, TERMINALS
+from streams.topics import CONTACTS, DIRECTORY, GATEWAYS, OPERATORS, PAYEES, TARIFFS, TERMINALS, Topic
 
 log = structlog.get_logger()
 
@@ -88,14 +89,14 @@ class DirectoryReader:
     a core on the embedded broker, which answers every empty fetch at once.
     """
 
-    def __init__(self, settings: Settings, directory: Directory) -> None:
+    def __init__(self, settings: Settings, directory: Directory, topics: Sequence[Topic] = DIRECTORY) -> None:
         self.directory = directory
         self._settings = settings
         self._topic_ends = Ends(settings)
         self._stopping = False
         self._wake = threading.Event()
         self._moved = threading.Condition()
-        self._position = {topic.name: 0 for topic in DIRECTORY}
+        self._position = {topic.name: 0 for topic in topics}
         self._thread = threading.Thread(target=self._run, name="directory", daemon=True)
 
     def start(self, time_out_s: float = 30) -> None:
@@ -133,7 +134,7 @@ class DirectoryReader:
 
     def _ends(self, time_out_s: float) -> dict[str, int]:
         """Where each topic's committed records end now."""
-        found = self._topic_ends.now([(topic.name, 0) for topic in DIRECTORY], time_out_s)
+        found = self._topic_ends.now([(name, 0) for name in self._position], time_out_s)
         return {topic: end for (topic, _), end in found.items()}
 
     def _behind(self, ends: dict[str, int]) -> dict[str, int]:

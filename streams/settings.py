@@ -106,6 +106,31 @@ class Settings(BaseSettings):
     sink_within_ms: Annotated[
         int, Field(ge=10, le=60_000, description="how old a row may get before it is inserted")
     ] = 300
+    smtp: Annotated[
+        str,
+        Field(
+            pattern=r"^([A-Za-z0-9.-]+:[0-9]{1,5})?$",
+            description="host:port of the mail server that alerts are handed to; empty: no mail is sent",
+        ),
+    ] = ""
+    smtp_tls: Annotated[
+        str,
+        Field(pattern="^(starttls|tls|none)$", description="starttls or tls: verified; none: for a server at home"),
+    ] = "starttls"
+    smtp_from: Annotated[str, Field(description="the address alerts come from")] = "kassa@localhost"
+    smtp_login: Annotated[
+        str, Field(description="name of a secret file user:password in keys/notify; empty: no login")
+    ] = ""
+    webhook_plain: Annotated[
+        bool, Field(description="also http:// webhooks; without it alerts leave over TLS only")
+    ] = False
+    notify_time_out_ms: Annotated[
+        int, Field(ge=100, le=120_000, description="how long one try of a delivery may take")
+    ] = 15_000
+    notify_retry_ms: Annotated[
+        int, Field(ge=10, le=3_600_000, description="wait after a delivery's first failure; doubles to an hour")
+    ] = 10_000
+    notify_tries: Annotated[int, Field(ge=1, le=100, description="tries of a delivery before it is given up")] = 12
     simulator: Annotated[
         str, Field(description="URL of the payee simulator, whose book the audit compares; empty: none")
     ] = ""

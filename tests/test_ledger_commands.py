@@ -47,7 +47,6 @@ from tests.builders import (
     set_terminal,
 )
 
-
 SHOP = Contact(id="A/S", mail=("till@shop.example",), low_balance=500)
 
 
