@@ -13,6 +13,7 @@ from console import (
     agents,
     alerts,
     audit,
+    contacts,
     deposits,
     doctor,
     fleet,
@@ -38,7 +39,7 @@ from streams.logs import configure_logs
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
-    payments, registries, alerts, fleet, replaying, rebuilding,
+    payments, registries, alerts, contacts, fleet, replaying, rebuilding,
 )  # fmt: skip
 
 

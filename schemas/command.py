@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.agent_command import AgentCommand
+from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import (
     AgentId,
@@ -122,8 +123,15 @@ class SetOperator(OperatorOrder):
     operator: Operator
 
 
+class SetContact(OperatorOrder):
+    """Whom to tell of what concerns an agent, or the operator. A record with nobody in it tells nobody."""
+
+    kind: Literal["contact.set"] = "contact.set"
+    contact: Contact
+
+
 TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | AgentCommand
-DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator
+DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
@@ -146,5 +154,7 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"gateways/{command.gateway.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
+        case SetContact():
+            return f"contacts/{command.contact.id}"
         case _:
             return command.tree

@@ -190,6 +190,7 @@ ALERTS = Table(
         ("count", "Int64"),
         ("over", "UInt8"),
         ("appended_at", _TIME),
+        ("tree", _WORD),
     ),
 )
 
@@ -204,7 +205,8 @@ _DIRECTORY_COLUMNS = (
 
 # Directory tables have the names of their topics.
 DIRECTORY_TABLES = {
-    name: Table(name, _DIRECTORY_COLUMNS) for name in ("terminals", "payees", "tariffs", "gateways", "operators")
+    name: Table(name, _DIRECTORY_COLUMNS)
+    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts")
 }
 
 ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, ALERTS, *DIRECTORY_TABLES.values())

@@ -212,6 +212,7 @@ def alert_row(place: Place, alert: Alert) -> Row:
         alert.count,
         int(alert.over),
         place.appended_at,
+        alert.tree,
     )
 
 

@@ -12,6 +12,7 @@ from schemas.command import (
     OpenAgent,
     ResolvePayment,
     RevokeKey,
+    SetContact,
     SetLimit,
     SetOperator,
     SetTariff,
@@ -105,6 +106,8 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
         case SetTariff():
             newest = book.record["version"] if book.record is not None else 0
             value = order.tariff.model_dump(mode="json") if order.tariff.version > newest else _OTHER
+        case SetContact():
+            value = order.contact.model_dump(mode="json")
         case _:
             value = (order.payee if order.kind == "payee.set" else order.gateway).model_dump(mode="json")
     if isinstance(value, int):
