@@ -111,9 +111,9 @@ class Dispatch(Service):
         while not self.should_stop:
             for partition in self.shards.partitions():
                 state = self.shards.state(partition)
-                books = ready(state) if state is not None and state.waiting else []
+                now = self._clock.now_ms()
+                books = ready(state, now) if state is not None and state.waiting else []
                 if books:
-                    now = self._clock.now_ms()
                     with suppress(NotOurs):
                         asks = [Ask(Rouse(book), now) for book in books]
                         self.put(partition, holds(await self.shards.decide(partition, asks)))

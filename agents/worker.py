@@ -9,6 +9,7 @@ import faust
 from mode.utils.times import Seconds
 
 from agents.accept import Accept
+from agents.alert_watch import AlertWatch
 from agents.assignment import Assignment, ready_file
 from agents.dispatch import Dispatch
 from agents.verify import Verifier
@@ -21,6 +22,7 @@ from streams.keyring import ensure_server_key, load_trusted
 from streams.logs import configure_logs
 from streams.settings import Settings
 from streams.shards import Shards
+from streams.watch import Watch
 
 
 def create_worker(settings: Settings, directory: DirectoryReader, vitals: WorkerVitals) -> faust.App:
@@ -38,7 +40,10 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
         """A worker that stops opens nothing: it would only keep itself, and its partitions, waiting."""
         return not app.should_stop and assignment.owns(partition)
 
-    shards = Shards(settings, ensure_server_key(settings), owns, dispatch.recovered, dispatch.closed)
+    shards = Shards(
+        settings, ensure_server_key(settings), owns, dispatch.recovered, dispatch.closed,
+        watch=lambda partition: Watch(settings, partition, directory.directory.contacts),
+    )  # fmt: skip
     assignment.shards = dispatch.shards = shards
     accept = Accept(settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock)
     verifier = Verifier(settings, directory.directory)
@@ -67,6 +72,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     vitals.shards, vitals.dispatch, vitals.consumer = shards, dispatch, lambda: app.consumer
     vitals.is_wired = True
     app.add_dependency(dispatch)
+    app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app
 

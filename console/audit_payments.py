@@ -56,6 +56,8 @@ class PaymentAudit:
             self._decide(partition, offset, entry)
         if facts is not None:
             self._follow(partition, offset, entry, facts)
+        elif entry.kind is EntryKind.TRANSFERRED or entry.kind is EntryKind.WITHDRAWN:
+            self._waiting.give(partition, offset, entry)
         elif entry.kind.value in MAY_FOLLOW["HELD"] | MAY_FOLLOW[""]:
             self._path.fail(f"{where(partition, offset, entry)}: names no payment")
 
@@ -126,13 +128,13 @@ class PaymentAudit:
             )
 
     def _take_up(self, partition: int, offset: int, entry: Entry, facts: PaymentFacts, number: int) -> None:
-        """Its money came: of the facts its number at the payee and the time are new, and no other."""
+        """Its money came: number at the payee, time, day and agents it counts for are new, and no other fact."""
         if facts.held_at != entry.at:
             self._facts.fail(
                 f"{where(partition, offset, entry)}: payment {facts.id} says it was held at {facts.held_at}"
             )
         self._number_once(partition, offset, entry, facts, number)
-        self._compare_facts(partition, offset, entry, replace(facts, txn=0), number)
+        self._compare_facts(partition, offset, entry, replace(facts, txn=0, day="", chain=()), number)
         self.index.facts[number] = facts_fingerprint(facts)
 
     def _compare_facts(self, partition: int, offset: int, entry: Entry, facts: PaymentFacts, number: int) -> None:
@@ -170,6 +172,8 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if _is_deposit(moved) else f"a deposit moved {moved}"
     if kind is EntryKind.CHANGE_PAID_OUT:
         return None if is_pay_out(moved) else f"a pay-out of change moved {moved}"
+    if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
+        return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if facts is None:
         return f"nothing to move, moved {moved}" if moved else None
     is_refused = kind is EntryKind.DECLINED or (kind is EntryKind.WAITING_FUNDS and not facts.held)
@@ -188,6 +192,14 @@ def _is_deposit(moved: list[tuple[str, int]]) -> bool:
     match sorted(moved):
         case [(agent, amount), ("bank", taken)]:
             return agent.startswith("agent:") and amount > 0 and taken == -amount
+    return False
+
+
+def _is_given(kind: EntryKind, moved: list[tuple[str, int]]) -> bool:
+    match sorted(moved, key=lambda line: line[1]):
+        case [(giver, given), (taker, taken)]:
+            to_the_right = taker == "bank" if kind is EntryKind.WITHDRAWN else taker.startswith("agent:")
+            return giver.startswith("agent:") and to_the_right and giver != taker and given == -taken < 0
     return False
 
 

@@ -28,3 +28,13 @@ class WaitingAudit:
                 )
             if facts.id in line:
                 line.remove(facts.id)
+
+    def give(self, partition: int, offset: int, entry: Entry) -> None:
+        """An agent's money was transferred or withdrawn: nobody whose cash was taken may have waited for it."""
+        for leg in entry.legs:
+            line = self._lines.get((entry.book, leg.account.removeprefix("agent:")))
+            if line and leg.amount < 0:
+                self.check.looked_at += 1
+                self.check.fail(
+                    f"{where(partition, offset, entry)}: {-leg.amount} left {leg.account}, for which {line[0]} waited"
+                )

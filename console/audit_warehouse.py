@@ -27,7 +27,7 @@ _BLOCK_ROWS = 8_192
 _PAYMENT_COLUMNS = (
     "payment_id, number, terminal, agent, payee, gateway, subscriber, amount, fee, processing, collected, currency, "
     "txn, tariff_version, payer_agent, held, rewards.account, rewards.amount, toUnixTimestamp64Milli(made_at), "
-    "toUnixTimestamp64Milli(received_at), change_to, state, offset"
+    "toUnixTimestamp64Milli(received_at), day, chain, tariff_rule, change_to, state, offset"
 )
 
 
@@ -212,9 +212,10 @@ def _payment_fault(row: Row, number: int | None, index: PaymentIndex, seen: byte
     if seen[number]:
         return "there more than once"
     seen[number] = 1
-    *plain, accounts, amounts, made_at, received_at, change_to, state, offset = row
-    # In the order of PaymentFacts; the types are as the view's columns have them.
-    values: list[Any] = [*plain, tuple(zip(accounts, amounts, strict=True)), made_at, received_at, 0, change_to]
+    *plain, accounts, amounts, made_at, received_at, day, chain, rule, change_to, state, offset = row
+    # In the order of PaymentFacts; the types are as the view's columns have them. held_at is in no row of it: 0.
+    shares = tuple(zip(accounts, amounts, strict=True))
+    values: list[Any] = [*plain, shares, made_at, received_at, day, chain, rule, 0, change_to]
     if facts_fingerprint(PaymentFacts(*values)) != index.facts[number]:
         return "its facts differ"
     if state != index.state_of(number):

@@ -14,6 +14,8 @@ from console import (
     alerts,
     audit,
     change,
+    contacts,
+    deposits,
     doctor,
     fleet,
     gateways,
@@ -37,8 +39,8 @@ from streams.logs import configure_logs
 
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
-    serving, audit, doctor, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments, change,
-    registries, alerts, fleet, replaying, rebuilding,
+    serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
+    payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
 )  # fmt: skip
 
 

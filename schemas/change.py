@@ -12,6 +12,9 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
+# With which the accounts begin.
+CHANGE = "change:"
+
 ChangeCode = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 ChangeMark = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
@@ -28,9 +31,9 @@ def mark_of(code: str) -> str:
 
 def account_change(mark: str) -> str:
     """The ledger account of the change under this fingerprint."""
-    return f"change:{mark}"
+    return f"{CHANGE}{mark}"
 
 
 def account_change_of(payment: str) -> str:
     """The ledger account of what is due to the payer of a payment that named no fingerprint."""
-    return f"change:payment:{payment}"
+    return f"{CHANGE}payment:{payment}"

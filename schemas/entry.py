@@ -30,6 +30,12 @@ class EntryKind(StrEnum):
     DIRECTORY_SET = "DIRECTORY_SET"  # a terminal, payee, tariff, gateway or operator record
     CHANGE_PAID_OUT = "CHANGE_PAID_OUT"  # an agent gave a payer cash for change
     REFUSED = "REFUSED"  # an operator's command that changes nothing, and why
+    AGENT_BLOCKED = "AGENT_BLOCKED"
+    AGENT_UNBLOCKED = "AGENT_UNBLOCKED"
+    AGENT_CLOSED = "AGENT_CLOSED"  # for good
+    TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
+    WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
+    AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -68,9 +74,12 @@ class PaymentFacts:
 
     txn: our number at the payee, the same in every request. held: what was reserved of the agent's money, or is to be.
     payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
-    amount of each share of the payee's reward, fixed at receipt. held_at: when funds were reserved, if that was later
-    than the receipt; it and txn are 0 for as long as the payment waits for funds. change_to: fingerprint of the code
-    under which the payer's money is kept; empty: under the payment's id.
+    amount of each share of the payee's reward, fixed at receipt. day, chain: once held, the tree's business day
+    ("2026-11-24") of that moment and the agents whose limits the payment counts for, from the seller up to the root.
+    tariff_version, tariff_rule: what it was priced by; 0: the payee had no tariff; "": the tariff's own prices.
+    held_at: when funds were reserved, if that was later than the receipt; it and txn are 0, day and chain empty, for as
+    long as the payment waits for funds. change_to: fingerprint of the code under which the payer's money is kept;
+    empty: under the payment's id.
     """
 
     id: str
@@ -92,6 +101,9 @@ class PaymentFacts:
     rewards: tuple[tuple[str, int], ...]
     made_at: int
     received_at: int
+    day: str = ""
+    chain: tuple[str, ...] = ()
+    tariff_rule: str = ""
     held_at: int = 0
     change_to: str = ""
 
@@ -103,7 +115,11 @@ class PaymentFacts:
 
 @dataclass(frozen=True, slots=True)
 class AgentTerms:
-    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared"."""
+    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared".
+
+    status: "open", "blocked" or "closed" (for good). time_zone: the tree's (IANA). payment_max, daily_max, monthly_max:
+    the most of a payment, a day, a month, minor units; None: no such limit. payees: those permitted; none: all.
+    """
 
     agent: str
     parent: str | None
@@ -111,6 +127,12 @@ class AgentTerms:
     currency: str
     overdraft: int
     funding: str
+    status: str = "open"
+    time_zone: str = "UTC"
+    payment_max: int | None = None
+    daily_max: int | None = None
+    monthly_max: int | None = None
+    payees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

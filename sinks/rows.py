@@ -26,7 +26,7 @@ Row = tuple[Any, ...]
 Headers = Sequence[tuple[str, str | bytes | None]]
 
 _NO_PAYMENT = PaymentFacts("", 0, "", "", "", "", {}, 0, 0, 0, 0, "", 0, 0, "", 0, (), 0, 0)
-_NO_TERMS = AgentTerms("", None, "", "", 0, "")
+_NO_TERMS = AgentTerms("", None, "", "", 0, "", "", "")
 _NO_RECORD = DirectoryRecord("", "", {})
 _NO_OUTCOME = ("", "", "", "", "")
 
@@ -87,9 +87,18 @@ def entry_row(place: Place, entry: Entry) -> Row:
         terms.currency,
         terms.overdraft,
         terms.funding,
+        terms.status,
+        terms.time_zone,
+        terms.payment_max or 0,
+        terms.daily_max or 0,
+        terms.monthly_max or 0,
+        terms.payees,
+        facts.day,
+        facts.chain,
         record.table,
         record.id,
         orjson.dumps(record.value).decode() if entry.record else "",
+        facts.tariff_rule,
         facts.change_to,
     )
 
@@ -118,6 +127,9 @@ def leg_rows(place: Place, entry: Entry) -> list[Row]:
         )
         for number, leg in enumerate(entry.legs, 1)
     ]
+
+
+_NOTHING_HELD = frozenset({EntryKind.WAITING_FUNDS, EntryKind.DECLINED})
 
 
 def payment_rows(place: Place, entry: Entry) -> list[Row]:
@@ -156,7 +168,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             facts.held,
             facts.rewards,
             facts.made_at,
-            (facts.held_at or facts.received_at) if facts.held and state is not EntryKind.WAITING_FUNDS else 0,
+            (facts.held_at or facts.received_at) if facts.held and state not in _NOTHING_HELD else 0,
             entry.at if state in FINAL else 0,
             entry.at,
             entry.refusal,
@@ -165,6 +177,9 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             entry.deferrals,
             entry.due_at,
             *_outcome(entry),
+            facts.day,
+            facts.chain,
+            facts.tariff_rule,
             facts.change_to,
         )
     ]
@@ -203,6 +218,7 @@ def alert_row(place: Place, alert: Alert) -> Row:
         alert.count,
         int(alert.over),
         place.appended_at,
+        alert.tree,
     )
 
 

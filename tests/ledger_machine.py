@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import orjson
 from hypothesis import strategies as st
@@ -16,12 +17,14 @@ from hypothesis.stateful import (
 )
 from pydantic import TypeAdapter
 
+from console.audit_prices import prices_by, winners
 from schemas.change import mark_of
 from schemas.entry import FINAL, Entry
+from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
+from streams.ledger.commands import Instruct, LedgerCommand, Place, Rouse, Settle
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.decisions import Decision
 from streams.ledger.fees import fee_within
@@ -41,16 +44,24 @@ from tests.builders import (
     a_retry,
     a_settle,
     a_tariff,
+    a_tariff_with_rules,
+    a_transfer,
+    a_withdrawal,
+    block,
+    close,
     folded,
+    move,
     open_agent,
     set_limit,
     set_payee,
     set_tariff,
+    unblock,
 )
 from tests.reference_ledger import OPEN, Reference
 
 TREES = ("A", "B")
 CURRENCY = {"A": "RUB", "B": "USD"}
+ZONE = {"A": "Europe/Moscow"}
 AGENTS = ("A", "B", "S", "T", "U")
 FIRST_TXN = 10**15 + 1
 IMAGES: TypeAdapter[StateImage] = TypeAdapter(StateImage)
@@ -65,9 +76,17 @@ TARIFFS = (
     a_tariff(),
     a_tariff(fee=Fee(rate_bps=300), processing=a_rate(min_minor=7), reward_shares_bps=(3_333, 3_333, 3_333)),
     a_tariff(fee=Fee(), processing=a_rate(), reward=a_rate(50), reward_shares_bps=(10_000,)),
+    a_tariff_with_rules(),
 )
+CAPS: tuple[dict[str, Any], ...] = (
+    {}, {"payment_max": 9_000}, {"daily_max": 9_000}, {"daily_max": 30_000}, {"monthly_max": 20_000},
+    {"monthly_max": 60_000}, {"payees": ("abroad",)}, {"payees": ()}, {"lift": ("daily_max", "monthly_max")},
+    {"lift": ("payment_max", "daily_max", "monthly_max"), "payees": ()},
+)  # fmt: skip
+MEANWHILE: tuple[Any, ...] = ({}, {}, "block", {"payment_max": 1}, {"daily_max": 1}, {"monthly_max": 20_000})
 trees, agents = st.sampled_from(TREES), st.sampled_from(AGENTS)
 amounts = st.one_of(st.integers(1, 12_000), st.sampled_from([99, 100, 9_000, 9_001, 50_000, 50_001]))
+moments = st.sampled_from([0, 0, 1, -1, 10**9, -3_600_000, -86_400_000])  # the terminal's clock, ms after AT
 numbers = st.integers(0, 10**6)
 rarely = st.sampled_from([True, *[False] * 9])
 fundings = st.sampled_from(["own", "shared"])
@@ -76,20 +95,25 @@ wrongs = st.sampled_from([*[""] * 16, "fee", "collected", "phone", "currency", "
 backlogs = st.sampled_from([1, 2, 5, *[1_000] * 9])
 CODES = tuple(f"{number:032x}" for number in range(3))
 extras = st.sampled_from([0, 0, 0, 1, 700, 5_000])
-sales = st.tuples(
-    sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), extras, st.sampled_from(["", *CODES]), wrongs, backlogs
-)
+sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), extras, st.sampled_from(["", *CODES]),
+                  wrongs, backlogs, moments)  # fmt: skip
 orders = st.one_of(
     st.tuples(st.just("open"), trees, agents, st.none() | agents, fundings, st.sampled_from([0, 5_000]), trees),
     st.tuples(st.just("limit"), trees, agents, st.sampled_from([0, 1, 10_000, 60_000])),
+    st.tuples(st.just("cap"), trees, agents, st.sampled_from(CAPS), st.sampled_from(CAPS)),
     st.tuples(st.just("deposit"), trees, agents, st.integers(1, 100_000), rarely),
+    st.tuples(st.just("give"), trees, agents, st.none() | agents, st.integers(1, 60_000), rarely),
+    st.tuples(st.just("move"), trees, agents, agents),
+    st.tuples(st.just("standing"), st.sampled_from([block, unblock, unblock, close]), trees, st.just("U") | agents),
     st.tuples(st.just("directory"), st.sampled_from(["mobile", "abroad"]), st.integers(1, 5)),
 )
 
 
-def fitting_fee(tariff: Tariff | None, amount: int) -> int:
+def fitting_fee(tariff: Tariff | None, amount: int, agent: str, at: int) -> int:
     """The fee a terminal states for an amount: the one that the tariff finds in both together."""
-    return next(fee for fee in range(amount + 1) if fee_within(tariff, amount + fee) == fee)
+    rules = winners(tariff, agent, amount, at) if tariff is not None else []
+    prices = prices_by(tariff, rules[0] if rules else None) if tariff is not None else None
+    return next(fee for fee in range(amount + 1_000) if fee_within(prices, amount + fee) == fee)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -122,8 +146,8 @@ class LedgerMachine(RuleBasedStateMachine):
         for entry in more:
             assert (entry.kind in ("HELD", "DECLINED"), entry.cause.by) == (True, "funds")
             found.setdefault(entry.payment.payer_agent, []).append(entry.payment.id)
-        assert found == self.reference.roused(tree)
-        assert not ready(self.state)
+        assert found == self.reference.roused(tree, self.at)
+        assert not ready(self.state, self.at)
 
     def ask(self, command: LedgerCommand) -> Entry | None:
         LedgerMachine.commands += 1
@@ -171,17 +195,66 @@ class LedgerMachine(RuleBasedStateMachine):
     def open(self, tree, agent, parent, funding, overdraft, currency_of) -> None:
         currency = CURRENCY[currency_of]
         command = open_agent(agent, parent, tree, funding=funding, overdraft=overdraft,
-                             currency=currency, id=self.new_id())  # fmt: skip
+                             currency=currency, id=self.new_id(), time_zone=ZONE.get(agent))  # fmt: skip
         self.instructed(command, self.reference.opened(command.command))
 
     def limit(self, tree, agent, overdraft) -> None:
         command = set_limit(agent, overdraft, tree, id=self.new_id())
         self.instructed(command, self.reference.limited(command.command))
 
+    def cap(self, tree, agent, one, other) -> None:
+        command = set_limit(agent, None, tree, id=self.new_id(), **one | other)
+        self.instructed(command, self.reference.limited(command.command))
+
+    @rule(hours=st.sampled_from([1, 5, 24, 24 * 31]))
+    def time_passes(self, hours) -> None:
+        """With a new day the limits of yesterday are not in the way any more."""
+        self.at += hours * 3_600_000
+        for tree in TREES:
+            more = perform(self.state, Rouse(tree), self.at)
+            assert isinstance(more, list)
+            self.log += more
+            self.followed(tree, more)
+
     def deposit(self, tree, agent, amount, wrong) -> None:
         currency = "EUR" if wrong else CURRENCY[tree]
         command = a_deposit(agent, amount, tree, currency=currency, id=self.new_id())
         self.instructed(command, self.reference.deposited(command.command))
+
+    @precondition(lambda self: self.state.waiting)
+    @rule(pick=numbers, more=st.sampled_from([0, 0, -1, 1_000, 60_000]), limit=st.sampled_from(MEANWHILE))
+    def money_comes(self, pick, more, limit) -> None:
+        """As much as the first in line needs to be held or given back, one too little, or more; a limit before it?"""
+        books = self.state.waiting.books()
+        tree = books[pick % len(books)]
+        payers = self.state.waiting.payers(tree)
+        payer = payers[pick % len(payers)]
+        facts = self.state.open[self.state.waiting.oldest(tree, payer)].facts
+        self.standing(block, tree, facts.agent) if limit == "block" else self.cap(tree, facts.agent, limit, limit)
+        needed = facts.held + facts.change if facts.held and pick % 2 else facts.collected
+        self.deposit(tree, payer, max(1, needed - self.state.books[tree].agents[payer].available + more), False)
+        self.standing(unblock, tree, facts.agent)
+        self.cap(tree, facts.agent, {"lift": ("payment_max", "daily_max", "monthly_max"), "payees": ()}, {})
+
+    def give(self, tree, giver, taker, amount, wrong) -> None:
+        changes = {"currency": "EUR" if wrong else CURRENCY[tree], "id": self.new_id()}
+        if taker is None:
+            command = a_withdrawal(giver, amount, tree, **changes)
+        else:
+            command = a_transfer(giver, taker, amount, tree, **changes)
+        expected = self.reference.gave(command.command)
+        entry = self.ask(command)
+        assert entry is not None
+        outcomes = {"REFUSED": ("REFUSED", 300), "220": ("REFUSED", 220)}
+        assert (entry.kind, entry.refusal) == outcomes.get(expected, (expected, 0))
+
+    def move(self, tree, agent, parent) -> None:
+        command = move(agent, parent, tree, id=self.new_id())
+        self.instructed(command, self.reference.moved(command.command))
+
+    def standing(self, what, tree, agent) -> None:
+        command = what(agent, tree, id=self.new_id())
+        self.instructed(command, self.reference.stopped_or_not(command.command))
 
     def directory(self, payee, version) -> None:
         book = self.state.books.get(f"tariffs/{payee}")
@@ -195,11 +268,13 @@ class LedgerMachine(RuleBasedStateMachine):
         for sale in sales:
             self.place(*sale)
 
-    def place(self, seller, amount, tariff, collected, extra, code, wrong, backlog_max) -> None:
+    def place(self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0) -> None:
         tree, agent = seller
         currency = CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
         payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "mobile"
-        fee = fitting_fee(tariff, amount) + 2 * (wrong == "fee")
+        made_at = AT + ago_ms
+        fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
+        fee += 2 * (wrong == "fee")
         command = a_place(
             book=tree,
             number=len(self.asked) + 1,
@@ -213,13 +288,14 @@ class LedgerMachine(RuleBasedStateMachine):
             change_to=mark_of(code) if code else None,
             currency=currency,
             subscriber={"phone": "9161234567" if wrong != "phone" else "8161234567"},
+            made_at=ms_instant(made_at),
         )
-        code = self.reference.placed(command)
+        code = self.reference.placed(command, self.at + 1)
         entry = self.ask(command)
         assert entry is not None
         kind = self.reference.sold[command.order.id].state if command.order.id in self.reference.sold else "DECLINED"
         assert (entry.refusal, entry.kind) == (code, kind), entry.reason
-        if not code:
+        if entry.kind == "HELD":
             for above in self.state.books[tree].chain(entry.payment.payer_agent):
                 assert above.available >= 0, "a limit was crossed"
 
@@ -332,6 +408,13 @@ class LedgerMachine(RuleBasedStateMachine):
                 name: amount for name, amount in kept.items() if amount
             }
             assert all(amount >= 0 for amount in kept.values())
+
+    def what_counts_for_limits_is_the_references(self) -> None:
+        for (tree, name), _ in self.reference.agents.items():
+            agent = self.state.books[tree].agents[name]
+            if agent.day:
+                assert agent.sold_day == self.reference.sold_in(tree, name, agent.day)
+                assert agent.sold_month == self.reference.sold_in(tree, name, agent.day[:7])
 
     @invariant()
     def backlogs_are_the_references(self) -> None:

@@ -68,7 +68,7 @@ def payee(simulator: OsmpSimulator) -> Payee:
 
 def test_what_was_posted_and_paid_once_passes_and_open_payments_are_counted(payee: Payee):
     posted, paid = payee.audited()
-    assert (posted.verdict, posted.looked_at, posted.note) == ("ok", 2, "2 still open")
+    assert (posted.verdict, posted.looked_at, posted.note) == ("ok", 2, "3 still open")
     assert (paid.verdict, paid.looked_at) == ("ok", 2)
 
 

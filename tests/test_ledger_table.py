@@ -15,7 +15,20 @@ from streams.ledger.decisions import Conflict, Duplicate, Stale
 from streams.ledger.evolve import MAY_FOLLOW
 from streams.ledger.perform import perform
 from streams.ledger.state import State
-from tests.builders import AT, a_deposit, a_place, a_resolve, a_retry, a_settle, a_tree, decided
+from tests.builders import (
+    AT,
+    a_deposit,
+    a_place,
+    a_resolve,
+    a_retry,
+    a_settle,
+    a_tree,
+    a_withdrawal,
+    block,
+    close,
+    decided,
+    set_limit,
+)
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAYMENT = "kiosk-1.1"
@@ -68,6 +81,10 @@ COMMANDS: dict[str, LedgerCommand] = {
     "resolve: paid": a_resolve(paid=True),
     "resolve: not paid": a_resolve(paid=False),
     "money comes": a_deposit("S", 1_000_000, id="more"),
+    "a limit is raised": set_limit("S", 1_000_000),
+    "money is withdrawn": a_withdrawal("S", 1),
+    "the agent is blocked": block("S"),
+    "the agent is closed": close("S"),
     "time passes": Rouse("A"),
 }
 # What each makes of a payment that was HELD or UNKNOWN.
@@ -91,7 +108,12 @@ def expected(state: str, command: str) -> str:
         return dict(zip(("HELD", "UNKNOWN"), ANSWERS[command], strict=True)).get(state, "stale")
     if command.startswith("resolve"):
         return "refused" if state != "MANUAL" else "POSTED" if command == "resolve: paid" else "VOIDED"
-    return "HELD" if (state, command) == ("WAITING_FUNDS", "money comes") else "nothing"
+    if command == "the agent is closed":
+        return "refused"  # in each of them it has money, or a payment that is open
+    if state == "WAITING_FUNDS":
+        then = {"money comes": "HELD", "a limit is raised": "HELD", "money is withdrawn": "refused"}
+        return then.get(command, "nothing")
+    return "nothing"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

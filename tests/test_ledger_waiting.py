@@ -134,10 +134,10 @@ def test_holds_that_follow_one_command_are_bounded_and_the_timer_takes_the_rest(
     for number in range(1, 6):
         decided(state, late(number, 1_000))
     assert held(performed(state, a_deposit("S", 10_000, id="1"))) == ["kiosk-1.1", "kiosk-1.2"]
-    assert waiting.ready(state) == ["A"]
+    assert waiting.ready(state, AT) == ["A"]
     assert held(performed(state, Rouse("A"))) == ["kiosk-1.3", "kiosk-1.4"]
     assert held(performed(state, Rouse("A"))) == ["kiosk-1.5"]
-    assert (waiting.ready(state), performed(state, Rouse("A"))) == ([], [])
+    assert (waiting.ready(state, AT), performed(state, Rouse("A"))) == ([], [])
 
 
 def test_a_line_is_bounded(monkeypatch):

@@ -92,12 +92,14 @@ def test_only_entries_about_payments_say_where_a_payment_stands() -> None:
         (EntryKind.POSTED, "POSTED", NOON + 5),
         (EntryKind.VOIDED, "VOIDED", NOON + 5),
         (EntryKind.DECLINED, "DECLINED", NOON + 5),
+        (EntryKind.WAITING_FUNDS, "WAITING_FUNDS", 0),
     ],
 )
 def test_where_a_payment_stands_after_an_entry(kind: EntryKind, state: str, final_at: int) -> None:
     entry = Bookkeeper().entry(kind, payment=facts(), at=NOON + 5, tries=2, deferrals=1, due_at=NOON + 9, outcome=PAID)
     (row,) = (named(PAYMENT_STATES, row) for row in payment_rows(HERE, entry))
-    assert (row["state"], row["final_at"], row["changed_at"], row["held_at"]) == (state, final_at, NOON + 5, NOON)
+    held_at = 0 if kind in (EntryKind.DECLINED, EntryKind.WAITING_FUNDS) else NOON
+    assert (row["state"], row["final_at"], row["changed_at"], row["held_at"]) == (state, final_at, NOON + 5, held_at)
     assert (row["tries"], row["deferrals"], row["due_at"]) == (2, 1, NOON + 9)
     assert (row["outcome_verdict"], row["outcome_code"], row["provider_ref"]) == ("PAID", "0", "prv-1")
 

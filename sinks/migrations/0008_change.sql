@@ -23,6 +23,7 @@ SELECT
     currency,
     txn,
     tariff_version,
+    tariff_rule,
     held,
     rewards,
     made_at,
@@ -40,6 +41,8 @@ SELECT
     outcome_code,
     provider_ref,
     outcome_comment,
+    day,
+    chain,
     partition,
     offset,
     change_to

@@ -9,6 +9,7 @@ from schemas.ids import account_agent
 from schemas.payment import PaymentOrder
 from schemas.refusal import Refusal
 from streams.ledger.accounts import Movements, legs_of
+from streams.ledger.agents import agent_at_work
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import Objection
 from streams.ledger.state import AgentState, Book
@@ -43,13 +44,14 @@ def pay_out(book: Book, order: PayOutChange, blank: Entry) -> Entry | Objection:
     """The agent gave cash for the change: the change is the agent's now, wholly or partly."""
     account = account_change(mark_of(order.code)) if order.code is not None else account_change_of(order.payment or "")
     kept = book.accounts.get((account, order.currency))
-    chain = book.chain(order.agent)
-    if not chain:
-        return Objection(Refusal.OTHER, f"there is no agent {order.agent} in tree {order.tree}")
+    agent = agent_at_work(book, order.agent)
+    if isinstance(agent, Objection):
+        return agent
     if kept is None:
         return Objection(Refusal.OTHER, f"no change in {order.currency} is kept under this in tree {order.tree}")
     if kept.balance < order.amount:
         return Objection(Refusal.OTHER, f"{kept.balance} minor units of change are left, not {order.amount}")
+    chain = book.chain(agent.id)
     payer = chain[payer_position(chain)]
     legs = legs_of(book, order.currency, [(account, -order.amount), (account_agent(payer.id), order.amount)])
     return Entry(

@@ -13,12 +13,12 @@ from streams.ledger.state import Account, Book, State
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
 # when what is packed is packed otherwise. A change of the classes below is noticed without it.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
 class BookImage:
-    """accounts: name, currency, last leg's number, balance in minor units. agents: parents before their sub-agents."""
+    """accounts: name, currency, last leg's number, balance. sold: agent, day, amounts of its day and month."""
 
     id: str
     seq: int
@@ -26,6 +26,7 @@ class BookImage:
     agents: tuple[AgentTerms, ...]
     record: DirectoryRecord | None
     keys: dict[str, dict[str, object]]
+    sold: tuple[tuple[str, str, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,9 @@ def state_of(image: StateImage) -> State:
 
 def _book_image(book: Book) -> BookImage:
     accounts = tuple((name, currency, end.seq, end.balance) for (name, currency), end in book.accounts.items())
-    agents = tuple(
-        AgentTerms(one.id, one.parent, one.name, one.currency, one.overdraft, one.funding)
-        for one in book.agents.values()
-    )
-    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys)
+    agents = tuple(one.terms for one in book.agents.values())
+    sold = tuple((one.id, one.day, one.sold_day, one.sold_month) for one in book.agents.values() if one.day)
+    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, sold)
 
 
 def _book(image: BookImage) -> Book:
@@ -86,6 +85,9 @@ def _book(image: BookImage) -> Book:
         book.accounts[name, currency] = Account(seq, balance)
     for terms in image.agents:
         book.open_agent(terms)
+    for name, day, sold_day, sold_month in image.sold:
+        agent = book.agents[name]
+        agent.day, agent.sold_day, agent.sold_month = day, sold_day, sold_month
     return book
 
 

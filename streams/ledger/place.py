@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from schemas.entry import Cause, Entry, EntryKind, PaymentFacts
 from schemas.ids import instant_ms
 from schemas.payee import Payee
@@ -11,9 +9,10 @@ from schemas.payment import PaymentOrder
 from streams.ledger.accounts import holding, legs_of
 from streams.ledger.change import beyond, keeping, may_give_back
 from streams.ledger.commands import Place
-from streams.ledger.fees import processing_of, rewards_of
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import Objection, objection
+from streams.ledger.prices import Price, price_of
+from streams.ledger.spending import business_day, counted_for
 from streams.ledger.state import AgentState, Book, State
 from streams.ledger.waiting import LIMITS, in_line, is_full, must_wait_to_give_back
 
@@ -24,17 +23,19 @@ def place(state: State, command: Place, at: int) -> Entry:
     book = state.books.get(command.book) or Book(command.book)
     chain = book.chain(order.agent)
     payer = chain[payer_position(chain)].id if chain else ""
-    processing = processing_of(command.tariff, order.amount)
-    held = order.amount + processing
-    why_not = objection(command, chain, held + beyond(order), state.backlog)
+    price = price_of(command.tariff, book.id, order, chain, at)
+    held = order.amount + price.processing
+    day = business_day(chain, at) if chain else ""
+    why_not = objection(command, chain, price, held + beyond(order), state.backlog, day)
     if state.waiting.length(book.id, payer):
         why_not = in_line(state, book, chain, payer, why_not)
     kind, why_not, given_back = _course(state, book, order, chain, payer, why_not)
-    if kind is EntryKind.DECLINED or (why_not is not None and why_not.refusal not in LIMITS):
-        facts = _facts(command, at, payer=payer)
+    if kind is EntryKind.HELD:
+        counts_for = counted_for(chain)
+        facts = _facts(command, at, price, payer=payer, held=held, txn=state.next_txn, day=day, chain=counts_for)
     else:
-        txn = state.next_txn if kind is EntryKind.HELD else 0
-        facts = _facts(command, at, payer=payer, chain=chain, txn=txn, processing=processing, held=held)
+        to_be_held = kind is EntryKind.WAITING_FUNDS and why_not is not None and why_not.refusal in LIMITS
+        facts = _facts(command, at, price, payer=payer, held=held if to_be_held else 0)
     movements = keeping(facts, order.collected if given_back else facts.change if kind is EntryKind.HELD else 0)
     return Entry(
         book=book.id,
@@ -70,15 +71,19 @@ def _course(
 def _facts(
     command: Place,
     at: int,
+    price: Price,
     *,
     payer: str,
-    chain: Sequence[AgentState] = (),
+    held: int,
     txn: int = 0,
-    processing: int = 0,
-    held: int = 0,
+    day: str = "",
+    chain: tuple[str, ...] = (),
 ) -> PaymentFacts:
-    """What will not change any more. Of a payment that is refused nothing is reserved, taken or shared."""
-    order, payee, tariff = command.order, command.payee, command.tariff
+    """What will not change any more. Of a payment that is refused nothing is reserved, taken or shared.
+
+    held: minor units that are reserved, or will be when they come; 0: none will. txn, day, chain: of what is held now.
+    """
+    order, payee = command.order, command.payee
     return PaymentFacts(
         id=order.id,
         number=order.number,
@@ -89,16 +94,19 @@ def _facts(
         subscriber=_in_payees_order(order, payee),
         amount=order.amount,
         fee=order.fee,
-        processing=processing,
+        processing=price.processing if held else 0,
         collected=order.collected,
         currency=order.currency,
         txn=txn,
-        tariff_version=tariff.version if tariff is not None else 0,
+        tariff_version=price.version,
         payer_agent=payer,
         held=held,
-        rewards=rewards_of(tariff, order.amount, chain) if held else (),
+        rewards=price.rewards if held else (),
         made_at=instant_ms(order.made_at),
         received_at=at,
+        day=day,
+        chain=chain,
+        tariff_rule=price.rule,
         change_to=order.change_to or "",
     )
 

@@ -3,8 +3,9 @@
 A payment whose cash was taken is not declined for want of funds. It waits for its payer's money, and all that come
 after it wait behind it: oldest first is strict for each payer, whatever the amounts; payers do not wait for each other.
 Amount, fee, processing and rewards are those of its receipt, which the payer has on paper; the number at the payee is
-given when it is held, since only then may anybody be asked. A refusal for another reason is final, but its cash is the
-payer's: where the agent lacks as much, it waits too, and is declined when the money comes.
+given when it is held, since only then may anybody be asked, and it counts for the limits of that day. Whether it may
+still be sold is looked at again then: who is stopped and what is beyond a limit by now is declined. A refusal is final,
+but its cash is the payer's: where the agent lacks as much, it waits too, and is declined when the money comes.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from schemas.entry import Cause, Entry, EntryKind
+from schemas.entry import Cause, Entry, EntryKind, PaymentFacts
 from schemas.refusal import Refusal
 from streams.ledger.accounts import holding, legs_of
 from streams.ledger.change import keeping
 from streams.ledger.limits import shortfall
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, still_objection
 from streams.ledger.payments import PaymentState
+from streams.ledger.spending import business_day, counted_for
 from streams.ledger.state import AgentState, Book, State
 
 # The refusals that money, or a further day, can cure.
@@ -54,11 +56,11 @@ def must_wait_to_give_back(state: State, book: Book, chain: Sequence[AgentState]
     return bool(state.waiting.length(book.id, payer)) or shortfall(chain, amount) is not None
 
 
-def ready(state: State) -> list[str]:
-    """Books in which some payment that waits could be held now."""
+def ready(state: State, at: int) -> list[str]:
+    """Books in which some payment that waits could be held, or declined, at that time (ms UTC)."""
     return [
         book for book in state.waiting.books()
-        if any(_may_hold(state, state.books[book], payer) for payer in state.waiting.payers(book))
+        if any(_next(state, state.books[book], payer, at) for payer in state.waiting.payers(book))
     ]  # fmt: skip
 
 
@@ -67,24 +69,26 @@ def roused(state: State, book: Book, after: Sequence[Entry] | None, at: int) -> 
 
     Fold each entry before asking for the next.
 
-    after: the entries that may have brought the money; None: look at everybody who waits.
+    after: the entries that may have brought the money; None: look at everybody who waits. Payers come in the order of
+    their ids: limits they share are the first one's.
     """
     count = 0
     payers = state.waiting.payers(book.id) if after is None else _gainers(state, book, after)
-    for payer in payers:
-        while count < ROUSED_MAX and (payment := _may_hold(state, book, payer)) is not None:
-            yield _taken_up(state, book, payment, at)
+    for payer in sorted(payers):
+        while count < ROUSED_MAX and (entry := _next(state, book, payer, at)) is not None:
+            yield entry
             count += 1
 
 
 def _gainers(state: State, book: Book, entries: Sequence[Entry]) -> list[str]:
     """Payers who may have more to spend after these entries: their own money came, or somebody above is let off.
 
-    An agent whose terms changed, or who came back from below its limit, is above anybody.
+    An agent whose terms changed, or who came back from below its limit, is above anybody; so is one to whose day a
+    voided payment gave its part back.
     """
     gained: dict[str, int] = {}
     for entry in entries:
-        if entry.agent is not None:
+        if entry.agent is not None or entry.kind is EntryKind.VOIDED:
             return state.waiting.payers(book.id)
         for leg in entry.legs:
             kind, _, agent = leg.account.partition(":")
@@ -96,27 +100,39 @@ def _gainers(state: State, book: Book, entries: Sequence[Entry]) -> list[str]:
     return [payer for payer in state.waiting.payers(book.id) if payer in found]
 
 
-def _may_hold(state: State, book: Book, payer: str) -> PaymentState | None:
-    """The payer's oldest, when there is money for it."""
+def _next(state: State, book: Book, payer: str, at: int) -> Entry | None:
+    """HELD, or DECLINED, for the payer's oldest when there is money for it."""
     oldest = state.waiting.oldest(book.id, payer)
     if oldest is None:
         return None
     payment = state.open[oldest]
-    assert payment.facts is not None  # an open payment has them
     facts = payment.facts
-    needed = facts.held + facts.change if facts.held else facts.collected
-    return payment if shortfall(book.chain(payer), needed) is None else None
-
-
-def _taken_up(state: State, book: Book, payment: PaymentState, at: int) -> Entry:
-    facts = payment.facts
-    assert facts is not None
-    blank = Entry(book.id, book.seq + 1, EntryKind.HELD, at, Cause(payment.id, "", FUNDS), payment=facts)
+    assert facts is not None  # an open payment has them
+    line = book.chain(payer)
+    if shortfall(line, facts.held + facts.change if facts.held else facts.collected) is not None:
+        return None
     if not facts.held:
-        legs = legs_of(book, facts.currency, keeping(facts, facts.collected))
-        return replace(
-            blank, kind=EntryKind.DECLINED, legs=legs, refusal=payment.refusal, reason=payment.reason
-        )  # fmt: skip
+        return _declined(book, payment, facts, payment.refusal, payment.reason, at)
+    chain = book.chain(facts.agent)
+    day = business_day(chain, at)
+    why_not = still_objection(chain, facts, day)
+    if why_not is None:
+        return _held(state, book, facts, chain, day, at)
+    if shortfall(line, facts.collected) is not None:
+        return None  # the payer's cash is more than what was to be held: it waits for the rest
+    return _declined(book, payment, facts, why_not.refusal.code, why_not.reason, at)
+
+
+def _held(state: State, book: Book, facts: PaymentFacts, chain: Sequence[AgentState], day: str, at: int) -> Entry:
     movements = [*holding(facts.payer_agent, facts.held), *keeping(facts, facts.change)]
-    numbered = replace(facts, txn=state.next_txn, held_at=at)
-    return replace(blank, legs=legs_of(book, facts.currency, movements), payment=numbered)
+    legs = legs_of(book, facts.currency, movements)
+    facts = replace(facts, txn=state.next_txn, day=day, chain=counted_for(chain), held_at=at)
+    return Entry(book.id, book.seq + 1, EntryKind.HELD, at, Cause(facts.id, "", FUNDS), legs, facts)
+
+
+def _declined(book: Book, payment: PaymentState, facts: PaymentFacts, refusal: int, reason: str, at: int) -> Entry:
+    legs = legs_of(book, facts.currency, keeping(facts, facts.collected))
+    cause = Cause(payment.id, "", FUNDS)
+    return Entry(
+        book.id, book.seq + 1, EntryKind.DECLINED, at, cause, legs, facts, refusal=refusal, reason=reason
+    )  # fmt: skip

@@ -15,10 +15,11 @@ from typing import Any
 from console.audit_payments import command_key
 from schemas.command import DirectoryCommand, TreeCommand
 from schemas.entry import FINAL, Entry
+from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_sale import sold, taken_up
-from tests.chaos.model_terms import Agent, Book, Expected, Finding, Known, Sale
+from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
 
 # The signed order with this id and digest: its payload. None: none arrived.
 Orders = Callable[[str, str], dict[str, Any] | None]
@@ -136,9 +137,8 @@ class Model:
         line = [one for one in self.open.values() if one.state == "WAITING_FUNDS" and one.book == entry.book]
         if next((one for one in line if one.facts.payer_agent == payer), None) is not sale:
             return
-        facts = sale.facts
-        if book.has(payer, facts.held + facts.change if facts.held else facts.collected):
-            yield taken_up(sale, self._next_number, entry.at)
+        if (expected := taken_up(book, sale, self._next_number, entry.at)) is not None:
+            yield expected
 
     def _is_full(self, gateway: str) -> bool:
         limit = self._known.backlog_max
@@ -182,10 +182,11 @@ class Model:
             book.ends[leg.account, leg.currency] = (leg.seq, leg.balance)
         if entry.payment is not None:
             self._believe_payment(entry)
+            remember_sale(book, entry)
         if entry.kind not in _NEW and entry.cause.by not in _OURS:
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
         if (terms := entry.agent) is not None:
-            book.agents[terms.agent] = Agent(terms.parent, terms.name, terms.currency, terms.overdraft, terms.funding)
+            book.agents[terms.agent] = agent_of(terms)
         if entry.record is not None:
             book.record = entry.record.value
             book.keys.update((key["kid"], key) for key in entry.record.value.get("keys", ()))

@@ -6,6 +6,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import (
     Deposit,
     DirectoryCommand,
@@ -13,6 +14,7 @@ from schemas.command import (
     PayOutChange,
     ResolvePayment,
     RevokeKey,
+    SetContact,
     SetLimit,
     SetOperator,
     SetTariff,
@@ -20,6 +22,7 @@ from schemas.command import (
     TreeCommand,
 )
 from schemas.entry import AgentTerms, DirectoryRecord
+from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 
@@ -33,11 +36,22 @@ def obeyed(
     id: str, book: Book, command: TreeCommand | DirectoryCommand, open_sales: dict[str, Sale], at: int
 ) -> Expected:
     """id: the book's."""
+    waiting = [sale for sale in open_sales.values() if sale.book == id and sale.state == "WAITING_FUNDS"]
     match command:
         case OpenAgent():
             return _opened(book, command)
         case SetLimit():
-            return _limited(book, command)
+            return limited(book, command)
+        case BlockAgent():
+            return stood(book, command, {"open"}, "blocked", "AGENT_BLOCKED")
+        case UnblockAgent():
+            return stood(book, command, {"blocked"}, "open", "AGENT_UNBLOCKED")
+        case CloseAgent():
+            return closed(id, book, command, open_sales)
+        case MoveAgent():
+            return moved(book, command, waiting)
+        case Transfer() | Withdraw():
+            return given(book, command, waiting)
         case Deposit():
             return _deposited(book, command)
         case PayOutChange():
@@ -62,26 +76,23 @@ def _opened(book: Book, order: OpenAgent) -> Expected:
         above = book.line(order.parent)
         fits = (
             0 < len(above) < _DEEPEST
+            and book.agents[above[0]].status != "closed"
             and order.agent not in book.agents
             and order.currency == book.agents[above[-1]].currency
+            and order.time_zone is None
         )
     if not fits or (order.funding == "shared" and order.overdraft):
         return _refused()
-    terms = AgentTerms(order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding)
+    zone = book.agents[order.tree].time_zone if order.parent is not None else order.time_zone or "UTC"
+    terms = AgentTerms(
+        order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding, time_zone=zone
+    )  # fmt: skip
     return Expected("AGENT_OPENED", terms=terms)
-
-
-def _limited(book: Book, order: SetLimit) -> Expected:
-    agent = book.agents.get(order.agent)
-    if agent is None or agent.funding != "own":
-        return _refused()
-    terms = AgentTerms(order.agent, agent.parent, agent.name, agent.currency, order.overdraft, agent.funding)
-    return Expected("LIMIT_SET", terms=terms)
 
 
 def _deposited(book: Book, order: Deposit) -> Expected:
     agent = book.agents.get(order.agent)
-    if agent is None or agent.funding != "own" or agent.currency != order.currency:
+    if agent is None or agent.funding != "own" or agent.status == "closed" or agent.currency != order.currency:
         return _refused()
     moves = moves_of(order.currency, ("bank", -order.amount), (f"agent:{order.agent}", order.amount))
     return Expected("DEPOSITED", moves=moves, document=order.document)
@@ -93,7 +104,7 @@ def _paid_out(book: Book, order: PayOutChange) -> Expected:
         mark = hashlib.blake2b(order.code.encode(), digest_size=16).hexdigest()
     line = book.line(order.agent)
     kept = book.ends.get((f"change:{mark}", order.currency))
-    if not line or kept is None or kept[1] < order.amount:
+    if not line or book.agents[line[0]].status == "closed" or kept is None or kept[1] < order.amount:
         return _refused()
     payer = next(agent for agent in line if book.agents[agent].funding == "own")
     moves = moves_of(order.currency, (f"change:{mark}", -order.amount), (f"agent:{payer}", order.amount))
@@ -113,6 +124,8 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
         case SetTariff():
             newest = book.record["version"] if book.record is not None else 0
             value = order.tariff.model_dump(mode="json") if order.tariff.version > newest else _OTHER
+        case SetContact():
+            value = order.contact.model_dump(mode="json")
         case _:
             value = (order.payee if order.kind == "payee.set" else order.gateway).model_dump(mode="json")
     if isinstance(value, int):

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from console.audit_prices import Worked, worked_out
 from schemas.entry import PaymentFacts
 from schemas.payee import Payee
-from schemas.tariff import Fee, Rate, Tariff
+from schemas.tariff import Tariff
+from tests.chaos.model_agents import over, today
 from tests.chaos.model_terms import Book, Expected, Moves, Sale, kept_for, moves_of
 
 _LINE = 1_000
@@ -32,9 +34,13 @@ def sold(
     line = book.line(order["agent"])
     payer = next((agent for agent in line if book.agents[agent].funding == "own"), "")
     amount, fee, collected = order["amount"], order.get("fee", 0), order.get("collected", 0)
-    processing = part(amount, tariff.processing) if tariff else 0
+    day = today(book, tree, at) if line else ""
+    priced_at = min(_ms(order["made_at"]), at) if collected else at
+    line_or_self = line or [order["agent"]]
+    price = worked_out(tariff, line_or_self, tree, amount, fee, priced_at) if tariff else Worked("", 0, 0, ())
+    processing = price.processing
     needed = amount + processing + max(0, collected - amount - fee)
-    code = _refusal(book, order, payee, tariff, line, payer, needed, fee, collected)
+    code = _refusal(book, order, payee, price.fee, line, payer, needed, fee, collected, day)
     if not code and waiting[payer]:
         code = 220 if payer == line[0] else 280
     code = code or (1 if is_full else 0)
@@ -58,9 +64,12 @@ def sold(
         tariff_version=tariff.version if tariff else 0,
         payer_agent=payer,
         held=held,
-        rewards=_rewards(tariff, amount, line) if is_priced else (),
+        rewards=price.rewards if is_priced else (),
         made_at=_ms(order["made_at"]),
         received_at=at,
+        day=day if kind == "HELD" else "",
+        chain=tuple(line) if kind == "HELD" else (),
+        tariff_rule=price.rule,
         change_to=order.get("change_to", ""),
     )
     moves = _hold(facts) if kind == "HELD" else ()
@@ -69,13 +78,30 @@ def sold(
     return Expected(kind, code, moves, facts=facts, fields=_fields(order, payee))
 
 
-def taken_up(sale: Sale, txn: int, at: int) -> Expected:
-    """HELD at last, or declined at last."""
-    if not sale.facts.held:
-        moves = moves_of(sale.facts.currency, *kept_for(sale.facts, sale.facts.collected))
-        return Expected("DECLINED", sale.refusal, moves, facts=sale.facts, fields=tuple(sale.facts.subscriber))
-    facts = replace(sale.facts, txn=txn, held_at=at)
-    return Expected("HELD", 0, _hold(facts), facts=facts, fields=tuple(facts.subscriber))
+def taken_up(book: Book, sale: Sale, txn: int, at: int) -> Expected | None:
+    """HELD at last, or declined at last; None: there is no money for it yet."""
+    facts, code = sale.facts, sale.refusal
+    if not book.has(facts.payer_agent, facts.held + facts.change if facts.held else facts.collected):
+        return None
+    if facts.held:
+        line = book.line(facts.agent)
+        day = today(book, sale.book, at)
+        if not (code := _forbidden(book, line, facts.payee, facts.amount, day)):
+            facts = replace(facts, txn=txn, held_at=at, day=day, chain=tuple(line))
+            return Expected("HELD", 0, _hold(facts), facts=facts, fields=tuple(facts.subscriber))
+        if not book.has(facts.payer_agent, facts.collected):
+            return None
+    moves = moves_of(facts.currency, *kept_for(facts, facts.collected))
+    return Expected("DECLINED", code, moves, facts=facts, fields=tuple(facts.subscriber))
+
+
+def _forbidden(book: Book, line: list[str], payee: str, amount: int, day: str) -> int:
+    """What may have come in between: somebody was stopped, a payee is not permitted any more, a maximum is reached."""
+    if any(book.agents[name].status != "open" for name in line):
+        return 133
+    if any(book.agents[name].payees and payee not in book.agents[name].payees for name in line):
+        return 155
+    return over(book, line, amount, day)
 
 
 def _hold(facts: PaymentFacts) -> Moves:
@@ -97,22 +123,18 @@ def _course(
     return ("WAITING_FUNDS", code, False) if waiting < _LINE else ("DECLINED", 1, False)
 
 
-def part(amount: int, rate: Rate) -> int:
-    """A percentage, rounded down, not less than the floor and not more than the ceiling."""
-    found = max(amount * rate.rate_bps // 10_000, rate.min_minor)
-    return found if rate.max_minor is None else min(found, rate.max_minor)
-
-
 def _refusal(
-    book: Book, order: Json, payee: Payee | None, tariff: Tariff | None, line: list[str], payer: str,
-    needed: int, fee: int, collected: int,
+    book: Book, order: Json, payee: Payee | None, right_fee: int, line: list[str], payer: str,
+    needed: int, fee: int, collected: int, day: str,
 ) -> int:  # fmt: skip
     """The code, 0: none."""
     amount = order["amount"]
-    if not line:
+    if not line or any(book.agents[name].status != "open" for name in line):
         return 133
     if payee is None:
         return 6
+    if any(book.agents[name].payees and payee.id not in book.agents[name].payees for name in line):
+        return 155
     if order["currency"] != payee.currency or order["currency"] != book.agents[line[0]].currency:
         return 300
     if not _fits(order["subscriber"], payee):
@@ -123,10 +145,12 @@ def _refusal(
         return 242
     if payee.denominations and amount not in payee.denominations:
         return 7
-    if fee != (_on_top(amount + fee, tariff.fee) if tariff else 0) or 0 < collected < amount + fee:
+    if fee != right_fee or 0 < collected < amount + fee:
         return 255
     if collected > amount + fee and not order.get("change_to"):
         return 255
+    if code := over(book, line, amount, day):
+        return code
     if book.may_spend(payer) < needed:
         return 220 if payer == line[0] else 280
     return 280 if any(book.may_spend(above) < 0 for above in line[line.index(payer) + 1 :]) else 0
@@ -140,26 +164,6 @@ def _fits(given: dict[str, str], payee: Payee) -> bool:
 @lru_cache(maxsize=10_000)
 def _matches(pattern: str, value: str) -> bool:
     return re.fullmatch(pattern, value, re.ASCII) is not None
-
-
-def _on_top(total: int, fee: Fee) -> int:
-    """The fee in everything that was put in."""
-    if fee.base == "collected":
-        return part(total, fee)
-    found = max(total - total * 10_000 // (10_000 + fee.rate_bps), fee.min_minor)
-    return found if fee.max_minor is None else min(found, fee.max_minor)
-
-
-def _rewards(tariff: Tariff | None, amount: int, line: list[str]) -> tuple[tuple[str, int], ...]:
-    if tariff is None:
-        return ()
-    total = rest = part(amount, tariff.reward)
-    found = []
-    for agent, bps in zip(line, tariff.reward_shares_bps, strict=False):
-        share = total * bps // 10_000
-        rest -= share
-        found.append((f"agent:{agent}", share))
-    return tuple((account, share) for account, share in (*found, ("reward", rest)) if share)
 
 
 def _fields(order: Json, payee: Payee | None) -> tuple[str, ...]:
