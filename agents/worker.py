@@ -11,6 +11,7 @@ from mode.utils.times import Seconds
 from agents.accept import Accept
 from agents.assignment import Assignment, ready_file
 from agents.dispatch import Dispatch
+from agents.settlement import SettlementClock
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
 from streams.app import create_app, source_topics
@@ -67,6 +68,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     vitals.shards, vitals.dispatch, vitals.consumer = shards, dispatch, lambda: app.consumer
     vitals.is_wired = True
     app.add_dependency(dispatch)
+    app.add_dependency(SettlementClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app
 

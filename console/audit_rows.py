@@ -69,6 +69,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "record_table": "record_table",
     "record_id": "record_id",
     "record": "record",
+    "closed_window": "closed_window",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -108,13 +109,13 @@ def entry_row(offset: int, entry: Json) -> Row:
         facts["made_at"], facts["received_at"],
         outcome["step"], outcome["verdict"], outcome["code"], outcome["provider_ref"], outcome["comment"],
         terms["agent"], terms["parent"] or "", terms["name"], terms["currency"], terms["overdraft"], terms["funding"],
-        record["table"], record["id"], record["value"],
+        record["table"], record["id"], record["value"], entry.get("window"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
-    """A row of `entries` as it was selected: a directory record is compared by content, not by how it is written."""
-    return (*row[:-1], orjson.loads(row[-1]) if row[-1] else None)
+    """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
+    return (*row[:-2], *(orjson.loads(text) if text else None for text in row[-2:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

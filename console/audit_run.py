@@ -18,6 +18,7 @@ from console.audit_reading import Record, Span, committed, read, spans
 from console.audit_replays import Replays
 from console.audit_report import CATALOGUE, Check, Report
 from console.audit_warehouse import Ends, WarehouseAudit
+from console.audit_windows import WindowAudit
 from schemas.entry import Entry
 from sinks.warehouse import connect
 from streams.compacted import read_all
@@ -50,6 +51,7 @@ class Audit:
         self._gateways = GatewayAddresses()
         self.ledger = LedgerAudit()
         self.payments = PaymentAudit()
+        self.windows = WindowAudit(self.ledger)
         self.core = CoreFold()
 
     def run(self, simulator: str | None, wait_s: float) -> list[Check]:
@@ -77,6 +79,7 @@ class Audit:
     def _see(self, partition: int, offset: int, entry: Entry) -> None:
         self.ledger.see(partition, offset, entry)
         self.payments.see(partition, offset, entry)
+        self.windows.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
         self._ends.reached("entries", partition, offset)
@@ -86,7 +89,8 @@ class Audit:
             self._ends.reached("payment_states", partition, offset)
 
     def _ledger_checks(self) -> list[Check]:
-        return [self._readable, *self.ledger.checks(), *self.payments.checks(self.ledger), self.core.check]
+        found = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks()]
+        return [self._readable, *found, self.core.check]
 
     def _balances(self) -> Check:
         table = read_all(self._settings, BALANCES, _BALANCES_S)

@@ -24,9 +24,11 @@ from console import (
     registries,
     replaying,
     running,
+    schedules,
     serving,
     tariffs,
     terminals,
+    windows,
 )
 from console.context import load_settings, misspelt_variables
 from console.errors import KassaError
@@ -37,7 +39,7 @@ from streams.logs import configure_logs
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
     serving, audit, doctor, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
-    registries, alerts, fleet, replaying, rebuilding,
+    registries, alerts, fleet, replaying, rebuilding, schedules, windows,
 )  # fmt: skip
 
 

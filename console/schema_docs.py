@@ -22,6 +22,7 @@ from schemas.payee import Payee
 from schemas.payment import PaymentOrder
 from schemas.replay import Replay
 from schemas.reply import Reply
+from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from streams.topics import ALL, REJECTS, Topic
@@ -40,6 +41,7 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "tariffs": TypeAdapter(Tariff),
     "gateways": TypeAdapter(Gateway),
     "operators": TypeAdapter(Operator),
+    "schedules": TypeAdapter(Schedule),
 }
 _SIGNED = ("payments", "commands", "replies")
 

@@ -15,6 +15,7 @@ from schemas.ids import (
     Currency,
     Instant,
     Minor,
+    PayeeId,
     PaymentId,
     PositiveMinor,
     ShortText,
@@ -23,6 +24,7 @@ from schemas.ids import (
 )  # fmt: skip
 from schemas.keys import KeyId
 from schemas.payee import Payee
+from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 
@@ -82,6 +84,18 @@ class ResolvePayment(_Order):
     evidence: ShortText
 
 
+class CloseWindow(_Order):
+    """Close a settlement window now: a payee's, or without a payee the tree's own. It must be the one that is open."""
+
+    kind: Literal["window.close"] = "window.close"
+    tree: AgentId
+    payee: PayeeId | None = None
+    number: Annotated[int, Field(ge=1, lt=2**31)]
+    chart: Annotated[
+        int, Field(ge=0, lt=2**31, description="version of the chart its postings are made by; 0: the first")
+    ] = 0
+
+
 class SetTerminal(_Order):
     """Enroll a terminal or change its record. A terminal never moves to another agent by this."""
 
@@ -112,6 +126,13 @@ class SetGateway(_Order):
     gateway: Gateway
 
 
+class SetSchedule(_Order):
+    """When settlement windows of a tree, or of a payee in it, close by themselves."""
+
+    kind: Literal["schedule.set"] = "schedule.set"
+    schedule: Schedule
+
+
 class SetOperator(_Order):
     """Introduce an operator or give one a further key; signed by an operator already known."""
 
@@ -119,8 +140,8 @@ class SetOperator(_Order):
     operator: Operator
 
 
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment
-DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator
+TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow
+DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetSchedule
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
@@ -141,6 +162,8 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"tariffs/{command.tariff.payee}"
         case SetGateway():
             return f"gateways/{command.gateway.id}"
+        case SetSchedule():
+            return f"schedules/{command.schedule.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
         case _:

@@ -81,6 +81,7 @@ ENTRIES = Table(
         ("record_table", _WORD),
         ("record_id", "String"),
         ("record", "String"),
+        ("closed_window", "String"),
     ),
 )
 
@@ -192,7 +193,8 @@ _DIRECTORY_COLUMNS = (
 
 # Directory tables have the names of their topics.
 DIRECTORY_TABLES = {
-    name: Table(name, _DIRECTORY_COLUMNS) for name in ("terminals", "payees", "tariffs", "gateways", "operators")
+    name: Table(name, _DIRECTORY_COLUMNS)
+    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "schedules")
 }
 
 ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, ALERTS, *DIRECTORY_TABLES.values())

@@ -90,6 +90,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         record.table,
         record.id,
         orjson.dumps(record.value).decode() if entry.record else "",
+        orjson.dumps(entry.window).decode() if entry.window else "",
     )
 
 

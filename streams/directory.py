@@ -18,12 +18,13 @@ from schemas.envelope import VerifyingKey
 from schemas.gateway import Gateway
 from schemas.keys import PublicKey
 from schemas.payee import Payee
+from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from streams.clients import reader
 from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
-from streams.topics import DIRECTORY, GATEWAYS, OPERATORS, PAYEES, TARIFFS, TERMINALS
+from streams.topics import DIRECTORY, GATEWAYS, OPERATORS, PAYEES, SCHEDULES, TARIFFS, TERMINALS
 
 log = structlog.get_logger()
 
@@ -39,6 +40,7 @@ class Directory:
         self.payees: dict[str, Payee] = {}
         self.tariffs: dict[str, Tariff] = {}
         self.gateways: dict[str, Gateway] = {}
+        self.schedules: dict[str, Schedule] = {}
         self._keys: dict[str, dict[str, VerifyingKey]] = {}
         self._trusted = {kid: VerifyingKey.load(key) for kid, key in (trusted or {}).items()}
 
@@ -64,6 +66,8 @@ class Directory:
                 _put(self.tariffs, key, value, Tariff)
             case GATEWAYS.name:
                 _put(self.gateways, key, value, Gateway)
+            case SCHEDULES.name:
+                _put(self.schedules, key, value, Schedule)
 
     def _load_keys(self, table: str, owner: str, record: Terminal | Operator | None) -> None:
         keys = {} if record is None else {key.kid: VerifyingKey.load(key) for key in record.keys}

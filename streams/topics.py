@@ -62,8 +62,9 @@ PAYEES = Topic("payees", "payee's id", "Payee", False, _COMPACTED)
 TARIFFS = Topic("tariffs", "payee's id", "Tariff", False, _COMPACTED)
 GATEWAYS = Topic("gateways", "gateway's id", "Gateway", False, _COMPACTED)
 OPERATORS = Topic("operators", "operator's id", "Operator", False, _COMPACTED)
+SCHEDULES = Topic("schedules", "<tree> or <tree>.<payee>", "Schedule", False, _COMPACTED)
 
-DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS)
+DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, SCHEDULES)
 ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, ALERTS, *DIRECTORY)
 
 

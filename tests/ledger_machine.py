@@ -20,7 +20,7 @@ from schemas.entry import FINAL, Entry
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
+from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle, WindowDue
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.decisions import Decision
 from streams.ledger.evolve import evolve
@@ -38,11 +38,13 @@ from tests.builders import (
     a_retry,
     a_settle,
     a_tariff,
+    close_window,
     folded,
     open_agent,
     set_limit,
     set_payee,
     set_tariff,
+    window_due,
 )
 from tests.reference_ledger import OPEN, Reference
 
@@ -85,6 +87,16 @@ def fitting_fee(tariff: Tariff | None, amount: int) -> int:
     return next(fee for fee in range(amount + 1) if fee_within(tariff, amount + fee) == fee)
 
 
+def windows_continue(log: list[Entry]) -> None:
+    """What a window closes with, the next of its subject opens with; a leg of a payee's is in one window."""
+    ends: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    for entry in log:
+        for one in entry.window.positions if entry.window is not None else ():
+            key = (entry.book, entry.window.subject, one.account, one.currency)
+            assert (one.first - 1, one.opening) == ends.get(key, (0, 0))
+            ends[key] = (one.last, one.closing)
+
+
 class LedgerMachine(RuleBasedStateMachine):
     """A worker's state, the log it wrote, and the reference that watches."""
 
@@ -115,7 +127,7 @@ class LedgerMachine(RuleBasedStateMachine):
         (entry,) = decision
         evolve(self.state, entry)
         self.log.append(entry)
-        if not isinstance(command, Settle):
+        if not isinstance(command, Settle | WindowDue):
             self.asked.append(command)
             self.written_after.append(len(self.log))
         return entry
@@ -227,6 +239,20 @@ class LedgerMachine(RuleBasedStateMachine):
         command = a_resolve(payment, paid, self.reference.sold[payment].tree, id=self.new_id())
         self.instructed(command, self.reference.resolved(command.command))
 
+    @rule(tree=trees, payee=st.sampled_from(["", "mobile", "abroad"]), wrong=rarely, by_hand=st.booleans())
+    def close_a_window(self, tree, payee, wrong, by_hand) -> None:
+        """By the timer or an operator; what is due to the payee is what the reference has of it, and is then paid."""
+        number = len(self.reference.closed.get((tree, payee), [])) + 1 + wrong
+        command = close_window(payee or None, number, tree, id=self.new_id())
+        due = self.reference.window_closed(tree, payee, number)
+        if due is None and not by_hand:
+            assert isinstance(self.decide(window_due(payee, number, tree), self.at), Stale)
+            return
+        entry = self.ask(command if by_hand else window_due(payee, number, tree))
+        assert entry is not None
+        assert entry.kind == ("REFUSED" if due is None else "WINDOW_CLOSED"), entry.reason
+        assert -sum(leg.amount for leg in entry.legs if leg.amount < 0) == (due or 0)
+
     # --- what the world does to a worker
 
     @rule(pick=numbers)
@@ -288,6 +314,13 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert sum(account.balance for account in accounts) == self.reference.operators_income(tree)
 
     @invariant()
+    def payees_are_owed_what_the_reference_owes_them(self) -> None:
+        for tree in TREES:
+            for payee in "mobile", "abroad":
+                account = self.state.books[tree].accounts.get((f"payee:{payee}", CURRENCY[tree]), Account())
+                assert account.balance == self.reference.owed(tree, payee)
+
+    @invariant()
     def backlogs_are_the_references(self) -> None:
         assert self.state.backlog == Counter(sold.gateway for sold in self.reference.waiting())
 
@@ -301,6 +334,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
+        windows_continue(self.log)
         ends: dict[tuple[str, str, str], tuple[int, int]] = {}
         finals = Counter[str]()
         for entry in self.log:

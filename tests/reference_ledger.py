@@ -26,6 +26,7 @@ class Sold:
     chain: list[str]
     payer: str
     gateway: str
+    payee: str
     amount: int
     processing: int
     shares: dict[str, int]
@@ -41,6 +42,7 @@ class Reference:
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
     sold: dict[str, Sold] = field(default_factory=dict)
+    closed: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # tree, payee -> what each window paid
 
     # --- sums
 
@@ -74,6 +76,11 @@ class Reference:
     def payer(self, tree: str, agent: str) -> str:
         opened = self.agents[tree, agent]
         return agent if opened.funding == "own" else self.payer(tree, opened.parent or "")
+
+    def owed(self, tree: str, payee: str) -> int:
+        """What was posted to a payee, less the reward it gives and all that its windows have paid."""
+        sold = [one for one in self.sold.values() if (one.tree, one.payee, one.state) == (tree, payee, "POSTED")]
+        return sum(one.amount - one.reward for one in sold) - sum(self.closed.get((tree, payee), []))
 
     def waiting(self) -> list[Sold]:
         """Payments a gateway has yet to answer."""
@@ -120,6 +127,14 @@ class Reference:
         sold.state = "POSTED" if order.paid else "VOIDED"
         return sold.state
 
+    def window_closed(self, tree: str, payee: str, number: int) -> int | None:
+        """What it pays, None: it is not the one that is open."""
+        windows = self.closed.setdefault((tree, payee), [])
+        if number != len(windows) + 1 or not any(of == tree for of, _ in self.agents):
+            return None
+        windows.append(max(self.owed(tree, payee), 0) if payee else 0)
+        return windows[-1]
+
     def placed(self, command: Place) -> int:
         """The code, 0: held."""
         order, payee, tariff = command.order, command.payee, command.tariff
@@ -149,7 +164,9 @@ class Reference:
         reward = _part(order.amount, tariff.reward.rate_bps, tariff.reward.min_minor) if tariff else 0
         bps = tariff.reward_shares_bps if tariff else ()
         shares = {agent: floor(Fraction(reward * part, 10_000)) for agent, part in zip(chain, bps, strict=False)}
-        self.sold[order.id] = Sold(command.book, chain, payer, payee.gateway, order.amount, processing, shares, reward)
+        self.sold[order.id] = Sold(
+            command.book, chain, payer, payee.gateway, payee.id, order.amount, processing, shares, reward
+        )
         return 0
 
     def answered(self, command: Settle) -> str | None:

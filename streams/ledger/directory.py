@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.command import DirectoryCommand, RevokeKey, SetGateway, SetOperator, SetPayee, SetTariff, SetTerminal
+from schemas.command import (
+    DirectoryCommand,
+    RevokeKey,
+    SetGateway,
+    SetOperator,
+    SetPayee,
+    SetSchedule,
+    SetTariff,
+    SetTerminal,
+)
 from schemas.entry import DirectoryRecord
 from schemas.ids import ms_instant
 from schemas.refusal import Refusal
@@ -29,6 +38,8 @@ def new_record(book: Book, order: DirectoryCommand, at: int) -> DirectoryRecord 
             value = order.payee.model_dump(mode="json")
         case SetGateway():
             value = order.gateway.model_dump(mode="json")
+        case SetSchedule():
+            value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
     if isinstance(value, Objection):
         return value
     table, _, record_id = book.id.partition("/")

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
 from streams.ledger.payments import PaymentState
-from streams.ledger.state import Account, Book, State
+from streams.ledger.state import Account, Book, OpenWindow, State
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
 # when what is packed is packed otherwise. A change of the classes below is noticed without it.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class BookImage:
-    """accounts: name, currency, last leg's number, balance in minor units. agents: parents before their sub-agents."""
+    """accounts: name, currency, last leg's number, balance in minor units. agents: parents before their sub-agents.
+
+    windows: subject, number, opened_at, first_entry, and its marks in the form of accounts.
+    """
 
     id: str
     seq: int
@@ -26,6 +29,7 @@ class BookImage:
     agents: tuple[AgentTerms, ...]
     record: DirectoryRecord | None
     keys: dict[str, dict[str, object]]
+    windows: tuple[tuple[str, int, int, int, tuple[tuple[str, str, int, int], ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,11 @@ def _book_image(book: Book) -> BookImage:
         AgentTerms(one.id, one.parent, one.name, one.currency, one.overdraft, one.funding)
         for one in book.agents.values()
     )
-    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys)
+    windows = tuple(
+        (subject, one.number, one.opened_at, one.first_entry, tuple((*key, *mark) for key, mark in one.marks.items()))
+        for subject, one in book.windows.items()
+    )
+    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, windows)
 
 
 def _book(image: BookImage) -> Book:
@@ -86,6 +94,9 @@ def _book(image: BookImage) -> Book:
         book.accounts[name, currency] = Account(seq, balance)
     for terms in image.agents:
         book.open_agent(terms)
+    for subject, number, opened_at, first_entry, marks in image.windows:
+        by_account = {(name, currency): (seq, balance) for name, currency, seq, balance in marks}
+        book.windows[subject] = OpenWindow(number, opened_at, first_entry, by_account)
     return book
 
 

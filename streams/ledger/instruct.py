@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
+from schemas.command import CloseWindow, Deposit, OpenAgent, ResolvePayment, SetLimit
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
@@ -14,6 +14,7 @@ from streams.ledger.directory import new_record
 from streams.ledger.objections import Objection
 from streams.ledger.settle import Change, payment_entry
 from streams.ledger.state import AgentState, Book, State
+from streams.ledger.windows import close_by_hand
 
 MAX_DEPTH = 16
 
@@ -33,6 +34,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = _deposit(book, order, blank)
         case ResolvePayment():
             answer = _resolve(state, book, order, blank)
+        case CloseWindow():
+            answer = close_by_hand(book, order, blank)
         case _:
             record = new_record(book, order, at)
             answer = (

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.command import (
+    CloseWindow,
     Deposit,
     DirectoryCommand,
     OpenAgent,
@@ -13,6 +14,7 @@ from schemas.command import (
     RevokeKey,
     SetLimit,
     SetOperator,
+    SetSchedule,
     SetTariff,
     SetTerminal,
     TreeCommand,
@@ -20,6 +22,7 @@ from schemas.command import (
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
+from tests.chaos.model_window import window_closed
 
 _DEEPEST = 16
 _OTHER, _NO_RIGHT = 300, 133
@@ -43,6 +46,8 @@ def obeyed(
             if sale is None or sale.book != id or sale.state != "MANUAL":
                 return _refused()
             return resolved(sale, paid=command.paid)
+        case CloseWindow():
+            return window_closed(book, command.payee or "", command.number) or _refused()
         case _:
             return _filed(id, book, command, at)
 
@@ -96,6 +101,8 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
         case SetTariff():
             newest = book.record["version"] if book.record is not None else 0
             value = order.tariff.model_dump(mode="json") if order.tariff.version > newest else _OTHER
+        case SetSchedule():
+            value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
         case _:
             value = (order.payee if order.kind == "payee.set" else order.gateway).model_dump(mode="json")
     if isinstance(value, int):

@@ -77,6 +77,7 @@ class Book:
     commands: dict[str, str] = field(default_factory=dict)  # id -> digest
     record: dict[str, Any] | None = None
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    windows: dict[str, int] = field(default_factory=dict)  # subject -> number of the last one closed
 
     def line(self, agent: str | None) -> list[str]:
         """The agent and all above it."""
