@@ -14,6 +14,7 @@ from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut, Tree
 from console.output import json_line, major, pairs, rows
 from console.signing import done, give, now
+from console.statements import statement
 from schemas.balance import Balance
 from schemas.command import Deposit, OpenAgent, SetLimit
 
@@ -28,12 +29,13 @@ class FundingKind(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Agents: open, deposit, limit, show, list.", no_args_is_help=True)
+    group = typer.Typer(help="Agents: open, deposit, limit, show, list, statement.", no_args_is_help=True)
     group.command("open")(open_agent)
     group.command("deposit")(deposit)
     group.command("limit")(limit)
     group.command("show")(show)
     group.command("list")(list_agents)
+    group.command("statement")(statement)
     app.add_typer(group, name="agent")
 
 

@@ -122,7 +122,7 @@ def instructions(
     match output:
         case Output.JSON:
             for line in lines:
-                json_line(dict(zip(columns, line, strict=True)))
+                json_line(dict(zip(columns, (*line[:3], str(line[3]), *line[4:]), strict=True)))
         case Output.CSV:
             sys.stdout.write(semicolons(columns, [*lines, *ends]))
         case _:
