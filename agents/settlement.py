@@ -65,4 +65,4 @@ class SettlementClock(Service):
         moment = schedule.next_after(window.opened_at)
         if moment > now:
             return None
-        return WindowDue(schedule.tree, subject, window.number, moment, 0)
+        return WindowDue(schedule.tree, subject, window.number, moment)

@@ -35,7 +35,7 @@ def statement(
     time_zone: Annotated[str, typer.Option(metavar="ZONE", help="Whose days they are.")] = "UTC",
     output: Annotated[Output, typer.Option("--format", help="How to print it.")] = Output.TABLE,
 ) -> None:
-    """An agent's statement over a closed window of its tree, or over days. It opens with the closing of the one before."""
+    """An agent's statement over a closed window of its tree, or over days: it opens where the one before closed."""
     from sinks.settlement.statement import of_days, of_window
 
     if (window is None) == (from_day is None and to_day is None):

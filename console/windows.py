@@ -138,5 +138,4 @@ def _facts(one: ClosedWindow) -> dict[str, object]:
         "closed": f"{one.closed_at:%Y-%m-%d %H:%M:%S}",
         "by": one.closed_by,
         "entries": f"{one.first_entry} - {one.last_entry}",
-        "chart": one.chart,
     }

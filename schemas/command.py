@@ -91,9 +91,6 @@ class CloseWindow(_Order):
     tree: AgentId
     payee: PayeeId | None = None
     number: Annotated[int, Field(ge=1, lt=2**31)]
-    chart: Annotated[
-        int, Field(ge=0, lt=2**31, description="version of the chart its postings are made by; 0: the first")
-    ] = 0
 
 
 class SetTerminal(_Order):

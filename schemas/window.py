@@ -40,4 +40,3 @@ class Window:
     first_entry: int
     last_entry: int
     positions: tuple[WindowPosition, ...] = ()
-    chart: int = 0

@@ -212,8 +212,8 @@ def close_window(payee: str | None = None, number: int = 1, tree: str = "A", **c
     return an_instruct(CloseWindow(**values | changes))
 
 
-def window_due(payee: str = "", number: int = 1, book: str = "A", due_at: int = AT, chart: int = 0) -> WindowDue:
-    return WindowDue(book, payee, number, due_at, chart)
+def window_due(payee: str = "", number: int = 1, book: str = "A", due_at: int = AT) -> WindowDue:
+    return WindowDue(book, payee, number, due_at)
 
 
 def a_schedule(tree: str = "A", payee: str | None = None, cron: str = "0 0 * * *", **changes: Any) -> Schedule:

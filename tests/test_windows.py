@@ -178,7 +178,7 @@ def test_a_worker_goes_on_from_a_snapshot_or_the_log_with_the_same_windows():
 
     for command in (open_agent("A"), open_agent("S", "A"), a_deposit("S", 400_000), a_place(), a_settle()):
         keep(command)
-    keep(window_due("mobile", chart=3))
+    keep(window_due("mobile"))
     keep(window_due())
     keep(a_place(number=2))
     from_log = folded(Entry.decode(entry.encode()) for entry in log)

@@ -18,7 +18,6 @@ SELECT
     fromUnixTimestamp64Milli(JSONExtractInt(closed_window, 'due_at'), 'UTC') AS due_at,
     JSONExtractInt(closed_window, 'first_entry') AS first_entry,
     JSONExtractInt(closed_window, 'last_entry') AS last_entry,
-    JSONExtractUInt(closed_window, 'chart') AS chart,
     caused_by AS closed_by,
     partition,
     offset

@@ -38,7 +38,6 @@ class ClosedWindow:
     due_at: datetime | None
     first_entry: int
     last_entry: int
-    chart: int
     closed_by: str
     partition: int
     offset: int
@@ -51,7 +50,7 @@ class ClosedWindow:
 _WINDOWS = """
 SELECT
     tree, payee, window_no, toUnixTimestamp64Milli(opened_at), toUnixTimestamp64Milli(closed_at),
-    toUnixTimestamp64Milli(due_at), first_entry, last_entry, chart, closed_by, partition, offset
+    toUnixTimestamp64Milli(due_at), first_entry, last_entry, closed_by, partition, offset
 FROM windows
 WHERE ({tree:String} = '' OR tree = {tree:String}) AND ({any_payee:UInt8} OR payee = {payee:String})
 ORDER BY tree, payee, window_no

@@ -59,14 +59,13 @@ class WindowDue:
     """A moment of a schedule has come: from a timer, in memory, not from a topic.
 
     subject: a payee's id, "" for the tree's own window. number: of the window that is to be closed. due_at: that
-    moment, ms UTC. chart: the version of the chart of accounts in force, 0 when there is none.
+    moment, ms UTC.
     """
 
     book: str
     subject: str
     number: int
     due_at: int
-    chart: int
 
 
 LedgerCommand = Place | Instruct | Settle | WindowDue

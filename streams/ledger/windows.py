@@ -27,12 +27,11 @@ MAX_POSITIONS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class _Closing:
-    """Which window is asked to be closed; due_at, chart: as in Window."""
+    """Which window is asked to be closed; due_at: as in Window."""
 
     subject: str
     number: int
     due_at: int
-    chart: int
 
 
 def close_when_due(book: Book | None, command: WindowDue, at: int) -> Entry | Stale:
@@ -41,7 +40,7 @@ def close_when_due(book: Book | None, command: WindowDue, at: int) -> Entry | St
         return Stale(f"there is no tree {command.book}")
     cause = Cause(f"window/{command.subject}/{command.number}", "", TIMER)
     blank = Entry(book=book.id, seq=book.seq + 1, kind=EntryKind.WINDOW_CLOSED, at=at, cause=cause)
-    closed = _close(book, _Closing(command.subject, command.number, command.due_at, command.chart), blank)
+    closed = _close(book, _Closing(command.subject, command.number, command.due_at), blank)
     return Stale(closed.reason) if isinstance(closed, Objection) else closed
 
 
@@ -49,7 +48,7 @@ def close_by_hand(book: Book, order: CloseWindow, blank: Entry) -> Entry | Objec
     """The same for an operator. blank: the entry without what comes of it."""
     if not book.agents:
         return Objection(Refusal.OTHER, f"there is no tree {order.tree}")
-    return _close(book, _Closing(order.payee or "", order.number, 0, order.chart), blank)
+    return _close(book, _Closing(order.payee or "", order.number, 0), blank)
 
 
 def _close(book: Book, asked: _Closing, blank: Entry) -> Entry | Objection:
@@ -69,7 +68,6 @@ def _close(book: Book, asked: _Closing, blank: Entry) -> Entry | Objection:
         first_entry=window.first_entry,
         last_entry=blank.seq,
         positions=positions,
-        chart=asked.chart,
     )
     return replace(blank, kind=EntryKind.WINDOW_CLOSED, legs=legs, window=closed)
 
