@@ -73,13 +73,13 @@ def _print(one: Statement, output: Output) -> None:
         case Output.JSON:
             json_line(as_json(one))
         case Output.CSV:
-            sys.stdout.write(semicolons(COLUMNS, _lines(one)))
+            sys.stdout.write(semicolons(COLUMNS, lines_of(one)))
         case _:
             say(f"agent {one.agent} of tree {one.tree}, {one.opening.currency}")
-            rows(COLUMNS, _lines(one), right=("entry", "debit", "credit", "balance"))
+            rows(COLUMNS, lines_of(one), right=("entry", "debit", "credit", "balance"))
 
 
-def _lines(one: Statement) -> Iterator[tuple[object, ...]]:
+def lines_of(one: Statement) -> Iterator[tuple[object, ...]]:
     """The first and the last line carry the balances; debits and credits are totalled in the last."""
     yield ("", "", "", "opening balance", "", "", one.opening)
     for line in one.movements:
