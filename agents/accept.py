@@ -152,13 +152,13 @@ class Accept:
         settings = self._settings
         bucket = TokenBucket(settings.rejects_per_s, settings.rejects_burst, time.monotonic)
         watch = RejectWatch(
-            f"{tp.topic}/{tp.partition}", bucket, settings.rejects_burst, settings.rejects_in_a_row, self._agent_of
+            f"{tp.topic}/{tp.partition}", bucket, settings.rejects_burst, settings.rejects_in_a_row, self._whose
         )
         return _Lane(tp, bucket, watch)
 
-    def _agent_of(self, terminal: str) -> str:
+    def _whose(self, terminal: str) -> tuple[str, str]:
         on_file = self._directory.directory.terminals.get(terminal)
-        return on_file.agent if on_file is not None else ""
+        return (on_file.tree, on_file.agent) if on_file is not None else ("", "")
 
     def _arrival(self, message: Any) -> Arrival:
         at = round(message.timestamp * 1000) if message.timestamp_type == _APPEND_TIME else self._clock.now_ms()

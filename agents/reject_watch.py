@@ -14,7 +14,7 @@ from agents.token_bucket import TokenBucket
 from schemas.alert import Alert, AlertKind, Severity
 from schemas.ids import ms_instant
 from schemas.keys import owner_of
-from streams.arrival import Ask, Item, Quarantine
+from streams.arrival import Ask, Item, Look, Quarantine
 
 # Senders whose runs of rejects are remembered; beyond it the one longest without a reject is forgotten.
 MAX_RUNS = 10_000
@@ -38,19 +38,19 @@ class _Draft:
 
 
 class RejectWatch:
-    """`place` is "<topic>/<partition>"; `agent_of` says whose terminal a sender is, "" for operators.
+    """`place` is "<topic>/<partition>"; `whose` says which (tree, agent) has a sender, ("", "") for operators.
 
     A storm begins when the bucket is empty and is over when it is half full again: one alert each.
     """
 
     def __init__(
-        self, place: str, bucket: TokenBucket, burst: int, in_a_row: int, agent_of: Callable[[str], str]
+        self, place: str, bucket: TokenBucket, burst: int, in_a_row: int, whose: Callable[[str], tuple[str, str]]
     ) -> None:
         self._place = place
         self._bucket = bucket
         self._calm = burst / 2
         self._in_a_row = in_a_row
-        self._agent_of = agent_of
+        self._whose = whose
         self._storm: Run | None = None
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._draft = _Draft()
@@ -110,7 +110,7 @@ class RejectWatch:
         runs = self._draft.runs
         for item in items:
             sender = _sender(item)
-            if not sender or item.arrival is None:
+            if isinstance(item, Look) or not sender or item.arrival is None:
                 continue
             before = runs[sender] if sender in runs else self._runs.get(sender)
             if item.arrival.offset in rejected:
@@ -126,16 +126,18 @@ class RejectWatch:
         return alerts
 
     def _run_alert(self, sender: str, run: Run, severity: Severity, text: str, at: int, over: bool = False) -> Alert:
+        tree, agent = self._whose(sender)
         return Alert(
             kind=AlertKind.REJECTS_IN_A_ROW,
             subject=sender,
-            agent=self._agent_of(sender),
+            agent=agent,
             severity=severity,
             text=text,
             at=ms_instant(at),
             since=ms_instant(run.since),
             count=run.count,
             over=over,
+            tree=tree,
         )
 
 

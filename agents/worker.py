@@ -9,6 +9,7 @@ import faust
 from mode.utils.times import Seconds
 
 from agents.accept import Accept
+from agents.alert_watch import AlertWatch
 from agents.assignment import Assignment, ready_file
 from agents.dispatch import Dispatch
 from agents.settlement import SettlementClock
@@ -22,6 +23,7 @@ from streams.keyring import ensure_server_key, load_trusted
 from streams.logs import configure_logs
 from streams.settings import Settings
 from streams.shards import Shards
+from streams.watch import Watch
 
 
 def create_worker(settings: Settings, directory: DirectoryReader, vitals: WorkerVitals) -> faust.App:
@@ -39,7 +41,10 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
         """A worker that stops opens nothing: it would only keep itself, and its partitions, waiting."""
         return not app.should_stop and assignment.owns(partition)
 
-    shards = Shards(settings, ensure_server_key(settings), owns, dispatch.recovered, dispatch.closed)
+    shards = Shards(
+        settings, ensure_server_key(settings), owns, dispatch.recovered, dispatch.closed,
+        watch=lambda partition: Watch(settings, partition, directory.directory.contacts),
+    )  # fmt: skip
     assignment.shards = dispatch.shards = shards
     accept = Accept(settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock)
     verifier = Verifier(settings, directory.directory)
@@ -69,6 +74,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     vitals.is_wired = True
     app.add_dependency(dispatch)
     app.add_dependency(SettlementClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
+    app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app
 

@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench import core, flow, recovery
+from bench import core, flow, recovery, tariffs
 from bench.figures import report
 from bench.rig import running
 from console.output import say
@@ -18,7 +18,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench", description=__doc__)
     arguments.add_argument("--scale", type=float, default=1.0, help="how many payments, relative to the usual")
     scale: float = arguments.parse_args().scale
-    figures = [core.decided()]
+    figures = [core.decided(), *tariffs.priced()]
     with tempfile.TemporaryDirectory() as place, running(Path(place)) as rig:
         say("accepted …")
         figures.append(flow.accepted(rig, int(20_000 * scale)))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from console import agent_limits, agent_money, agent_move, agent_standing, agent_tree
 from console.amounts import minor_units
 from console.context import broker_settings
 from console.lookup import balances, find_agent, spender
@@ -16,7 +17,7 @@ from console.output import json_line, major, pairs, rows
 from console.signing import done, give, now
 from console.statements import statement
 from schemas.balance import Balance
-from schemas.command import Deposit, OpenAgent, SetLimit
+from schemas.command import Deposit, OpenAgent
 
 AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")]
 
@@ -29,13 +30,17 @@ class FundingKind(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Agents: open, deposit, limit, show, list, statement.", no_args_is_help=True)
+    group = typer.Typer(help="Agents: who they are, what they have and may spend, statements.", no_args_is_help=True)
     group.command("open")(open_agent)
     group.command("deposit")(deposit)
-    group.command("limit")(limit)
+    agent_limits.add_to(group)
     group.command("show")(show)
     group.command("list")(list_agents)
     group.command("statement")(statement)
+    agent_money.add_to(group)
+    agent_move.add_to(group)
+    agent_standing.add_to(group)
+    agent_tree.add_to(group)
     app.add_typer(group, name="agent")
 
 
@@ -54,6 +59,9 @@ def open_agent(
     funding: Annotated[
         FundingKind, typer.Option(help="Whose money its terminals spend: its own, or the agent's above.")
     ] = FundingKind.OWN,
+    time_zone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Of a root: by which its tree counts days. Default: UTC.")
+    ] = None,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
@@ -73,6 +81,7 @@ def open_agent(
         currency=money,
         overdraft=minor_units(overdraft, money),
         funding=funding.value,
+        time_zone=time_zone,
     )
     answer = give(settings, command, operator, time_out)
     done(
@@ -107,30 +116,6 @@ def deposit(
     done(f"{major(command.amount, there.currency)} {there.currency} deposited to {agent}", command, answer)
 
 
-def limit(
-    agent: AgentArgument,
-    overdraft: Annotated[
-        str, typer.Argument(metavar="AMOUNT", help="How far below zero the balance may go; 0: prepaid.")
-    ],
-    tree: Tree = None,
-    command_id: CommandId = None,
-    operator: Operator = None,
-    time_out: TimeOut = 10,
-) -> None:
-    """Set an agent's overdraft."""
-    settings = broker_settings()
-    there = find_agent(settings, agent, tree)
-    command = SetLimit(
-        id=command_id or fresh_id(),
-        issued_at=now(),
-        tree=there.tree,
-        agent=agent,
-        overdraft=minor_units(overdraft, there.currency),
-    )
-    answer = give(settings, command, operator, time_out)
-    done(f"overdraft of {agent} is {major(command.overdraft, there.currency)} {there.currency}", command, answer)
-
-
 def show(agent: AgentArgument, tree: Tree = None, as_json: AsJson = False) -> None:
     """One agent's balance, holds and limit as they are now."""
     settings = broker_settings()
@@ -144,11 +129,14 @@ def show(agent: AgentArgument, tree: Tree = None, as_json: AsJson = False) -> No
             "agent": f"{there.agent} ({there.name})",
             "tree": there.tree,
             "above": there.parent or "-",
+            "status": there.status,
             "funding": "own" if money is there else f"shared: spends the money of {money.agent}",
             "balance": f"{major(there.balance, there.currency)} {there.currency}",
             "held": major(there.held, there.currency),
             "overdraft": major(there.overdraft, there.currency),
             "available": major(money.available, there.currency),
+            **agent_limits.shown(there),
+            "days of": there.time_zone,
             "entry": f"{there.seq} at {there.at:%Y-%m-%d %H:%M:%S} UTC",
         }
     )

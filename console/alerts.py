@@ -1,4 +1,4 @@
-"""`kassa alerts`: what people should know about, as the workers said it."""
+"""`kassa alerts`: what people should know about, as the workers said it. `kassa deliveries`: who was told."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import typer
 from pydantic import ValidationError
 
 from console.context import broker_settings
+from console.lookup import table
 from console.options import AsJson
 from console.output import json_line, note, rows
 from schemas.alert import Alert
+from schemas.delivery import Delivery, DeliveryState
 from streams.compacted import read_to_end
 from streams.settings import Settings
-from streams.topics import ALERTS
+from streams.topics import ALERTS, DELIVERIES
 
 
 def register(app: typer.Typer) -> None:
     app.command("alerts")(alerts)
+    app.command("deliveries")(deliveries)
 
 
 def alerts(
@@ -43,6 +46,28 @@ def alerts(
         for one in found
     )
     rows(("at (UTC)", "severity", "kind", "subject", "agent", "what"), lines)
+
+
+def deliveries(
+    state: Annotated[DeliveryState | None, typer.Option(help="Only those that came to this.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The last so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """To whom the alerts of the last year were delivered, and why not. Recipients are named by a hash."""
+    found = sorted(table(broker_settings(), DELIVERIES, Delivery).values(), key=lambda one: one.at)
+    found = [one for one in found if state in (None, one.state)][-limit:]
+    if as_json:
+        for one in found:
+            json_line(one.model_dump(mode="json"))
+        return
+    rows(("at (UTC)", "state", "tries", "kind", "subject", "to", "why"), map(_line, found), right=("tries",))
+
+
+def _line(one: Delivery) -> tuple[object, ...]:
+    begin = "over: " if one.alert.over else ""
+    to = f"{one.contact} {one.channel} {one.recipient}".strip() or "-"
+    kind = begin + one.alert.kind.value
+    return f"{one.at:%Y-%m-%d %H:%M:%S}", one.state.value, one.tries, kind, one.alert.subject, to, one.why or "-"
 
 
 def _read(settings: Settings) -> Iterator[Alert]:

@@ -16,6 +16,8 @@ from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.evolve import evolve
 from streams.ledger.state import State
 
+_FURTHER = ("status", "time_zone", "payment_max", "daily_max", "monthly_max", "payees")
+
 
 class CoreFold:
     """Folds one partition after the other with the core, and holds each fold against our own adding up."""
@@ -121,6 +123,7 @@ def _difference(shown: Balance, book: str, agent: str, ledger: LedgerAudit) -> s
         "currency": terms.currency,
         "funding": terms.funding,
         "overdraft": terms.overdraft,
+        **{name: getattr(terms, name) for name in _FURTHER},
         "balance": balance,
         "held": ledger.total_of(book, f"hold:{agent}", terms.currency),
         "available": balance + terms.overdraft,

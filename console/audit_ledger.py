@@ -67,6 +67,8 @@ class LedgerAudit:
             self.touched[entry.book, entry.agent.agent] = entry.seq
         if entry.kind is EntryKind.HELD:
             self._look_at_limits(partition, offset, entry)
+        elif entry.kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
+            self._look_at_giver(partition, offset, entry)
 
     def checks(self) -> list[Check]:
         return [self._books, self._zero, self._chain, self._total(), self._holds, self._limits]
@@ -145,7 +147,7 @@ class LedgerAudit:
         if facts is None:
             return  # a hold without a payment is for payments.path to say
         self._limits.looked_at += 1
-        chain = self._chain_of(entry.book, facts.agent)
+        chain = self.chain_of(entry.book, facts.agent)
         payer = next((place for place, terms in enumerate(chain) if terms.funding == "own"), None)
         if payer is None or chain[payer].agent != facts.payer_agent:
             self._limits.fail(
@@ -161,7 +163,19 @@ class LedgerAudit:
                     f"agent:{terms.agent} has {money} {terms.currency} and its overdraft is {terms.overdraft}"
                 )
 
-    def _chain_of(self, book: str, agent: str) -> list[AgentTerms]:
+    def _look_at_giver(self, partition: int, offset: int, entry: Entry) -> None:
+        """Nobody gives away what it has not, within its overdraft."""
+        self._limits.looked_at += 1
+        for leg in entry.legs:
+            terms = self.terms.get((entry.book, leg.account.removeprefix("agent:")))
+            money = self.total_of(entry.book, leg.account, leg.currency)
+            if leg.amount < 0 and terms is not None and money < -terms.overdraft:
+                self._limits.fail(
+                    f"{where(partition, offset, entry)}: account {leg.account} has {money} {leg.currency} and its "
+                    f"overdraft is {terms.overdraft}"
+                )
+
+    def chain_of(self, book: str, agent: str) -> list[AgentTerms]:
         """The agent first, the root last; an altered ledger's circle ends where it began."""
         chain: list[AgentTerms] = []
         terms = self.terms.get((book, agent))

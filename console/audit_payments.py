@@ -141,6 +141,8 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if _is_deposit(moved) else f"a deposit moved {moved}"
     if kind is EntryKind.WINDOW_CLOSED:
         return None  # what it may move is for windows.settled to say
+    if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
+        return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if facts is None:
         return f"nothing to move, moved {moved}" if moved else None
     if kind is not EntryKind.DECLINED and facts.held != facts.amount + facts.processing:
@@ -158,6 +160,14 @@ def _is_deposit(moved: list[tuple[str, int]]) -> bool:
     match sorted(moved):
         case [(agent, amount), ("bank", taken)]:
             return agent.startswith("agent:") and amount > 0 and taken == -amount
+    return False
+
+
+def _is_given(kind: EntryKind, moved: list[tuple[str, int]]) -> bool:
+    match sorted(moved, key=lambda line: line[1]):
+        case [(giver, given), (taker, taken)]:
+            to_the_right = taker == "bank" if kind is EntryKind.WITHDRAWN else taker.startswith("agent:")
+            return giver.startswith("agent:") and to_the_right and giver != taker and given == -taken < 0
     return False
 
 

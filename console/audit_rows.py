@@ -55,6 +55,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "reward_amounts": "rewards.amount",
     "made_at": "toUnixTimestamp64Milli(made_at)",
     "received_at": "toUnixTimestamp64Milli(received_at)",
+    "tariff_rule": "tariff_rule",
     "outcome_step": "outcome_step",
     "outcome_verdict": "outcome_verdict",
     "outcome_code": "outcome_code",
@@ -66,6 +67,14 @@ ENTRY_COLUMNS: dict[str, str] = {
     "terms_currency": "terms_currency",
     "terms_overdraft": "terms_overdraft",
     "terms_funding": "terms_funding",
+    "terms_status": "terms_status",
+    "terms_time_zone": "terms_time_zone",
+    "terms_payment_max": "terms_payment_max",
+    "terms_daily_max": "terms_daily_max",
+    "terms_monthly_max": "terms_monthly_max",
+    "terms_payees": "terms_payees",
+    "day": "day",
+    "chain": "chain",
     "record_table": "record_table",
     "record_id": "record_id",
     "record": "record",
@@ -90,7 +99,8 @@ _NO_PAYMENT: Json = {
     "held": 0, "rewards": [], "made_at": 0, "received_at": 0,
 }  # fmt: skip
 _NO_OUTCOME: Json = {"step": "", "verdict": "", "code": "", "provider_ref": "", "comment": ""}
-_NO_TERMS: Json = {"agent": "", "parent": "", "name": "", "currency": "", "overdraft": 0, "funding": ""}
+_NO_TERMS: Json = {"agent": "", "parent": "", "name": "", "currency": "", "overdraft": 0, "funding": "",
+                   "status": "", "time_zone": ""}  # fmt: skip
 _NO_RECORD: Json = {"table": "", "id": "", "value": None}
 
 
@@ -106,9 +116,12 @@ def entry_row(offset: int, entry: Json) -> Row:
         facts["subscriber"], facts["amount"], facts["fee"], facts["processing"], facts["collected"],
         facts["currency"], facts["txn"], facts["tariff_version"], facts["payer_agent"], facts["held"],
         [account for account, _ in facts["rewards"]], [amount for _, amount in facts["rewards"]],
-        facts["made_at"], facts["received_at"],
+        facts["made_at"], facts["received_at"], facts.get("tariff_rule", ""),
         outcome["step"], outcome["verdict"], outcome["code"], outcome["provider_ref"], outcome["comment"],
         terms["agent"], terms["parent"] or "", terms["name"], terms["currency"], terms["overdraft"], terms["funding"],
+        terms.get("status", "open"), terms.get("time_zone", "UTC"), terms.get("payment_max") or 0,
+        terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
+        facts.get("day", ""), facts.get("chain", []),
         record["table"], record["id"], record["value"], entry.get("window"),
     )  # fmt: skip
 

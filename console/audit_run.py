@@ -9,14 +9,17 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
+from console.audit_agents import AgentAudit
 from console.audit_arrivals import Arrivals, Quarantine, command_of, made_up, payment_of
 from console.audit_core import CoreFold, compare_balances
 from console.audit_ledger import LedgerAudit
+from console.audit_limits import LimitAudit
 from console.audit_payee import GatewayAddresses, PayeeAudit, books
 from console.audit_payments import PaymentAudit
 from console.audit_reading import Record, Span, committed, read, spans
 from console.audit_replays import Replays
 from console.audit_report import CATALOGUE, Check, Report
+from console.audit_tariffs import TARIFF_BOOKS, TariffAudit
 from console.audit_warehouse import Ends, WarehouseAudit
 from console.audit_windows import WindowAudit
 from schemas.entry import Entry
@@ -51,6 +54,9 @@ class Audit:
         self._gateways = GatewayAddresses()
         self.ledger = LedgerAudit()
         self.payments = PaymentAudit()
+        self.agents = AgentAudit(self.ledger)
+        self.limits = LimitAudit()
+        self.tariffs = TariffAudit()
         self.windows = WindowAudit(self.ledger)
         self.core = CoreFold()
 
@@ -68,7 +74,17 @@ class Audit:
             client.close()
         return checks + (self._payees(simulator, began_at) if simulator else [])
 
+    def _read_tariffs(self) -> None:
+        """A payment may stand on a partition that is read before its tariff's."""
+        unread = Check("ledger.readable")  # counted when the ledger itself is read
+        for partition in self._partitions:
+            for record in self._counted("tariffs", read(self._settings, LEDGER, partition)):
+                is_tariff = record.key is not None and record.key.startswith(TARIFF_BOOKS)
+                if is_tariff and (entry := entry_of(record, unread)) is not None:
+                    self.tariffs.learn(entry)
+
     def _read_ledger(self) -> None:
+        self._read_tariffs()
         for partition in self._partitions:
             self.core.begin(partition, self.ledger, self.payments)
             for record in self._counted("ledger", read(self._settings, LEDGER, partition)):
@@ -79,6 +95,9 @@ class Audit:
     def _see(self, partition: int, offset: int, entry: Entry) -> None:
         self.ledger.see(partition, offset, entry)
         self.payments.see(partition, offset, entry)
+        self.agents.see(partition, offset, entry)
+        self.limits.see(partition, offset, entry)
+        self.tariffs.see(partition, offset, entry, self.ledger)
         self.windows.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
@@ -89,8 +108,8 @@ class Audit:
             self._ends.reached("payment_states", partition, offset)
 
     def _ledger_checks(self) -> list[Check]:
-        found = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks()]
-        return [self._readable, *found, self.core.check]
+        ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
+        return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
 
     def _balances(self) -> Check:
         table = read_all(self._settings, BALANCES, _BALANCES_S)

@@ -27,7 +27,7 @@ _BLOCK_ROWS = 8_192
 _PAYMENT_COLUMNS = (
     "payment_id, number, terminal, agent, payee, gateway, subscriber, amount, fee, processing, collected, currency, "
     "txn, tariff_version, payer_agent, held, rewards.account, rewards.amount, toUnixTimestamp64Milli(made_at), "
-    "toUnixTimestamp64Milli(received_at), state, offset"
+    "toUnixTimestamp64Milli(received_at), day, chain, tariff_rule, state, offset"
 )
 
 
@@ -212,9 +212,9 @@ def _payment_fault(row: Row, number: int | None, index: PaymentIndex, seen: byte
     if seen[number]:
         return "there more than once"
     seen[number] = 1
-    *plain, accounts, amounts, made_at, received_at, state, offset = row
+    *plain, accounts, amounts, made_at, received_at, day, chain, rule, state, offset = row
     # In the order of PaymentFacts; the types are as the view's columns have them.
-    values: list[Any] = [*plain, tuple(zip(accounts, amounts, strict=True)), made_at, received_at]
+    values: list[Any] = [*plain, tuple(zip(accounts, amounts, strict=True)), made_at, received_at, day, chain, rule]
     if facts_fingerprint(PaymentFacts(*values)) != index.facts[number]:
         return "its facts differ"
     if state != index.state_of(number):

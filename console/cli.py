@@ -13,6 +13,8 @@ from console import (
     agents,
     alerts,
     audit,
+    contacts,
+    deposits,
     doctor,
     fleet,
     gateways,
@@ -38,8 +40,9 @@ from streams.logs import configure_logs
 
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
-    serving, audit, doctor, running, agents, terminals, payees, gateways, tariffs, operators, paying, payments,
-    registries, alerts, fleet, replaying, rebuilding, schedules, windows,
+    serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
+    payments, registries, alerts, contacts, fleet, replaying, rebuilding,
+    schedules, windows,
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from schemas.command import (
 )
 from schemas.gateway import Gateway, RetrySchedule
 from schemas.payee import Payee, SubscriberField
-from schemas.tariff import Fee, Rate, Tariff
+from schemas.tariff import Fee, Rate, Tariff, TariffRule
 from schemas.terminal import Terminal
 from streams.keyring import ensure_terminal_key
 from streams.settings import Settings
@@ -65,9 +65,22 @@ def payees() -> list[Payee]:
 
 
 def tariff(payee: str) -> Tariff:
+    """Own prices, and rules. Those by time change no fee, so that an order is right whenever it arrives."""
     fee = Fee(rate_bps=500, base="collected") if payee in ("mobile", "internet") else Fee(rate_bps=200, min_minor=500)
+    small = TariffRule(name="small", amount_to=10_000, fee=Fee(min_minor=300))
+    evening = TariffRule(
+        name="evening", time_from="18:00", time_to="24:00", amount_from=10_000, reward=Rate(rate_bps=300)
+    )
+    weekend = TariffRule(
+        name="weekend", weekdays=("sat", "sun"), amount_from=10_000, reward=Rate(rate_bps=250, rounding="half")
+    )
+    own = TariffRule(name="own", agent="neva/neva-1", fee=Fee(rate_bps=300, min_minor=200), reward_shares_bps=(6_000,))
+    friends = TariffRule(name="friends", group="friends", amount_from=50_000, processing=Rate(rate_bps=50))
     return Tariff(
         payee=payee,
+        time_zone=_ZONES.get(payee, "UTC"),
+        groups={"friends": ("volga/volga-1", "oka/oka-2")} if payee == "mobile" else {},
+        rules=(small, evening, weekend, own, friends) if payee == "mobile" else (small, weekend),
         fee=fee,
         processing=Rate(rate_bps=100),
         reward=Rate(rate_bps=200),

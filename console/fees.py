@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from schemas.money import MAX_MINOR
-from schemas.tariff import Tariff
+from schemas.tariff import Prices, Tariff
+from streams.ledger.tariff_choice import choice_of
 
 
-def fee_on_top(tariff: Tariff | None, amount: int) -> int | None:
-    """The smallest fee (minor units) that is right for an amount (minor units); None when no fee is.
+def fee_on_top(tariff: Tariff | None, amount: int, agent: str, at: int) -> int | None:
+    """The fee (minor units) that is right for an amount (minor units); None when no fee is.
 
-    Adding one unit to the total adds at most one to the fee within it, so the first fee that is not too small is
-    exactly right. Only a fee of everything that is put in has no solution.
+    agent: "<tree>/<agent>". at: the time whose rules hold, ms UTC.
     """
+    return prices_for(tariff, amount, agent, at).fee.on_top(amount)
+
+
+def prices_for(tariff: Tariff | None, amount: int, agent: str, at: int) -> Prices:
+    """Those of the rule that holds, or the tariff's own."""
     if tariff is None:
-        return 0
-    low, high = 0, 1
-    while tariff.fee.within(amount + high) > high and high < MAX_MINOR:
-        low, high = high, high * 2
-    while low < high:
-        middle = (low + high) // 2
-        if tariff.fee.within(amount + middle) > middle:
-            low = middle + 1
-        else:
-            high = middle
-    return low if tariff.fee.within(amount + low) == low else None
+        return Prices()
+    rule = choice_of(tariff).of(agent, amount, at)
+    return rule.prices if rule is not None else tariff

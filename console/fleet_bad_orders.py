@@ -97,9 +97,10 @@ def _too_big(order: Json, to: FleetPayee, rng: Random) -> bytes | None:
 
 
 def _wrong_fee(order: Json, to: FleetPayee, rng: Random) -> bytes | None:
-    """The next higher fee that the tariff does not find inside the total."""
+    """The next higher fee that no rule of the tariff finds inside the total: which one holds may change on the way."""
+    fees = [] if to.tariff is None else [to.tariff.fee, *(rule.fee for rule in to.tariff.rules if rule.fee is not None)]
     for fee in range(order["fee"] + 1, order["fee"] + _WRONG_FEE_TRIES):
-        if to.tariff is None or to.tariff.fee.within(order["amount"] + fee) != fee:
+        if all(one.within(order["amount"] + fee) != fee for one in fees):
             return orjson.dumps({**order, "fee": fee})
     return None
 

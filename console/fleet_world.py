@@ -12,8 +12,10 @@ from typing import Any
 from console.errors import BadInput
 from console.fees import fee_on_top
 from schemas.envelope import SigningKey
+from schemas.ids import instant_ms
 from schemas.payee import Payee
 from schemas.tariff import Tariff
+from streams.ledger.tariff_choice import agent_path
 
 Json = dict[str, Any]
 
@@ -79,7 +81,7 @@ class Orders:
         """The content of an order that breaks no rule, under the terminal's next number."""
         number = self._numbers.get(terminal.id, terminal.first_number)
         self._numbers[terminal.id] = number + 1
-        amount, fee = self._amount(to)
+        amount, fee = self._amount(terminal, to)
         return {
             "id": f"{terminal.id}.{number}",
             "terminal": terminal.id,
@@ -93,13 +95,14 @@ class Orders:
             "made_at": (self.world.at + timedelta(milliseconds=self._made)).isoformat(timespec="milliseconds"),
         }
 
-    def _amount(self, to: FleetPayee) -> tuple[int, int]:
-        """(amount, fee): within the payee's bounds and right by its tariff."""
+    def _amount(self, terminal: FleetTerminal, to: FleetPayee) -> tuple[int, int]:
+        """(amount, fee): within the payee's bounds and right by its tariff as it is when the run begins."""
+        agent, at = agent_path(terminal.tree, terminal.agent), instant_ms(self.world.at)
         low = to.payee.min_amount
         high = max(low, min(to.payee.max_amount, _LARGEST_USUAL))
         for _ in range(_TRIES):
             amount = self.rng.choice(to.payee.denominations) if to.payee.denominations else self.rng.randint(low, high)
-            fee = fee_on_top(to.tariff, amount)
+            fee = fee_on_top(to.tariff, amount, agent, at)
             if fee is not None:
                 return amount, fee
         raise BadInput(f"no amount can be paid to {to.payee.id}: its tariff asks a fee that nothing fits")

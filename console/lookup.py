@@ -1,4 +1,4 @@
-"""What is in force now, found in the compacted topics: agents, terminals, payees, tariffs, gateways, operators."""
+"""What is in force now, found in the compacted topics: agents and the directory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from console.errors import NotFound
 from console.output import note
 from schemas.balance import Balance
+from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import Wire
 from schemas.payee import Payee
@@ -18,7 +19,17 @@ from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from streams.compacted import read_all
 from streams.settings import Settings
-from streams.topics import BALANCES, GATEWAYS, OPERATORS, PAYEES, SCHEDULES, TARIFFS, TERMINALS, Topic
+from streams.topics import (
+    BALANCES,
+    CONTACTS,
+    GATEWAYS,
+    OPERATORS,
+    PAYEES,
+    SCHEDULES,
+    TARIFFS,
+    TERMINALS,
+    Topic,
+)
 
 Record = TypeVar("Record", bound=Wire)
 
@@ -60,6 +71,10 @@ def schedules(settings: Settings) -> dict[str, Schedule]:
 
 def operators(settings: Settings) -> dict[str, Operator]:
     return table(settings, OPERATORS, Operator)
+
+
+def contacts(settings: Settings) -> dict[str, Contact]:
+    return table(settings, CONTACTS, Contact)
 
 
 def find_agent(settings: Settings, agent: str, tree: str | None = None) -> Balance:

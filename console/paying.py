@@ -18,10 +18,12 @@ from console.output import json_line, major, say
 from console.repeats import remembered
 from console.requests import payment_request
 from console.signing import now
+from schemas.ids import instant_ms
 from schemas.payment import PaymentOrder
 from schemas.reply import Reply
 from schemas.terminal import Terminal
 from streams.keyring import load_terminal_key
+from streams.ledger.tariff_choice import agent_path
 from streams.settings import Settings
 
 _PAID_OR_HELD = {"HELD", "POSTED"}
@@ -87,7 +89,12 @@ def _order(
     on_file = payees(settings).get(payee)
     currency = on_file.currency if on_file else find_agent(settings, terminal.agent, terminal.tree).currency
     minor = minor_units(amount, currency)
-    fee_minor = minor_units(fee, currency) if fee is not None else fee_on_top(tariffs(settings).get(payee), minor)
+    made_at = now()
+    if fee is not None:
+        fee_minor: int | None = minor_units(fee, currency)
+    else:
+        path = agent_path(terminal.tree, terminal.agent)
+        fee_minor = fee_on_top(tariffs(settings).get(payee), minor, path, instant_ms(made_at))
     if fee_minor is None:
         raise BadInput(f"no fee fits {amount} by the tariff of {payee}: say which with --fee")
     running = number if number is not None else reserve_numbers(settings, terminal.id)
@@ -102,7 +109,7 @@ def _order(
         fee=fee_minor,
         collected=minor + fee_minor if collected else 0,
         currency=currency,
-        made_at=now(),
+        made_at=made_at,
     )
 
 

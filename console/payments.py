@@ -103,7 +103,7 @@ def _print(story: Story) -> None:
             "payee": f"{facts['payee']} through {facts['gateway'] or '-'}, {subscriber}",
             "agent": f"{facts['agent']} in tree {facts['book']}",
             "txn": facts["txn"] or "-",
-            "tariff": facts["tariff_version"] or "-",
+            "tariff": " ".join(f"{facts['tariff_version'] or '-'} {facts['tariff_rule']}".split()),
             "made": f"{facts['made_at']:%Y-%m-%d %H:%M:%S} UTC by the terminal's clock",
             "received": f"{facts['received_at']:%Y-%m-%d %H:%M:%S.%f} UTC",
         }

@@ -1,4 +1,4 @@
-"""`kassa init`, `kassa worker`, `kassa sink`: prepare an installation and run its parts."""
+"""`kassa init`, `kassa worker`, `kassa sink`, `kassa notify`: prepare an installation and run its parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 
 from console.broker import require_topics, topics_there
 from console.context import broker_settings, load_settings
-from console.errors import BadInput, NoBroker
+from console.errors import BadInput, Differs, NoBroker
 from console.output import say
 from streams.keyring import ensure_operator_key, ensure_server_key, load_trusted, owned, server_key_file
 from streams.logs import configure_logs
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     app.command("init")(init)
     app.command("worker")(worker)
     app.command("sink")(sink)
+    app.command("notify")(notify)
 
 
 def init() -> None:
@@ -52,6 +53,20 @@ def sink() -> None:
     configure_logs(settings.log_level)
     say(f"sink {settings.sink_id} from {settings.kafka} to {settings.clickhouse}")
     main(settings)
+
+
+def notify() -> None:
+    """Run notify: it delivers alerts by e-mail and webhook. One is enough. Until Ctrl-C or SIGTERM."""
+    settings = broker_settings()
+    require_topics(settings)
+    from agents.notify import run
+    from agents.notify_log import Superseded
+
+    say(f"notify on {settings.kafka}")
+    try:
+        run(settings)
+    except Superseded as error:
+        raise Differs(f"{error}: one notify is enough") from None
 
 
 def _keys(settings: Settings) -> None:

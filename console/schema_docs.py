@@ -16,6 +16,8 @@ from schemas import reject
 from schemas.alert import Alert
 from schemas.balance import Balance
 from schemas.command import COMMAND
+from schemas.contact import Contact
+from schemas.delivery import Delivery
 from schemas.entry import ENTRY
 from schemas.gateway import Gateway
 from schemas.payee import Payee
@@ -36,11 +38,14 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "replies": TypeAdapter(Reply),
     "replays": TypeAdapter(Replay),
     "alerts": TypeAdapter(Alert),
+    "open_alerts": TypeAdapter(Alert),
     "terminals": TypeAdapter(Terminal),
     "payees": TypeAdapter(Payee),
     "tariffs": TypeAdapter(Tariff),
     "gateways": TypeAdapter(Gateway),
     "operators": TypeAdapter(Operator),
+    "deliveries": TypeAdapter(Delivery),
+    "contacts": TypeAdapter(Contact),
     "schedules": TypeAdapter(Schedule),
 }
 _SIGNED = ("payments", "commands", "replies")

@@ -39,7 +39,7 @@ def up(
         bool, typer.Option("--kafka", help="On Apache Kafka (Java 17, Maven): what was decided lasts.")
     ] = False,
 ) -> None:
-    """Start broker, warehouse, workers and sink on this machine and keep them running until Ctrl-C.
+    """Start broker, warehouse, workers, sink and notify on this machine and keep them running until Ctrl-C.
 
     They start empty and forget when they stop; with --kafka they go on from what they were.
     """
@@ -50,7 +50,7 @@ def up(
     lasts = f"its records last in {settings.dir / 'kafka'}" if on_kafka else "it starts empty and forgets when it stops"
     say(f"one-machine stack in {settings.dir}: {lasts}")
     start_broker = (lambda _: ApacheKafka.start(settings.dir / "kafka")) if on_kafka else EmbeddedBroker.start
-    with Stack(settings.dir, workers=workers, start_broker=start_broker) as stack:
+    with Stack(settings.dir, workers=workers, notify=True, start_broker=start_broker) as stack:
         stack.wait_ready()
         keep_running(stack)
 

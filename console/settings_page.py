@@ -26,6 +26,8 @@ This page is made by `python -m console.settings_page > docs/settings.md`; a tes
 """
 # What the names alone say well enough in the code.
 _WORDS = {
+    "kafka_user": "who we are there, with SASL",
+    "kafka_password": "its password; better in the environment than in a file",
     "clickhouse_user": "who reads and writes there",
     "clickhouse_password": "its password; better in the environment than in a file",
     "transaction_time_out_ms": "how long a batch's Kafka transaction may take before the broker aborts it",

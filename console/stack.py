@@ -58,6 +58,7 @@ class Stack:
         workers: int = 1,
         partitions: int = 4,
         sink: bool = True,
+        notify: bool = False,
         start_broker: Callable[[Path], Broker] = EmbeddedBroker.start,
     ) -> None:
         self.directory = directory.resolve()
@@ -83,6 +84,8 @@ class Stack:
                 embedded=isinstance(self.broker, EmbeddedBroker),
             )
             self._prepare(sink)
+            if notify:
+                self.start("notify-1", "notify", {})
         except BaseException:
             self.broker.stop()
             self._lock.close()

@@ -18,6 +18,7 @@ from streams.topics import LEDGER, partitions_of
 FACTS = (
     "terminal", "agent", "payer_agent", "payee", "gateway", "subscriber", "amount", "fee", "processing", "collected",
     "held", "currency", "txn", "tariff_version", "made_at", "received_at",
+    "tariff_rule",
 )  # fmt: skip
 _SCAN_S = 60.0
 

@@ -15,6 +15,11 @@ class AlertKind(StrEnum):
 
     REJECT_STORM = "REJECT_STORM"  # a partition has more to reject than the limit: it is read slowly
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"  # a terminal signs well, and everything it sends is rejected
+    LOW_BALANCE = "LOW_BALANCE"  # an agent has less available than its contact record wants to know of
+    LIMIT_HIT = "LIMIT_HIT"  # payments of an agent are refused for want of funds or limit
+    PAYMENT_UNKNOWN_LONG = "PAYMENT_UNKNOWN_LONG"  # payments of a gateway are UNKNOWN or MANUAL for too long
+    DELIVERY_DEAD = "DELIVERY_DEAD"  # alerts do not reach one of those who should hear of them
+    GATEWAY_FAILING = "GATEWAY_FAILING"  # a gateway's answers are unclear, or nothing can be sent to it
 
 
 class Severity(StrEnum):
@@ -27,11 +32,14 @@ class Alert(Wire):
     """What is to be told. `kind`, `subject` and `since` together name one occurrence, from its begin to its end."""
 
     kind: AlertKind
-    subject: Annotated[str, Field(description="what it is about: a terminal, or <topic>/<partition>")]
+    subject: Annotated[
+        str, Field(description="what it is about: a terminal, <tree>/<agent>, <topic or gateway>/<partition>")
+    ]
     agent: Annotated[str, Field(description="whose concern it is; empty: the operator's")] = ""
     severity: Severity
     text: Annotated[str, Field(max_length=500, description="a sentence for people; holds no payer's data")]
     at: Annotated[Instant, Field(description="when it was noticed")]
     since: Annotated[Instant, Field(description="when it began")]
-    count: Annotated[int, Field(ge=0, description="how many messages it is about, so far")] = 0
+    count: Annotated[int, Field(ge=0, description="how many messages or payments it is about, so far")] = 0
     over: Annotated[bool, Field(description="it has ended")] = False
+    tree: Annotated[str, Field(description="the agent's tree; empty: the operator's, or not known")] = ""

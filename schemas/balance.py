@@ -10,6 +10,8 @@ class Balance(Wire):
 
     An agent with funding "shared" spends the money of the agent above it, whose record shows what is available.
     `seq` is the number of the tree's entry after which all this holds, `at` that entry's time.
+    `status`: "open", "blocked" (and with it all below) or "closed" for good. `payment_max`, `daily_max`, `monthly_max`:
+    none where there is no such limit; days are those of `time_zone`. `payees`: those permitted; none: all.
     """
 
     tree: AgentId
@@ -24,3 +26,9 @@ class Balance(Wire):
     funding: str
     seq: int
     at: Instant
+    status: str = "open"
+    time_zone: str = "UTC"
+    payment_max: int | None = None
+    daily_max: int | None = None
+    monthly_max: int | None = None
+    payees: tuple[str, ...] = ()

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Literal
 
-import orjson
 from pydantic import Field, TypeAdapter
 
+from schemas.agent_command import AgentCommand
+from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import (
     AgentId,
-    CommandId,
     Currency,
-    Instant,
     Minor,
     PayeeId,
     PaymentId,
     PositiveMinor,
     ShortText,
     TerminalId,
-    Wire,
 )  # fmt: skip
 from schemas.keys import KeyId
-from schemas.payee import Payee
+from schemas.operator_order import OperatorOrder
+from schemas.payee import Payee, ZoneName
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 
 Funding = Literal["own", "shared"]
+Liftable = Literal["payment_max", "daily_max", "monthly_max"]
 
 
-class _Order(Wire):
-    id: Annotated[CommandId, Field(description="the idempotency key; same id and content: done once")]
-    issued_at: Annotated[Instant, Field(description="the operator's clock; recorded, never trusted")]
-
-    def digest(self) -> str:
-        """128-bit hash of the content, equal for equal orders however their JSON was written; 32 hex digits."""
-        canonical = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-        return hashlib.blake2b(canonical, digest_size=16).hexdigest()
-
-
-class OpenAgent(_Order):
+class OpenAgent(OperatorOrder):
     """Open a root agent (no parent) or a sub-agent. Funding "shared" spends the money of the agent above."""
 
     kind: Literal["agent.open"] = "agent.open"
@@ -52,18 +41,32 @@ class OpenAgent(_Order):
     currency: Currency
     overdraft: Minor = 0
     funding: Funding = "own"
+    time_zone: Annotated[ZoneName | None, Field(description="of a root: by which its tree counts days; none: UTC")] = (
+        None
+    )
+
+    later = frozenset({"time_zone"})
 
 
-class SetLimit(_Order):
-    """Change an agent's overdraft: the floor its balance may not go below. 0 is prepayment."""
+class SetLimit(OperatorOrder):
+    """Change an agent's limits: those that are named. One that is not named stays as it is; `lift` takes it away."""
 
     kind: Literal["agent.limit"] = "agent.limit"
     tree: AgentId
     agent: AgentId
-    overdraft: Minor
+    overdraft: Annotated[Minor | None, Field(description="how far the balance may go below zero; 0: prepayment")] = None
+    payment_max: Annotated[PositiveMinor | None, Field(description="the most a single payment may be")] = None
+    daily_max: Annotated[PositiveMinor | None, Field(description="the most of a day, by the tree's calendar")] = None
+    monthly_max: Annotated[PositiveMinor | None, Field(description="the most of a month, likewise")] = None
+    payees: Annotated[
+        tuple[PayeeId, ...] | None, Field(max_length=200, description="those permitted; an empty list: all")
+    ] = None
+    lift: Annotated[tuple[Liftable, ...], Field(max_length=3, description="limits that no longer hold")] = ()
+
+    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift"})
 
 
-class Deposit(_Order):
+class Deposit(OperatorOrder):
     """Money an agent brought to the bank."""
 
     kind: Literal["agent.deposit"] = "agent.deposit"
@@ -74,7 +77,7 @@ class Deposit(_Order):
     document: Annotated[ShortText, Field(description="number of the paper or bank reference behind it")]
 
 
-class ResolvePayment(_Order):
+class ResolvePayment(OperatorOrder):
     """An operator's decision on a payment in MANUAL, with the evidence for it."""
 
     kind: Literal["payment.resolve"] = "payment.resolve"
@@ -84,7 +87,7 @@ class ResolvePayment(_Order):
     evidence: ShortText
 
 
-class CloseWindow(_Order):
+class CloseWindow(OperatorOrder):
     """Close a settlement window now: a payee's, or without a payee the tree's own. It must be the one that is open."""
 
     kind: Literal["window.close"] = "window.close"
@@ -93,14 +96,14 @@ class CloseWindow(_Order):
     number: Annotated[int, Field(ge=1, lt=2**31)]
 
 
-class SetTerminal(_Order):
+class SetTerminal(OperatorOrder):
     """Enroll a terminal or change its record. A terminal never moves to another agent by this."""
 
     kind: Literal["terminal.set"] = "terminal.set"
     terminal: Terminal
 
 
-class RevokeKey(_Order):
+class RevokeKey(OperatorOrder):
     """From the moment this is decided the key verifies nothing that is received later."""
 
     kind: Literal["terminal.revoke"] = "terminal.revoke"
@@ -108,37 +111,44 @@ class RevokeKey(_Order):
     kid: KeyId
 
 
-class SetPayee(_Order):
+class SetPayee(OperatorOrder):
     kind: Literal["payee.set"] = "payee.set"
     payee: Payee
 
 
-class SetTariff(_Order):
+class SetTariff(OperatorOrder):
     kind: Literal["tariff.set"] = "tariff.set"
     tariff: Tariff
 
 
-class SetGateway(_Order):
+class SetGateway(OperatorOrder):
     kind: Literal["gateway.set"] = "gateway.set"
     gateway: Gateway
 
 
-class SetSchedule(_Order):
+class SetSchedule(OperatorOrder):
     """When settlement windows of a tree, or of a payee in it, close by themselves."""
 
     kind: Literal["schedule.set"] = "schedule.set"
     schedule: Schedule
 
 
-class SetOperator(_Order):
+class SetOperator(OperatorOrder):
     """Introduce an operator or give one a further key; signed by an operator already known."""
 
     kind: Literal["operator.set"] = "operator.set"
     operator: Operator
 
 
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow
-DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetSchedule
+class SetContact(OperatorOrder):
+    """Whom to tell of what concerns an agent, or the operator. A record with nobody in it tells nobody."""
+
+    kind: Literal["contact.set"] = "contact.set"
+    contact: Contact
+
+
+TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand
+DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
@@ -163,5 +173,7 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"schedules/{command.schedule.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
+        case SetContact():
+            return f"contacts/{command.contact.id}"
         case _:
             return command.tree

@@ -29,6 +29,12 @@ class EntryKind(StrEnum):
     DIRECTORY_SET = "DIRECTORY_SET"  # a terminal, payee, tariff, gateway or operator record
     WINDOW_CLOSED = "WINDOW_CLOSED"  # a settlement window ended; what was owed to its payee is paid out
     REFUSED = "REFUSED"  # an operator's command that changes nothing, and why
+    AGENT_BLOCKED = "AGENT_BLOCKED"
+    AGENT_UNBLOCKED = "AGENT_UNBLOCKED"
+    AGENT_CLOSED = "AGENT_CLOSED"  # for good
+    TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
+    WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
+    AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -66,7 +72,9 @@ class PaymentFacts:
 
     txn: our number at the payee, the same in every request. held: what was reserved of the agent's money.
     payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
-    amount of each share of the payee's reward, fixed when funds were held.
+    amount of each share of the payee's reward, fixed when funds were held. day, chain: once held, the tree's
+    business day ("2026-11-24") and the agents whose limits the payment counts for, from the seller up to the root.
+    tariff_version, tariff_rule: what it was priced by; 0: the payee had no tariff; "": the tariff's own prices.
     """
 
     id: str
@@ -88,11 +96,18 @@ class PaymentFacts:
     rewards: tuple[tuple[str, int], ...]
     made_at: int
     received_at: int
+    day: str = ""
+    chain: tuple[str, ...] = ()
+    tariff_rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentTerms:
-    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared"."""
+    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared".
+
+    status: "open", "blocked" or "closed" (for good). time_zone: the tree's (IANA). payment_max, daily_max, monthly_max:
+    the most of a payment, a day, a month, minor units; None: no such limit. payees: those permitted; none: all.
+    """
 
     agent: str
     parent: str | None
@@ -100,6 +115,12 @@ class AgentTerms:
     currency: str
     overdraft: int
     funding: str
+    status: str = "open"
+    time_zone: str = "UTC"
+    payment_max: int | None = None
+    daily_max: int | None = None
+    monthly_max: int | None = None
+    payees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,63 +1,107 @@
-"""What a payment costs the payer and what it earns the agents and the operator."""
+"""A payee's tariff: its prices, and the rules by which other prices hold for some agents, times and amounts."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections import Counter
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from schemas.ids import Minor, PayeeId, RateBps, Wire
+from schemas.ids import Instant, Minor, PayeeId, PositiveMinor, Wire
+from schemas.payee import ZoneName
+from schemas.price import Fee, Prices, Rate, Shares
+from schemas.week import ClockTime, Weekday
+
+__all__ = ["AgentPath", "Fee", "Prices", "Rate", "Tariff", "TariffRule"]
+
+MAX_RULES = 500
+MAX_MEMBERS = 2_000
+
+# "<tree>/<agent>": two trees may both have an agent of one name.
+AgentPath = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}/[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
+]
+RuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+Members = Annotated[tuple[AgentPath, ...], Field(min_length=1, max_length=MAX_MEMBERS)]
 
 
-class Rate(Wire):
-    """A percentage of an amount, rounded down, with a floor and a ceiling in minor units."""
+def _new(empty: object, description: str) -> object:
+    """A field that flat tariffs do not have: unsaid it is not written, so that digests of old commands stay theirs."""
+    return Field(exclude_if=lambda value: value == empty, description=description)
 
-    rate_bps: RateBps = 0
-    min_minor: Minor = 0
-    max_minor: Minor | None = None
+
+class TariffRule(Wire):
+    """Prices for some agents, times and amounts. A condition that is not given holds always; a price, the tariff's own.
+
+    Weekdays and times are read on the walls of the tariff's time zone. A time band that ends before it begins goes over
+    midnight and belongs to the weekday on which it began. An agent's rule holds for its own payments, not for those of
+    agents below it.
+    """
+
+    name: RuleName
+    agent: Annotated[AgentPath | None, Field(description="for this agent only: <tree>/<agent>")] = None
+    group: Annotated[RuleName | None, Field(description="for the agents of this group only")] = None
+    weekdays: Annotated[tuple[Weekday, ...], Field(max_length=7, description="empty: every day")] = ()
+    time_from: Annotated[ClockTime | None, Field(description="HH:MM")] = None
+    time_to: Annotated[ClockTime | None, Field(description="HH:MM, no longer in the band")] = None
+    amount_from: Annotated[Minor, Field(description="what the payee receives, minor units")] = 0
+    amount_to: Annotated[PositiveMinor | None, Field(description="no longer in the band, minor units")] = None
+    valid_from: Instant | None = None
+    valid_until: Annotated[Instant | None, Field(description="RFC 3339 instant, no longer valid")] = None
+    fee: Fee | None = None
+    processing: Rate | None = None
+    reward: Rate | None = None
+    reward_shares_bps: Shares | None = None
 
     @model_validator(mode="after")
-    def _bounds_in_order(self) -> Self:
-        if self.max_minor is not None and self.max_minor < self.min_minor:
-            raise ValueError("max_minor is below min_minor")
+    def _conditions_can_hold(self) -> Self:
+        if self.agent is not None and self.group is not None:
+            raise ValueError(f"rule {self.name} is for an agent or for a group, not for both")
+        if len(set(self.weekdays)) < len(self.weekdays):
+            raise ValueError(f"rule {self.name} names a weekday twice")
+        if (self.time_from is None) != (self.time_to is None):
+            raise ValueError(f"rule {self.name} has one end of a time band only")
+        if self.time_from is not None and self.time_from == self.time_to:
+            raise ValueError(f"rule {self.name}: its time band is empty (the whole day is 00:00 to 24:00)")
+        if self.time_from == "24:00":
+            raise ValueError(f"rule {self.name}: a time band cannot begin at 24:00, which is the next day's 00:00")
+        if self.amount_to is not None and self.amount_to <= self.amount_from:
+            raise ValueError(f"rule {self.name}: its amount band ends at {self.amount_to}, before it begins")
+        if self.valid_from is not None and self.valid_until is not None and self.valid_until <= self.valid_from:
+            raise ValueError(f"rule {self.name}: its validity ends before it begins")
+        if self.reward_shares_bps is not None and sum(self.reward_shares_bps) > 10_000:
+            raise ValueError(f"rule {self.name}: reward_shares_bps add up to more than 10000")
         return self
 
-    def of(self, amount: int) -> int:
-        """The part of `amount` (minor units) this rate asks for (minor units)."""
-        part = max(amount * self.rate_bps // 10_000, self.min_minor)
-        return part if self.max_minor is None else min(part, self.max_minor)
 
-
-class Fee(Rate):
-    """What the payer pays on top. Base "collected": a percentage of everything put in; base "amount": of the amount."""
-
-    base: Literal["collected", "amount"] = "amount"
-
-    def within(self, total: int) -> int:
-        """The fee inside `total` = amount + fee, minor units: 5 % of 100000 is 5000 by "collected", else 4762."""
-        if self.base == "collected":
-            return self.of(total)
-        part = max(total - total * 10_000 // (10_000 + self.rate_bps), self.min_minor)
-        return part if self.max_minor is None else min(part, self.max_minor)
-
-
-class Tariff(Wire):
+class Tariff(Prices):
     """Directory record, topic `tariffs`, key: the payee's id.
 
-    `fee` is what the payer pays on top and the agent keeps in cash; `processing` is what the operator takes of it
-    from the agent's balance; `reward` is what the payee gives, shared by the agent (first share), the agents above
-    it (next shares, nearest first) and the operator (the rest, with every rounding remainder).
+    Its own prices hold wherever none of its rules does, so every payment has a price. groups: named sets of agents.
+    Two rules that would tie are refused when the tariff is set (streams/ledger/tariff_ties.py).
     """
 
     payee: PayeeId
     version: Annotated[int, Field(ge=1, lt=2**31)] = 1
-    fee: Fee = Fee()
-    processing: Rate = Rate()
-    reward: Rate = Rate()
-    reward_shares_bps: Annotated[tuple[RateBps, ...], Field(max_length=16)] = ()
+    time_zone: Annotated[ZoneName, _new("UTC", "in which weekdays and time bands of its rules are meant")] = "UTC"
+    groups: dict[RuleName, Members] = Field(
+        default_factory=dict,
+        exclude_if=lambda groups: not groups,
+        description="named sets of agents, each <tree>/<agent>",
+    )
+    rules: Annotated[tuple[TariffRule, ...], _new((), "the narrowest that holds wins")] = ()
 
     @model_validator(mode="after")
-    def _shares_fit(self) -> Self:
-        if sum(self.reward_shares_bps) > 10_000:
-            raise ValueError("reward_shares_bps add up to more than 10000")
+    def _rules_fit(self) -> Self:
+        if len(self.rules) > MAX_RULES:
+            raise ValueError(f"a tariff has {MAX_RULES} rules at most, this one has {len(self.rules)}")
+        for name, count in Counter(rule.name for rule in self.rules).items():
+            if count > 1:
+                raise ValueError(f"two rules have the name {name}")
+        for rule in self.rules:
+            if rule.group is not None and rule.group not in self.groups:
+                raise ValueError(f"rule {rule.name} is for the group {rule.group}, which the tariff does not list")
+        for group, members in self.groups.items():
+            if len(set(members)) < len(members):
+                raise ValueError(f"group {group} lists an agent twice")
         return self

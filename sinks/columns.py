@@ -78,9 +78,18 @@ ENTRIES = Table(
         ("terms_currency", _WORD),
         ("terms_overdraft", "Int64"),
         ("terms_funding", _WORD),
+        ("terms_status", _WORD),
+        ("terms_time_zone", _WORD),
+        ("terms_payment_max", "Int64"),
+        ("terms_daily_max", "Int64"),
+        ("terms_monthly_max", "Int64"),
+        ("terms_payees", "Array(String)"),
+        ("day", _WORD),
+        ("chain", "Array(String)"),
         ("record_table", _WORD),
         ("record_id", "String"),
         ("record", "String"),
+        ("tariff_rule", _WORD),
         ("closed_window", "String"),
     ),
 )
@@ -144,6 +153,9 @@ PAYMENT_STATES = Table(
         ("outcome_code", _WORD),
         ("provider_ref", "String"),
         ("outcome_comment", "String"),
+        ("day", _WORD),
+        ("chain", "Array(String)"),
+        ("tariff_rule", _WORD),
     ),
 )
 
@@ -179,6 +191,7 @@ ALERTS = Table(
         ("count", "Int64"),
         ("over", "UInt8"),
         ("appended_at", _TIME),
+        ("tree", _WORD),
     ),
 )
 
@@ -194,7 +207,7 @@ _DIRECTORY_COLUMNS = (
 # Directory tables have the names of their topics.
 DIRECTORY_TABLES = {
     name: Table(name, _DIRECTORY_COLUMNS)
-    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "schedules")
+    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts", "schedules")
 }
 
 ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, ALERTS, *DIRECTORY_TABLES.values())

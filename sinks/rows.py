@@ -26,7 +26,7 @@ Row = tuple[Any, ...]
 Headers = Sequence[tuple[str, str | bytes | None]]
 
 _NO_PAYMENT = PaymentFacts("", 0, "", "", "", "", {}, 0, 0, 0, 0, "", 0, 0, "", 0, (), 0, 0)
-_NO_TERMS = AgentTerms("", None, "", "", 0, "")
+_NO_TERMS = AgentTerms("", None, "", "", 0, "", "", "")
 _NO_RECORD = DirectoryRecord("", "", {})
 _NO_OUTCOME = ("", "", "", "", "")
 
@@ -87,9 +87,18 @@ def entry_row(place: Place, entry: Entry) -> Row:
         terms.currency,
         terms.overdraft,
         terms.funding,
+        terms.status,
+        terms.time_zone,
+        terms.payment_max or 0,
+        terms.daily_max or 0,
+        terms.monthly_max or 0,
+        terms.payees,
+        facts.day,
+        facts.chain,
         record.table,
         record.id,
         orjson.dumps(record.value).decode() if entry.record else "",
+        facts.tariff_rule,
         orjson.dumps(entry.window).decode() if entry.window else "",
     )
 
@@ -164,6 +173,9 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             entry.deferrals,
             entry.due_at,
             *_outcome(entry),
+            facts.day,
+            facts.chain,
+            facts.tariff_rule,
         )
     ]
 
@@ -201,6 +213,7 @@ def alert_row(place: Place, alert: Alert) -> Row:
         alert.count,
         int(alert.over),
         place.appended_at,
+        alert.tree,
     )
 
 

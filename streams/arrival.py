@@ -48,4 +48,11 @@ class Forward:
     key: str
 
 
-Item = Ask | Quarantine | Forward
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Nothing arrived: see what time has brought about that people should know; at: ms UTC."""
+
+    at: int
+
+
+Item = Ask | Quarantine | Forward | Look

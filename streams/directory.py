@@ -1,4 +1,4 @@
-"""The directory as every worker sees it: terminals, payees, tariffs, gateways and operators, live from their topics.
+"""The directory as every worker sees it: terminals, payees, contacts and so on, live from their topics.
 
 A Faust GlobalTable would do for this, were the topics not written in transactions: its recovery waits for an offset
 that only a transaction marker occupies. See docs/decisions.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from pydantic import ValidationError
 
+from schemas.contact import Contact
 from schemas.envelope import VerifyingKey
 from schemas.gateway import Gateway
 from schemas.keys import PublicKey
@@ -24,7 +26,7 @@ from schemas.terminal import Operator, Terminal
 from streams.clients import reader
 from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
-from streams.topics import DIRECTORY, GATEWAYS, OPERATORS, PAYEES, SCHEDULES, TARIFFS, TERMINALS
+from streams.topics import CONTACTS, DIRECTORY, GATEWAYS, OPERATORS, PAYEES, SCHEDULES, TARIFFS, TERMINALS, Topic
 
 log = structlog.get_logger()
 
@@ -40,6 +42,7 @@ class Directory:
         self.payees: dict[str, Payee] = {}
         self.tariffs: dict[str, Tariff] = {}
         self.gateways: dict[str, Gateway] = {}
+        self.contacts: dict[str, Contact] = {}
         self.schedules: dict[str, Schedule] = {}
         self._keys: dict[str, dict[str, VerifyingKey]] = {}
         self._trusted = {kid: VerifyingKey.load(key) for kid, key in (trusted or {}).items()}
@@ -66,6 +69,8 @@ class Directory:
                 _put(self.tariffs, key, value, Tariff)
             case GATEWAYS.name:
                 _put(self.gateways, key, value, Gateway)
+            case CONTACTS.name:
+                _put(self.contacts, key, value, Contact)
             case SCHEDULES.name:
                 _put(self.schedules, key, value, Schedule)
 
@@ -88,14 +93,14 @@ class DirectoryReader:
     a core on the embedded broker, which answers every empty fetch at once.
     """
 
-    def __init__(self, settings: Settings, directory: Directory) -> None:
+    def __init__(self, settings: Settings, directory: Directory, topics: Sequence[Topic] = DIRECTORY) -> None:
         self.directory = directory
         self._settings = settings
         self._topic_ends = Ends(settings)
         self._stopping = False
         self._wake = threading.Event()
         self._moved = threading.Condition()
-        self._position = {topic.name: 0 for topic in DIRECTORY}
+        self._position = {topic.name: 0 for topic in topics}
         self._thread = threading.Thread(target=self._run, name="directory", daemon=True)
 
     def start(self, time_out_s: float = 30) -> None:
@@ -133,7 +138,7 @@ class DirectoryReader:
 
     def _ends(self, time_out_s: float) -> dict[str, int]:
         """Where each topic's committed records end now."""
-        found = self._topic_ends.now([(topic.name, 0) for topic in DIRECTORY], time_out_s)
+        found = self._topic_ends.now([(name, 0) for name in self._position], time_out_s)
         return {topic: end for (topic, _), end in found.items()}
 
     def _behind(self, ends: dict[str, int]) -> dict[str, int]:

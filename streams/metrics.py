@@ -1,7 +1,7 @@
 """Every metric, declared once: name, labels, unit and meaning. docs/metrics.md is made of this (console.metrics_page).
 
-A process is a worker or a sink and shows the metrics of its registry. What is known anyway when somebody asks (what is
-open, how far behind we are) is Read at scrape time by a collector and costs the hot path nothing.
+A process is a worker, a sink or notify and shows the metrics of its registry. What is known anyway when somebody asks
+(what is open, how far behind we are) is Read at scrape time by a collector and costs the hot path nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.metrics_core import GaugeMetricFamily
 
-Part = Literal["worker", "sink"]
+Part = Literal["worker", "sink", "notify"]
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
 
-WORKER, SINK = CollectorRegistry(), CollectorRegistry()
-REGISTRIES: Mapping[Part, CollectorRegistry] = {"worker": WORKER, "sink": SINK}
+WORKER, SINK, NOTIFY = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
+REGISTRIES: Mapping[Part, CollectorRegistry] = {"worker": WORKER, "sink": SINK, "notify": NOTIFY}
 for _registry in REGISTRIES.values():
     ProcessCollector(registry=_registry)  # the client library's own process_*: memory, processor time, open files
 
@@ -151,6 +151,17 @@ SINK_INSERT_SECONDS = _histogram(
 )  # fmt: skip
 WAREHOUSE_AWAY = _read(
     "sink", "kassa_sink_warehouse_away", "0 or 1", "1 while ClickHouse does not answer or cannot serve"
+)
+
+# --- notify
+NOTIFY_WAITING = _read(
+    "notify", "kassa_notify_waiting", "deliveries", "deliveries that are to be tried, again or yet", "channel"
+)
+NOTIFY_UNREACHED = _read(
+    "notify", "kassa_notify_unreached", "recipients", "recipients whose last delivery was given up"
+)
+NOTIFY_TRIES = _counter(
+    "notify", "kassa_notify_tries_total", "tries", "tries of deliveries by what came of them", "channel", "state"
 )
 
 

@@ -18,7 +18,8 @@ from streams.ledger.balances import balance_of, touched_agents
 from streams.ledger.decide import Duplicate
 from streams.ledger.replies import replies_to, reply_again
 from streams.ledger.state import State
-from streams.topics import ALERTS, BALANCES, LEDGER, REJECTS, REPLIES
+from streams.open_alerts import open_key
+from streams.topics import ALERTS, BALANCES, LEDGER, OPEN_ALERTS, REJECTS, REPLIES
 
 _CODES = {
     reject.RejectReason.CONFLICT: 215,
@@ -29,11 +30,14 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record to produce. `partition` -1 leaves the choice to the key; `to_sign`: the value becomes a JWS of it."""
+    """One record to produce. `partition` -1 leaves the choice to the key; `to_sign`: the value becomes a JWS of it.
+
+    No value deletes the key from a compacted topic.
+    """
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     partition: int = -1
     headers: list[tuple[str, str | bytes | None]] | None = None
     to_sign: bool = False
@@ -98,6 +102,12 @@ class Outbox:
     def alert(self, alert: Alert) -> None:
         self._add(ALERTS.name, alert.agent, alert.model_dump_json().encode())
 
+    def watched(self, alert: Alert) -> None:
+        """An alert of the partition's watch, which must know after a restart that it was told."""
+        self.alert(alert)
+        value = None if alert.over else alert.model_dump_json().encode()
+        self._add(OPEN_ALERTS.name, open_key(alert), value, self._state.partition)
+
     def forward(self, item: Forward) -> None:
         self._add(item.arrival.topic, item.key, item.arrival.value)
 
@@ -111,5 +121,5 @@ class Outbox:
     def _reply(self, owner: str, reply: Reply) -> None:
         self.records.append(Record(REPLIES.name, owner.encode(), reply.model_dump_json().encode(), to_sign=True))
 
-    def _add(self, topic: str, key: str, value: bytes, partition: int = -1) -> None:
+    def _add(self, topic: str, key: str, value: bytes | None, partition: int = -1) -> None:
         self.records.append(Record(topic, key.encode(), value, partition))

@@ -82,12 +82,55 @@ class Settings(BaseSettings):
     rejects_in_a_row: Annotated[
         int, Field(ge=1, le=1_000_000, description="rejected messages of one sender, without a good one, for an alert")
     ] = 20
+    limit_quiet_s: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86_400,
+            description="so long no payment of an agent was refused for its limits, then LIMIT_HIT ends",
+        ),
+    ] = 900
+    unknown_alert_s: Annotated[
+        int, Field(ge=1, le=30 * 86_400, description="how long a payment may be UNKNOWN or MANUAL before an alert")
+    ] = 3_600
+    gateway_alert_bad: Annotated[
+        int, Field(ge=1, le=1_000, description="unclear answers of a gateway to a partition, for an alert …")
+    ] = 5
+    gateway_alert_of: Annotated[int, Field(ge=1, le=1_000, description="… among so many of its last answers")] = 10
+    gateway_alert_good: Annotated[
+        int, Field(ge=1, le=1_000, description="clear answers in a row after which that alert is over")
+    ] = 5
     clock_ahead_s: Annotated[int, Field(ge=0, description="how far a terminal's clock may run ahead")] = 600
     clock_behind_s: Annotated[int, Field(ge=0, description="how late an offline payment may be uploaded")] = 30 * 86_400
     sink_batch_rows: Annotated[int, Field(ge=1, le=1_000_000, description="rows in one insert at most")] = 20_000
     sink_within_ms: Annotated[
         int, Field(ge=10, le=60_000, description="how old a row may get before it is inserted")
     ] = 300
+    smtp: Annotated[
+        str,
+        Field(
+            pattern=r"^([A-Za-z0-9.-]+:[0-9]{1,5})?$",
+            description="host:port of the mail server that alerts are handed to; empty: no mail is sent",
+        ),
+    ] = ""
+    smtp_tls: Annotated[
+        str,
+        Field(pattern="^(starttls|tls|none)$", description="starttls or tls: verified; none: for a server at home"),
+    ] = "starttls"
+    smtp_from: Annotated[str, Field(description="the address alerts come from")] = "kassa@localhost"
+    smtp_login: Annotated[
+        str, Field(description="name of a secret file user:password in keys/notify; empty: no login")
+    ] = ""
+    webhook_plain: Annotated[
+        bool, Field(description="also http:// webhooks; without it alerts leave over TLS only")
+    ] = False
+    notify_time_out_ms: Annotated[
+        int, Field(ge=100, le=120_000, description="how long one try of a delivery may take")
+    ] = 15_000
+    notify_retry_ms: Annotated[
+        int, Field(ge=10, le=3_600_000, description="wait after a delivery's first failure; doubles to an hour")
+    ] = 10_000
+    notify_tries: Annotated[int, Field(ge=1, le=100, description="tries of a delivery before it is given up")] = 12
     simulator: Annotated[
         str, Field(description="URL of the payee simulator, whose book the audit compares; empty: none")
     ] = ""

@@ -17,7 +17,8 @@ from schemas.entry import Entry
 from schemas.envelope import SigningKey
 from schemas.reject import RejectReason
 from streams.archive import ArchiveError
-from streams.arrival import Ask, Forward, Item, Quarantine
+from streams.arrival import Ask, Forward, Item, Look, Quarantine
+from streams.compacted import TopicUnreadable
 from streams.fencing import fenced_writer
 from streams.fold import Fold, recover
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
@@ -27,6 +28,7 @@ from streams.outbox import Outbox, Record
 from streams.retired import retire
 from streams.settings import Settings
 from streams.topics import LEDGER
+from streams.watch import Watch
 from streams.workplace import Workplace
 
 log = structlog.get_logger()
@@ -56,6 +58,7 @@ class Shard:
     ) -> None:
         """work: where archives may live; without it all that is final stays in memory, and no snapshot is used."""
         self.partition = partition
+        self.watch: Watch | None = None  # what people should hear of the fold; None: nothing
         self._settings = settings
         self._server_key = server_key
         self._work = work
@@ -76,8 +79,10 @@ class Shard:
         self.drop()
         try:
             self.fence()
+            if self.watch is not None:
+                self.watch.recover()
             fold = self.fold()
-        except (KafkaException, TimeoutError, ArchiveError) as error:
+        except (KafkaException, TimeoutError, ArchiveError, TopicUnreadable) as error:
             self.drop()
             raise TransactionFailed(f"partition {self.partition} cannot be opened: {error}") from error
         state = fold.state
@@ -134,7 +139,7 @@ class Shard:
         except (KafkaException, BufferError) as error:
             self.drop()
             raise TransactionFailed(f"partition {self.partition}: {error}") from error
-        entries = [record.value for record in records if record.topic == LEDGER.name]
+        entries = [record.value for record in records if record.topic == LEDGER.name and record.value is not None]
         if len(offsets) != len(entries):
             self.drop()  # committed, but we do not know where: the fold would take a snapshot of the wrong place
             raise TransactionFailed(
@@ -158,7 +163,9 @@ class Shard:
         writer.begin_transaction()
         for record in records:
             # Signed here and not when it was decided: this thread waits for the broker anyway.
-            value = self._server_key.sign(record.value) if record.to_sign else record.value
+            value = record.value
+            if record.to_sign and value is not None:
+                value = self._server_key.sign(value)
             told = delivered if record.topic == LEDGER.name else None
             writer.produce(record.topic, value, record.key, record.partition, headers=record.headers, on_delivery=told)
         return offsets
@@ -177,6 +184,9 @@ class Shard:
                     outbox.quarantine(item)
                 case Forward():
                     outbox.forward(item)
+                case Look():
+                    for alert in self.watch.look(state, item.at) if self.watch is not None else ():
+                        outbox.watched(alert)
         for alert in alerts(outbox.rejected):
             outbox.alert(alert)
         return entries, outbox.close()
@@ -196,6 +206,8 @@ class Shard:
                 for entry in decision:
                     evolve(state, entry)
                     outbox.entry(entry)
+                    for alert in self.watch.entry(state, entry) if self.watch is not None else ():
+                        outbox.watched(alert)
                 return decision
         return []
 

@@ -22,6 +22,7 @@ from streams.ledger.state import State
 from streams.outbox import quarantined
 from streams.settings import Settings
 from streams.shard import Alerts, Shard, TransactionFailed, no_alerts
+from streams.watch import Watch
 from streams.workplace import Workplace
 
 log = structlog.get_logger()
@@ -36,7 +37,7 @@ class NotOurs(Exception):
 class Shards:
     """`owns(partition)` says whether it is assigned to us; `opened(state)` is told of every rebuilt fold,
     `closed(partition)` of the end of every tenure. `shard` makes a partition's writer; a test gives one to be stopped
-    at each step.
+    at each step. `watch` makes what people should hear of a partition.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Shards:
         opened: Callable[[State], None],
         closed: Callable[[int], None] = lambda _: None,
         shard: Callable[[Settings, int, SigningKey, Workplace | None], Shard] = Shard,
+        watch: Callable[[int], Watch | None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._server_key = server_key
@@ -54,6 +56,7 @@ class Shards:
         self._opened = opened
         self._closed = closed
         self._shard = shard
+        self._watch = watch
         self._shards: dict[int, Shard] = {}
         self._given_up: list[Shard] = []
         self._tenures: Counter[int] = Counter()
@@ -147,6 +150,7 @@ class Shards:
         shard = self._shards.get(partition)
         if shard is None:
             shard = self._shards[partition] = self._shard(self._settings, partition, self._server_key, self._work)
+            shard.watch = self._watch(partition)
         try:
             if shard.state is None:
                 with metrics.OPEN_SECONDS.time():
@@ -165,6 +169,7 @@ class Shards:
             # began. It is left alone: whoever opens the partition next shuts its writer out.
             self._shards.pop(partition, None)
             raise
-        metrics.batch(len(items), decided - began, time.perf_counter() - decided)
+        if records:  # a look that saw nothing is no batch
+            metrics.batch(len(items), decided - began, time.perf_counter() - decided)
         metrics.committed((entry.kind for entry in entries), quarantined(records))
         return entries

@@ -57,6 +57,7 @@ REJECTS = Topic(
 )
 REPLAYS = Topic("replays", "the message's offset on rejects", "Replay", False, _COMPACTED)
 ALERTS = Topic("alerts", "agent's id; empty: the operator's", "Alert", False, {**_YEAR, **_APPEND_TIME})
+OPEN_ALERTS = Topic("open_alerts", "<kind>/<subject>", "Alert", True, _COMPACTED)
 TERMINALS = Topic("terminals", "terminal's id", "Terminal", False, _COMPACTED)
 PAYEES = Topic("payees", "payee's id", "Payee", False, _COMPACTED)
 TARIFFS = Topic("tariffs", "payee's id", "Tariff", False, _COMPACTED)
@@ -64,8 +65,13 @@ GATEWAYS = Topic("gateways", "gateway's id", "Gateway", False, _COMPACTED)
 OPERATORS = Topic("operators", "operator's id", "Operator", False, _COMPACTED)
 SCHEDULES = Topic("schedules", "<tree> or <tree>.<payee>", "Schedule", False, _COMPACTED)
 
-DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, SCHEDULES)
-ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, ALERTS, *DIRECTORY)
+DELIVERIES = Topic(
+    "deliveries", "delivery's id", "Delivery", False, {"cleanup.policy": "compact,delete", **_YEAR, **_APPEND_TIME}
+)
+CONTACTS = Topic("contacts", "<tree>/<agent>, or operator", "Contact", False, _COMPACTED)
+
+DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, CONTACTS, SCHEDULES)
+ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, ALERTS, OPEN_ALERTS, DELIVERIES, *DIRECTORY)
 
 
 class TopicMismatch(Exception):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from console.audit_agents import AgentAudit
 from console.audit_core import CoreFold
 from console.audit_ledger import LedgerAudit
+from console.audit_limits import LimitAudit
 from console.audit_payments import PaymentAudit
 from console.audit_report import Check
 from schemas.entry import Entry, EntryKind, Leg
@@ -62,13 +64,19 @@ def a_ledger(gateway_url: str = "http://127.0.0.1:9/mobile/") -> list[Entry]:
 def audited(entries: Iterable[Entry]) -> dict[str, Check]:
     """The checks that look at the ledger alone, by name."""
     ledger, payments, core = LedgerAudit(), PaymentAudit(), CoreFold()
+    agents, limits = AgentAudit(ledger), LimitAudit()
     core.begin(0, ledger, payments)
     for offset, entry in enumerate(entries):
         ledger.see(0, offset, entry)
         payments.see(0, offset, entry)
+        agents.see(0, offset, entry)
+        limits.see(0, offset, entry)
         core.see(0, offset, entry)
     core.end(ledger, payments)
-    return {check.name: check for check in (*ledger.checks(), *payments.checks(ledger), core.check)}
+    return {
+        check.name: check
+        for check in (*ledger.checks(), *payments.checks(ledger), *agents.checks(), *limits.checks(), core.check)
+    }
 
 
 def failed(entries: Iterable[Entry]) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import (
     CloseWindow,
     Deposit,
@@ -34,7 +35,7 @@ from schemas.outcome import GatewayOutcome, Verdict
 from schemas.payee import Payee, SubscriberField
 from schemas.payment import PaymentOrder
 from schemas.schedule import Schedule
-from schemas.tariff import Fee, Rate, Tariff
+from schemas.tariff import Fee, Rate, Tariff, TariffRule
 from schemas.terminal import Operator, Terminal
 from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle, WindowDue
 from streams.ledger.decide import decide
@@ -76,6 +77,29 @@ def a_tariff(payee: str = "mobile", **changes: Any) -> Tariff:
         "reward_shares_bps": (5_000, 2_500),
     }
     return Tariff(**values | changes)
+
+
+def a_rule(name: str, **changes: Any) -> TariffRule:
+    return TariffRule(name=name, **changes)
+
+
+def a_tariff_with_rules(payee: str = "mobile", **changes: Any) -> Tariff:
+    """One agent's own price, a group's by amount, a weekend night, a campaign; at AT, a Thursday's first instant in UTC
+
+    and three in the morning in Moscow, the night rule holds on Thursdays.
+    """
+    values: dict[str, Any] = {
+        "time_zone": "Europe/Moscow",
+        "groups": {"dear": ("A/S", "A/T"), "other": ("B/B",)},
+        "rules": (
+            a_rule("own", agent="A/U", fee=Fee(min_minor=100), reward_shares_bps=(2_500, 2_500, 2_500, 2_500)),
+            a_rule("dear-small", group="dear", amount_to=1_000, fee=Fee(rate_bps=700, min_minor=20, rounding="half")),
+            a_rule("night", weekdays=("wed", "sat"), time_from="23:00", time_to="06:00", fee=Fee(rate_bps=200)),
+            a_rule("evening", time_from="18:00", time_to="24:00", processing=a_rate(2, rounding="up")),
+            a_rule("new-year", valid_from=ms_instant(AT + 1), valid_until=ms_instant(AT + 40), fee=Fee(), group="dear"),
+        ),
+    }
+    return a_tariff(payee, **values | changes)
 
 
 def a_gateway(gateway: str = "osmp-1", **changes: Any) -> Gateway:
@@ -184,7 +208,7 @@ def open_agent(agent: str = "A", parent: str | None = None, tree: str = "A", **c
     return an_instruct(OpenAgent(**values | changes))
 
 
-def set_limit(agent: str = "A", overdraft: int = 0, tree: str = "A", **changes: Any) -> Instruct:
+def set_limit(agent: str = "A", overdraft: int | None = 0, tree: str = "A", **changes: Any) -> Instruct:
     values: dict[str, Any] = {"id": f"limit-{agent}", "issued_at": NOW, "tree": tree, "agent": agent}
     return an_instruct(SetLimit(**values | {"overdraft": overdraft} | changes))
 
@@ -200,6 +224,38 @@ def a_deposit(agent: str = "A", amount: int = 100_000, tree: str = "A", **change
         "document": "Payment order 17",
     }
     return an_instruct(Deposit(**values | changes))
+
+
+def block(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(BlockAgent(**_why("block", agent, tree) | changes))
+
+
+def unblock(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(UnblockAgent(**_why("unblock", agent, tree) | changes))
+
+
+def close(agent: str = "A", tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(CloseAgent(**_why("close", agent, tree) | changes))
+
+
+def move(agent: str, parent: str, tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(MoveAgent(**_why("move", agent, tree) | {"parent": parent} | changes))
+
+
+def _why(what: str, agent: str, tree: str) -> dict[str, Any]:
+    return {"id": f"{what}-{agent}", "issued_at": NOW, "tree": tree, "agent": agent, "reason": "Letter 12"}
+
+
+def a_transfer(giver: str = "A", taker: str = "S", amount: int = 500_000, tree: str = "A", **changes: Any) -> Instruct:
+    values: dict[str, Any] = {"id": f"transfer-{giver}-{taker}", "giver": giver, "taker": taker, "document": "Memo 3"}
+    values |= {"issued_at": NOW, "tree": tree, "amount": amount, "currency": "RUB"}
+    return an_instruct(Transfer(**values | changes))
+
+
+def a_withdrawal(agent: str = "A", amount: int = 500_000, tree: str = "A", **changes: Any) -> Instruct:
+    values: dict[str, Any] = {"id": f"withdraw-{agent}", "agent": agent, "document": "Memo 4"}
+    values |= {"issued_at": NOW, "tree": tree, "amount": amount, "currency": "RUB"}
+    return an_instruct(Withdraw(**values | changes))
 
 
 def a_resolve(payment: str = "kiosk-1.1", paid: bool = True, tree: str = "A", **changes: Any) -> Instruct:

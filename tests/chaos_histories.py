@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
+from console.fees import fee_on_top
 from console.requests import encoded
-from schemas.command import DirectoryCommand, TreeCommand
+from schemas.command import DirectoryCommand, Liftable, TreeCommand
 from schemas.entry import Entry
 from schemas.gateway import RetrySchedule
 from schemas.ids import ms_instant
@@ -20,7 +21,6 @@ from schemas.tariff import Fee, Tariff
 from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
 from streams.ledger.decide import decide
 from streams.ledger.evolve import evolve
-from streams.ledger.fees import fee_within
 from streams.ledger.state import State
 from tests.builders import (
     AT,
@@ -34,10 +34,16 @@ from tests.builders import (
     a_retry,
     a_settle,
     a_tariff,
+    a_tariff_with_rules,
     a_terminal,
+    a_transfer,
+    a_withdrawal,
     an_operator,
     an_order,
+    block,
+    close,
     close_window,
+    move,
     open_agent,
     revoke_key,
     set_gateway,
@@ -46,6 +52,7 @@ from tests.builders import (
     set_payee,
     set_tariff,
     set_terminal,
+    unblock,
     window_due,
 )
 from tests.chaos.model import Model
@@ -69,6 +76,7 @@ TARIFFS = (
     a_tariff(fee=Fee(rate_bps=300), processing=a_rate(min_minor=7), reward_shares_bps=(3_333, 3_333, 3_333)),
     a_tariff(fee=Fee(rate_bps=200, min_minor=50, max_minor=90), processing=a_rate(3, max_minor=20)),
     a_tariff(fee=Fee(), processing=a_rate(), reward=a_rate(50), reward_shares_bps=(10_000,)),
+    a_tariff_with_rules(),
 )
 SCHEDULES = (a_retry(budget=1), a_retry(budget=2), a_retry(interval_ms=300, budget=4))
 SELLERS = (("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "U"), ("A", "A"), ("B", "B"), ("B", "B"), ("B", "S"))
@@ -126,7 +134,7 @@ class Story:
     def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
         while True:
             for command in self._next():
-                self.at += self.rng.choice((0, 1, 1, 250))
+                self.at += self.rng.choice((0, 1, 1, 250)) if self.rng.random() < 0.97 else 7_200_000
                 self.decided += 1
                 decision = decide(self.state, command, self.at)
                 if isinstance(decision, list):
@@ -147,6 +155,8 @@ class Story:
         elif pick < 16:
             yield self._window()
         elif pick < 18:
+            yield self._remembered(self._standing())
+        elif pick < 21:
             yield self.rng.choice(self.asked)  # delivered again
         elif pick < 60:
             yield self._remembered(self._sale())
@@ -169,7 +179,14 @@ class Story:
             funding = self.rng.choice(("own", "shared")) if agent == "T" else "own"
             overdraft = 20_000 if agent == "S" else 0
             yield open_agent(
-                agent, parent, tree, id=self._id(), currency=CURRENCY[tree], funding=funding, overdraft=overdraft
+                agent,
+                parent,
+                tree,
+                id=self._id(),
+                currency=CURRENCY[tree],
+                funding=funding,
+                overdraft=overdraft,
+                time_zone="Asia/Kolkata" if agent == "A" else None,
             )
             yield a_deposit(agent, self.rng.randint(1, 100_000), tree, id=self._id(), currency=CURRENCY[tree])
 
@@ -197,7 +214,35 @@ class Story:
                 return set_limit(agent, debts[agent] - rng.randint(0, 1), tree, id=self._id())
             return set_limit(agent, rng.choice((0, 1, 10_000, 60_000)), tree, id=self._id())
         currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+        if rng.random() < 0.3:
+            return a_transfer(agent, rng.choice(AGENTS), rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
+        if rng.random() < 0.1:
+            return a_withdrawal(agent, rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
         return a_deposit(agent, rng.randint(1, 100_000), tree, id=self._id(), currency=currency)
+
+    def _standing(self) -> Instruct:
+        """Who is stopped is soon let go on: otherwise nobody sells."""
+        if self.rng.random() < 0.5:
+            return self._cap()
+        if self.rng.random() < 0.2:
+            return move(self.rng.choice(AGENTS), self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
+        stopped = [(book.id, one.id) for book in self.state.books.values() for one in book.agents.values()
+                   if one.status == "blocked"]  # fmt: skip
+        if stopped and self.rng.random() < 0.7:
+            tree, agent = self.rng.choice(stopped)
+            return unblock(agent, tree, id=self._id())
+        what = self.rng.choice((block, block, unblock, close))
+        return what(self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
+
+    def _cap(self) -> Instruct:
+        rng = self.rng
+        names: list[Liftable] = ["payment_max", "daily_max", "monthly_max"]
+        changes: dict[str, Any] = {rng.choice(names): rng.randint(1, 60_000) for _ in range(rng.randint(0, 2))}
+        if rng.random() < 0.5:
+            changes["lift"] = tuple(rng.sample(names, rng.randint(0, 3)))
+        if rng.random() < 0.4:
+            changes["payees"] = rng.choice(((), (), ("mobile",), ("mobile", "coins", "abroad")))
+        return set_limit(rng.choice(AGENTS), rng.choice((None, None, 100)), rng.choice("AAB"), id=self._id(), **changes)
 
     def _directory(self) -> Instruct:
         rng, id = self.rng, self._id()
@@ -229,8 +274,11 @@ class Story:
         amount = rng.choice((rng.randint(1, 12_000), rng.randint(1, 12_000), 100, 500, 9_000, 50_000, 50_001))
         if rng.random() < 0.25:
             tariff, amount = None, max(1, self._all_of(tree, agent) + rng.randint(-1, 1))
-        fee = self._fee(tariff, amount)
-        changes: dict[str, Any] = {"collected": rng.choice((0, 0, amount + fee)), "currency": CURRENCY[tree]}
+        made_at = AT + rng.choice((0, -3_600_000, 10**9))
+        is_collected = rng.random() < 0.3
+        fee = self._fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at) if is_collected else self.at)
+        changes: dict[str, Any] = {"collected": is_collected * (amount + fee), "currency": CURRENCY[tree]}
+        changes["made_at"] = ms_instant(made_at)
         changes["subscriber"] = {"contract": "17", "phone": "9161234567"} if payee is PAYEES[1] else {"phone": "9" * 10}
         if rng.random() < 0.15:
             changes |= rng.choice((
@@ -249,11 +297,9 @@ class Story:
         line = self.state.books[tree].chain(agent) if tree in self.state.books else []
         return next((one.available for one in line if one.funding == "own"), 0)
 
-    def _fee(self, tariff: Tariff | None, amount: int) -> int:
-        right = next(
-            (fee for fee in range(fee_within(tariff, amount), amount + 1) if fee_within(tariff, amount + fee) == fee), 0
-        )
-        return right + (self.rng.random() < 0.05)
+    def _fee(self, tariff: Tariff | None, amount: int, agent: str, at: int) -> int:
+        """Right if the order is decided at once, which it is but for a few milliseconds."""
+        return (fee_on_top(tariff, amount, agent, at) or 0) + (self.rng.random() < 0.05)
 
     def _course(self) -> Iterator[LedgerCommand]:
         """Some open payment goes a step further: the payee answers, or an operator decides."""

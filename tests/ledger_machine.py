@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import orjson
 from hypothesis import strategies as st
@@ -16,7 +17,9 @@ from hypothesis.stateful import (
 )
 from pydantic import TypeAdapter
 
+from console.audit_prices import prices_by, winners
 from schemas.entry import FINAL, Entry
+from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
@@ -38,18 +41,26 @@ from tests.builders import (
     a_retry,
     a_settle,
     a_tariff,
+    a_tariff_with_rules,
+    a_transfer,
+    a_withdrawal,
+    block,
+    close,
     close_window,
     folded,
+    move,
     open_agent,
     set_limit,
     set_payee,
     set_tariff,
+    unblock,
     window_due,
 )
 from tests.reference_ledger import OPEN, Reference
 
 TREES = ("A", "B")
 CURRENCY = {"A": "RUB", "B": "USD"}
+ZONE = {"A": "Europe/Moscow"}
 AGENTS = ("A", "B", "S", "T", "U")
 FIRST_TXN = 10**15 + 1
 IMAGES: TypeAdapter[StateImage] = TypeAdapter(StateImage)
@@ -64,27 +75,40 @@ TARIFFS = (
     a_tariff(),
     a_tariff(fee=Fee(rate_bps=300), processing=a_rate(min_minor=7), reward_shares_bps=(3_333, 3_333, 3_333)),
     a_tariff(fee=Fee(), processing=a_rate(), reward=a_rate(50), reward_shares_bps=(10_000,)),
+    a_tariff_with_rules(),
 )
+CAPS: tuple[dict[str, Any], ...] = (
+    {}, {"payment_max": 9_000}, {"daily_max": 9_000}, {"daily_max": 30_000}, {"monthly_max": 20_000},
+    {"monthly_max": 60_000}, {"payees": ("abroad",)}, {"payees": ()}, {"lift": ("daily_max", "monthly_max")},
+    {"lift": ("payment_max", "daily_max", "monthly_max"), "payees": ()},
+)  # fmt: skip
 trees, agents = st.sampled_from(TREES), st.sampled_from(AGENTS)
 amounts = st.one_of(st.integers(1, 12_000), st.sampled_from([99, 100, 9_000, 9_001, 50_000, 50_001]))
+moments = st.sampled_from([0, 0, 1, -1, 10**9, -3_600_000, -86_400_000])  # the terminal's clock, ms after AT
 numbers = st.integers(0, 10**6)
 rarely = st.sampled_from([True, *[False] * 9])
 fundings = st.sampled_from(["own", "shared"])
 sellers = st.sampled_from([("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "A"), ("B", "B"), ("B", "S")])
 wrongs = st.sampled_from([*[""] * 16, "fee", "collected", "phone", "currency", "payee"])
 backlogs = st.sampled_from([1, 2, 5, *[1_000] * 9])
-sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), wrongs, backlogs)
+sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), wrongs, backlogs, moments)
 orders = st.one_of(
     st.tuples(st.just("open"), trees, agents, st.none() | agents, fundings, st.sampled_from([0, 5_000]), trees),
     st.tuples(st.just("limit"), trees, agents, st.sampled_from([0, 1, 10_000, 60_000])),
+    st.tuples(st.just("cap"), trees, agents, st.sampled_from(CAPS), st.sampled_from(CAPS)),
     st.tuples(st.just("deposit"), trees, agents, st.integers(1, 100_000), rarely),
+    st.tuples(st.just("give"), trees, agents, st.none() | agents, st.integers(1, 60_000), rarely),
+    st.tuples(st.just("move"), trees, agents, agents),
+    st.tuples(st.just("standing"), st.sampled_from([block, unblock, unblock, close]), trees, st.just("U") | agents),
     st.tuples(st.just("directory"), st.sampled_from(["mobile", "abroad"]), st.integers(1, 5)),
 )
 
 
-def fitting_fee(tariff: Tariff | None, amount: int) -> int:
+def fitting_fee(tariff: Tariff | None, amount: int, agent: str, at: int) -> int:
     """The fee a terminal states for an amount: the one that the tariff finds in both together."""
-    return next(fee for fee in range(amount + 1) if fee_within(tariff, amount + fee) == fee)
+    rules = winners(tariff, agent, amount, at) if tariff is not None else []
+    prices = prices_by(tariff, rules[0] if rules else None) if tariff is not None else None
+    return next(fee for fee in range(amount + 1_000) if fee_within(prices, amount + fee) == fee)
 
 
 def windows_continue(log: list[Entry]) -> None:
@@ -163,17 +187,45 @@ class LedgerMachine(RuleBasedStateMachine):
     def open(self, tree, agent, parent, funding, overdraft, currency_of) -> None:
         currency = CURRENCY[currency_of]
         command = open_agent(agent, parent, tree, funding=funding, overdraft=overdraft,
-                             currency=currency, id=self.new_id())  # fmt: skip
+                             currency=currency, id=self.new_id(), time_zone=ZONE.get(agent))  # fmt: skip
         self.instructed(command, self.reference.opened(command.command))
 
     def limit(self, tree, agent, overdraft) -> None:
         command = set_limit(agent, overdraft, tree, id=self.new_id())
         self.instructed(command, self.reference.limited(command.command))
 
+    def cap(self, tree, agent, one, other) -> None:
+        command = set_limit(agent, None, tree, id=self.new_id(), **one | other)
+        self.instructed(command, self.reference.limited(command.command))
+
+    @rule(hours=st.sampled_from([1, 5, 24, 24 * 31]))
+    def time_passes(self, hours) -> None:
+        self.at += hours * 3_600_000
+
     def deposit(self, tree, agent, amount, wrong) -> None:
         currency = "EUR" if wrong else CURRENCY[tree]
         command = a_deposit(agent, amount, tree, currency=currency, id=self.new_id())
         self.instructed(command, self.reference.deposited(command.command))
+
+    def give(self, tree, giver, taker, amount, wrong) -> None:
+        changes = {"currency": "EUR" if wrong else CURRENCY[tree], "id": self.new_id()}
+        if taker is None:
+            command = a_withdrawal(giver, amount, tree, **changes)
+        else:
+            command = a_transfer(giver, taker, amount, tree, **changes)
+        expected = self.reference.gave(command.command)
+        entry = self.ask(command)
+        assert entry is not None
+        outcomes = {"REFUSED": ("REFUSED", 300), "220": ("REFUSED", 220)}
+        assert (entry.kind, entry.refusal) == outcomes.get(expected, (expected, 0))
+
+    def move(self, tree, agent, parent) -> None:
+        command = move(agent, parent, tree, id=self.new_id())
+        self.instructed(command, self.reference.moved(command.command))
+
+    def standing(self, what, tree, agent) -> None:
+        command = what(agent, tree, id=self.new_id())
+        self.instructed(command, self.reference.stopped_or_not(command.command))
 
     def directory(self, payee, version) -> None:
         book = self.state.books.get(f"tariffs/{payee}")
@@ -187,11 +239,13 @@ class LedgerMachine(RuleBasedStateMachine):
         for sale in sales:
             self.place(*sale)
 
-    def place(self, seller, amount, tariff, collected, wrong, backlog_max) -> None:
+    def place(self, seller, amount, tariff, collected, wrong, backlog_max, ago_ms=0) -> None:
         tree, agent = seller
         currency = CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
         payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "mobile"
-        fee = fitting_fee(tariff, amount) + 2 * (wrong == "fee")
+        made_at = AT + ago_ms
+        fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
+        fee += 2 * (wrong == "fee")
         command = a_place(
             book=tree,
             number=len(self.asked) + 1,
@@ -204,8 +258,9 @@ class LedgerMachine(RuleBasedStateMachine):
             collected=collected * (amount + fee) + (wrong == "collected"),
             currency=currency,
             subscriber={"phone": "9161234567" if wrong != "phone" else "8161234567"},
+            made_at=ms_instant(made_at),
         )
-        code = self.reference.placed(command)
+        code = self.reference.placed(command, self.at + 1)
         entry = self.ask(command)
         assert entry is not None
         assert (entry.refusal, entry.kind) == (code, "DECLINED" if code else "HELD"), entry.reason
@@ -242,7 +297,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(tree=trees, payee=st.sampled_from(["", "mobile", "abroad"]), wrong=rarely, by_hand=st.booleans())
     def close_a_window(self, tree, payee, wrong, by_hand) -> None:
         """By the timer or an operator; what is due to the payee is what the reference has of it, and is then paid."""
-        number = len(self.reference.closed.get((tree, payee), [])) + 1 + wrong
+        number = len(self.reference.paid_out.get((tree, payee), [])) + 1 + wrong
         command = close_window(payee or None, number, tree, id=self.new_id())
         due = self.reference.window_closed(tree, payee, number)
         if due is None and not by_hand:
@@ -319,6 +374,14 @@ class LedgerMachine(RuleBasedStateMachine):
             for payee in "mobile", "abroad":
                 account = self.state.books[tree].accounts.get((f"payee:{payee}", CURRENCY[tree]), Account())
                 assert account.balance == self.reference.owed(tree, payee)
+
+    @invariant()
+    def what_counts_for_limits_is_the_references(self) -> None:
+        for (tree, name), _ in self.reference.agents.items():
+            agent = self.state.books[tree].agents[name]
+            if agent.day:
+                assert agent.sold_day == self.reference.sold_in(tree, name, agent.day)
+                assert agent.sold_month == self.reference.sold_in(tree, name, agent.day[:7])
 
     @invariant()
     def backlogs_are_the_references(self) -> None:

@@ -6,16 +6,19 @@ Written from docs/domain, not from the code: no legs, no running balances, no sh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
-from math import floor
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from console.audit_prices import worked_out
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import Deposit, OpenAgent, ResolvePayment, SetLimit
+from schemas.ids import instant_ms
 from schemas.outcome import Verdict
-from schemas.payment import PaymentOrder
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
 
 OPEN = ("HELD", "UNKNOWN", "MANUAL")
+FREE = Tariff(payee="free")
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Sold:
     state: str = "HELD"
     sent: int = 0
     unreached: int = 0
+    day: str = ""
 
 
 @dataclass
@@ -41,14 +45,20 @@ class Reference:
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
+    given: list[tuple[str, str, str, int]] = field(default_factory=list)  # tree, from, to ("": the bank), minor units
     sold: dict[str, Sold] = field(default_factory=dict)
-    closed: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # tree, payee -> what each window paid
+    blocked: set[tuple[str, str]] = field(default_factory=set)
+    closed: set[tuple[str, str]] = field(default_factory=set)
+    paid_out: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # tree, payee -> by each window
+    caps: dict[tuple[str, str, str], int | tuple[str, ...] | None] = field(default_factory=dict)
 
     # --- sums
 
     def balance(self, tree: str, agent: str) -> int:
         """Deposits, less what its payments hold or cost, plus its shares of what was posted."""
         paid_in = sum(deposit.amount for deposit in self.deposits if (deposit.tree, deposit.agent) == (tree, agent))
+        paid_in += sum(amount for of, _, taker, amount in self.given if (of, taker) == (tree, agent))
+        paid_in -= sum(amount for of, giver, _, amount in self.given if (of, giver) == (tree, agent))
         here = [sold for sold in self.sold.values() if sold.tree == tree]
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.state != "VOIDED")
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
@@ -80,7 +90,7 @@ class Reference:
     def owed(self, tree: str, payee: str) -> int:
         """What was posted to a payee, less the reward it gives and all that its windows have paid."""
         sold = [one for one in self.sold.values() if (one.tree, one.payee, one.state) == (tree, payee, "POSTED")]
-        return sum(one.amount - one.reward for one in sold) - sum(self.closed.get((tree, payee), []))
+        return sum(one.amount - one.reward for one in sold) - sum(self.paid_out.get((tree, payee), []))
 
     def waiting(self) -> list[Sold]:
         """Payments a gateway has yet to answer."""
@@ -96,8 +106,10 @@ class Reference:
             fits = (
                 root is not None
                 and (order.tree, order.parent) in self.agents
+                and (order.tree, order.parent) not in self.closed
                 and (order.tree, order.agent) not in self.agents
                 and order.currency == root.currency
+                and order.time_zone is None
                 and len(self.chain(order.tree, order.parent)) < 16
             )
         if not fits or (order.funding == "shared" and order.overdraft):
@@ -107,18 +119,104 @@ class Reference:
         return "AGENT_OPENED"
 
     def limited(self, order: SetLimit) -> str:
-        agent = self.agents.get((order.tree, order.agent))
-        if agent is None or agent.funding == "shared":
+        who = order.tree, order.agent
+        agent = self.at_work(*who)
+        named = {name: getattr(order, name) for name in ("payment_max", "daily_max", "monthly_max", "payees")}
+        named = {name: value for name, value in named.items() if value is not None}
+        if agent is None or set(named) & set(order.lift) or (order.overdraft is None and not named and not order.lift):
             return "REFUSED"
-        self.limits[order.tree, order.agent] = order.overdraft
+        if order.overdraft is not None and agent.funding == "shared":
+            return "REFUSED"
+        named |= dict.fromkeys(order.lift)
+        caps = [named.get(name, self.caps.get((*who, name))) for name in ("payment_max", "daily_max", "monthly_max")]
+        ascending = [cap for cap in caps if cap is not None]
+        if ascending != sorted(ascending):
+            return "REFUSED"
+        self.caps |= {(*who, name): value for name, value in named.items()}
+        if order.overdraft is not None:
+            self.limits[who] = order.overdraft
         return "LIMIT_SET"
 
+    def sold_in(self, tree: str, agent: str, period: str) -> int:
+        """period: a day or a month, as its days begin."""
+        return sum(one.amount for one in self.sold.values() if one.tree == tree and agent in one.chain
+                   and one.state != "VOIDED" and one.day.startswith(period))  # fmt: skip
+
+    def today(self, tree: str, at: int) -> str:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
+        zone = self.agents[tree, tree].time_zone or "UTC"
+        return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
+
+    def capped(self, tree: str, chain: list[str], amount: int, day: str) -> int:
+        """The code, 0: within everybody's maxima."""
+        most = [self.caps.get((tree, agent, "payment_max")) for agent in chain]
+        if any(cap is not None and amount > cap for cap in most):
+            return 252
+        for name, period in ("daily_max", day), ("monthly_max", day[:7]):
+            for agent in chain:
+                cap = self.caps.get((tree, agent, name))
+                if cap is not None and self.sold_in(tree, agent, period) + amount > cap:
+                    return 16
+        return 0
+
     def deposited(self, order: Deposit) -> str:
-        agent = self.agents.get((order.tree, order.agent))
+        agent = self.at_work(order.tree, order.agent)
         if agent is None or agent.funding == "shared" or agent.currency != order.currency:
             return "REFUSED"
         self.deposits.append(order)
         return "DEPOSITED"
+
+    def at_work(self, tree: str, agent: str) -> OpenAgent | None:
+        return self.agents.get((tree, agent)) if (tree, agent) not in self.closed else None
+
+    def stopped_or_not(self, order: BlockAgent | UnblockAgent | CloseAgent) -> str:
+        who = order.tree, order.agent
+        if self.at_work(*who) is None:
+            return "REFUSED"
+        if isinstance(order, BlockAgent):
+            fits, after = who not in self.blocked, "AGENT_BLOCKED"
+            self.blocked |= {who}
+        elif isinstance(order, UnblockAgent):
+            fits, after = who in self.blocked, "AGENT_UNBLOCKED"
+            self.blocked -= {who}
+        else:
+            fits, after = self.may_close(*who), "AGENT_CLOSED"
+            self.closed |= {who} if fits else set()
+        return after if fits else "REFUSED"
+
+    def may_close(self, tree: str, agent: str) -> bool:
+        below = [name for (of, name), one in self.agents.items() if of == tree and one.parent == agent]
+        mine = [one for one in self.sold.values() if one.tree == tree and one.state in OPEN
+                and (one.chain[0] == agent or one.shares.get(agent) or one.payer == agent)]  # fmt: skip
+        return not mine and not self.balance(tree, agent) and all((tree, name) in self.closed for name in below)
+
+    def gave(self, order: Transfer | Withdraw) -> str:
+        """The kind of entry; "220": the giver has not so much."""
+        tree = order.tree
+        names = (order.giver, order.taker) if isinstance(order, Transfer) else (order.agent,)
+        if any(self.at_work(tree, name) is None for name in names) or len(set(names)) < len(names):
+            return "REFUSED"
+        if isinstance(order, Transfer) and any(self.agents[tree, name].funding == "shared" for name in names):
+            return "REFUSED"
+        stopped = any((tree, one) in self.blocked for one in self.chain(tree, names[0]))
+        if stopped or order.currency != self.agents[tree, names[0]].currency:
+            return "REFUSED"
+        if self.available(tree, names[0]) < order.amount:
+            return "220"
+        self.given.append((tree, names[0], names[1] if len(names) > 1 else "", order.amount))
+        return "TRANSFERRED" if len(names) > 1 else "WITHDRAWN"
+
+    def moved(self, order: MoveAgent) -> str:
+        tree, agent, parent = order.tree, self.at_work(order.tree, order.agent), self.at_work(order.tree, order.parent)
+        if agent is None or parent is None or agent.parent in (None, order.parent):
+            return "REFUSED"
+        above = self.chain(tree, order.parent)
+        lines = [self.chain(tree, name) for of, name in self.agents if of == tree]
+        levels = len(above) + max(line.index(order.agent) + 1 for line in lines if order.agent in line)
+        if order.agent in above or levels > 16:
+            return "REFUSED"
+        self.agents[tree, order.agent] = agent.model_copy(update={"parent": order.parent})
+        return "AGENT_MOVED"
 
     def resolved(self, order: ResolvePayment) -> str:
         sold = self.sold.get(order.payment)
@@ -129,20 +227,23 @@ class Reference:
 
     def window_closed(self, tree: str, payee: str, number: int) -> int | None:
         """What it pays, None: it is not the one that is open."""
-        windows = self.closed.setdefault((tree, payee), [])
+        windows = self.paid_out.setdefault((tree, payee), [])
         if number != len(windows) + 1 or not any(of == tree for of, _ in self.agents):
             return None
         windows.append(max(self.owed(tree, payee), 0) if payee else 0)
         return windows[-1]
 
-    def placed(self, command: Place) -> int:
-        """The code, 0: held."""
+    def placed(self, command: Place, at: int) -> int:
+        """The code, 0: held. at: when it is received."""
         order, payee, tariff = command.order, command.payee, command.tariff
         chain = self.chain(command.book, order.agent)
-        if not chain:
+        if not chain or any((command.book, one) in self.blocked | self.closed for one in chain):
             return 133
         if payee is None:
             return 6
+        permitted = [self.caps.get((command.book, agent, "payees")) for agent in chain]
+        if any(payees and payee.id not in payees for payees in permitted):
+            return 155
         if {order.currency, payee.currency} != {self.agents[command.book, order.agent].currency}:
             return 300
         if order.subscriber.keys() != {"phone"} or not order.subscriber["phone"].startswith("9"):
@@ -151,21 +252,24 @@ class Reference:
             return 241
         if order.amount > payee.max_amount:
             return 242
-        if order.fee != _fee(order, tariff) or order.collected not in (0, order.amount + order.fee):
+        priced_at = min(instant_ms(order.made_at), at) if order.collected else at
+        price = worked_out(tariff or FREE, chain, command.book, order.amount, order.fee, priced_at)
+        if order.fee != price.fee or order.collected not in (0, order.amount + order.fee):
             return 255
+        day = self.today(command.book, at)
+        if code := self.capped(command.book, chain, order.amount, day):
+            return code
         payer = self.payer(command.book, order.agent)
-        processing = _part(order.amount, tariff.processing.rate_bps, tariff.processing.min_minor) if tariff else 0
-        if self.available(command.book, payer) < order.amount + processing:
+        if self.available(command.book, payer) < order.amount + price.processing:
             return 220 if payer == order.agent else 280
         if any(self.available(command.book, above) < 0 for above in self.chain(command.book, payer)[1:]):
             return 280
         if sum(sold.gateway == payee.gateway for sold in self.waiting()) >= command.backlog_max:
             return 1
-        reward = _part(order.amount, tariff.reward.rate_bps, tariff.reward.min_minor) if tariff else 0
-        bps = tariff.reward_shares_bps if tariff else ()
-        shares = {agent: floor(Fraction(reward * part, 10_000)) for agent, part in zip(chain, bps, strict=False)}
+        shares = {name.removeprefix("agent:"): share for name, share in price.rewards if name != "reward"}
+        reward = sum(share for _, share in price.rewards)
         self.sold[order.id] = Sold(
-            command.book, chain, payer, payee.gateway, payee.id, order.amount, processing, shares, reward
+            command.book, chain, payer, payee.gateway, payee.id, order.amount, price.processing, shares, reward, day=day
         )
         return 0
 
@@ -193,16 +297,3 @@ class Reference:
             else:
                 sold.state = "UNKNOWN"
         return sold.state
-
-
-def _part(amount: int, bps: int, at_least: int) -> int:
-    return max(floor(Fraction(amount * bps, 10_000)), at_least)
-
-
-def _fee(order: PaymentOrder, tariff: Tariff | None) -> int:
-    if tariff is None:
-        return 0
-    total, rate = order.amount + order.fee, Fraction(tariff.fee.rate_bps, 10_000)
-    if tariff.fee.base == "collected":
-        return floor(total * rate)
-    return total - floor(total / (1 + rate))

@@ -181,7 +181,7 @@ def test_refusals_come_with_their_code_and_sentence(network: Kassa, request: Any
 def test_a_limit_and_a_sub_agent(network: Kassa, request: Any) -> None:
     agent = tree(request)
     assert network("agent", "open", f"S-{agent}", "--parent", agent, "--funding", "shared").code == 0
-    assert network("agent", "limit", agent, "250.50").says("overdraft of", "250.50 RUB")
+    assert network("agent", "limit", agent, "250.50").says("limits of", "overdraft 250.50 RUB")
     listed = [json.loads(line) for line in network("agent", "list", "--tree", agent, "--json").out.splitlines()]
     assert {(one["agent"], one["parent"], one["funding"]) for one in listed} == {
         (agent, None, "own"),
@@ -189,6 +189,87 @@ def test_a_limit_and_a_sub_agent(network: Kassa, request: Any) -> None:
     }
     assert network("agent", "list", "--tree", agent).out.count("1250.50") == 2
     assert network("agent", "show", f"S-{agent}").says("1250.50", f"spends the money of {agent}")
+
+
+def test_a_blocked_agent_stops_its_tree_and_a_closed_one_is_gone(network: Kassa, request: Any) -> None:
+    agent, terminal, why = tree(request), kiosk(request), ("--reason", "letter 12")
+    assert network("agent", "open", f"S-{agent}", "--parent", agent, "--funding", "shared").code == 0
+    assert network("agent", "block", agent, *why).says(f"agent {agent} is blocked, and all below")
+    assert network(*paying(terminal)).says("DECLINED: 133", f"agent {agent} is blocked")
+    assert network("agent", "tree", agent).says("1000.00 RUB  BLOCKED", f"── S-{agent}", "spends the money of")
+    assert network("agent", "close", agent, *why).says("300", f"not closed: S-{agent}")
+    assert network("agent", "unblock", agent, *why).says("may work again")
+    assert network("agent", "close", f"S-{agent}", *why).says("is closed for good")
+    assert network("agent", "show", f"S-{agent}").says("status     closed")
+    assert network(*paying(terminal)).says("POSTED")
+    assert network("agent", "tree", "--tree", "nobody").says("there is no tree 'nobody'")
+
+
+def test_limits_are_set_shown_and_lifted(network: Kassa, request: Any) -> None:
+    agent, terminal = tree(request), kiosk(request)
+    shown = network("agent", "limit", agent, "--daily-max", "150", "--payment-max", "100", "--payee", "mobile")
+    assert shown.says("payment max 100.00 RUB, daily max 150.00 RUB, payees mobile"), shown
+    assert network("agent", "show", agent).says("daily max    150.00", "payees       mobile", "days of")
+    assert network("agent", "tree", agent).says("daily max 150.00")
+    assert network(*paying(terminal, amount="100.01")).says("252", f"agent {agent} takes at most 100.00 RUB")
+    assert network(*paying(terminal, amount="100.00")).says("POSTED")
+    assert network(*paying(terminal, amount="50.01")).says("16", "sold 100.00 RUB of at most 150.00 RUB on 20")
+    assert network(*paying(terminal, payee="away")).says("155", "payee away is not among those permitted")
+    assert network("agent", "limit", agent, "--monthly-max", "1").says("300", "would be above the monthly maximum")
+    shown = network("agent", "limit", agent, "--lift", "daily-max", "--lift", "payment-max", "--all-payees")
+    assert shown.says("no daily max, no payment max, payees all"), shown
+    assert network(*paying(terminal, amount="200.00")).says("POSTED")
+    assert network("agent", "limit", agent, "--payee", "x", "--all-payees").code == 2
+
+
+def test_money_is_transferred_and_withdrawn(network: Kassa, request: Any) -> None:
+    agent, memo = tree(request), ("--document", "memo 3")
+    assert network("agent", "open", f"S-{agent}", "--parent", agent).code == 0
+    shown = network("agent", "transfer", agent, f"S-{agent}", "400.00", *memo, "--comment", "for March")
+    assert shown.says(f"400.00 RUB from {agent} to S-{agent}"), shown
+    shown = network("agent", "transfer", agent, f"S-{agent}", "600.01", *memo)
+    assert (shown.code, shown.says("220 the agent lacks funds", "has 600.00 RUB to give")) == (1, True), shown
+    assert network("agent", "withdraw", f"S-{agent}", "400.00", *memo).says(f"400.00 RUB withdrawn from S-{agent}")
+    assert network("agent", "show", agent).says("600.00 RUB")
+    assert network("agent", "close", f"S-{agent}", "--reason", "moved away").code == 0
+
+
+def test_a_sub_agent_is_moved(network: Kassa, request: Any) -> None:
+    agent, why = tree(request), ("--reason", "contract 8")
+    for name, parent in ("S", agent), ("T", agent), ("U", f"T-{agent}"):
+        assert network("agent", "open", f"{name}-{agent}", "--parent", parent).code == 0
+    shown = network("agent", "move", f"T-{agent}", "--parent", f"S-{agent}", *why)
+    assert shown.says(f"agent T-{agent} is below S-{agent}"), shown
+    assert network("agent", "move", f"S-{agent}", "--parent", f"U-{agent}", *why).says("neither would have a root")
+    drawn = network("agent", "tree", agent).out.splitlines()
+    assert [line.index(f"{name}-{agent}") for name, line in zip("STU", drawn[1:], strict=True)] == [4, 8, 12], drawn
+
+
+def test_a_bank_statement_is_deposited_once_however_often_it_is_uploaded(
+    network: Kassa, request: Any, tmp_path: Path
+) -> None:
+    agent, file = tree(request), tmp_path / "statement.csv"
+    rows = [
+        "account;reference;booked;amount;currency;text",
+        f"40702;R1-{agent};2026-11-23;50.00;RUB;AGENT:{agent}/{agent}",
+    ]
+    file.write_text("\n".join([*rows, f"40702;R2-{agent};2026-11-23;7.00;RUB;rent"]))
+    shown = network("deposits", "upload", str(file), "--yes")
+    assert (shown.code, shown.says("   3  names 0 agents", "1 of 2 credits", "nothing was deposited")) == (2, True), (
+        shown
+    )
+    assert network("agent", "show", agent).says("1000.00 RUB")
+    file.write_text("\n".join([*rows, f"40702;R2-{agent};2026-11-23;7.00;RUB;rent AGENT:{agent}/{agent} March"]))
+    assert network("deposits", "upload", str(file), "--dry-run").says("would deposit 57.00 RUB in 2 credits")
+    assert network("deposits", "upload", str(file)).says("nobody is there to ask: say --yes")
+    for said in ("deposited", "deposited before"):
+        shown = network("deposits", "upload", str(file), "--yes")
+        assert (shown.code, shown.out.count(said + "\n")) == (0, 2), shown
+        assert network("agent", "show", agent).says("1057.00 RUB")
+    file.write_text(file.read_text().replace("7.00", "8.00"))
+    shown = network("deposits", "upload", str(file), "--yes")
+    assert (shown.code, shown.says("deposited before", "REJECTED 215", "1 of 2 credits were not")) == (1, True), shown
+    assert network("agent", "show", agent).says("1057.00 RUB")
 
 
 def test_an_agent_s_id_in_two_trees_must_be_told_apart(network: Kassa, request: Any) -> None:

@@ -15,7 +15,7 @@ from schemas.money import MoneyError
 from schemas.tariff import Fee, Tariff
 from streams.keyring import ensure_terminal_key
 from streams.settings import Settings
-from tests.builders import a_tariff, an_order, set_tariff
+from tests.builders import AT, a_tariff, an_order, set_tariff
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_named_values_need_a_name_each(texts: list[str]) -> None:
 def test_a_fee_put_on_top_is_the_one_the_tariff_finds_in_the_total(fee: Fee) -> None:
     tariff = Tariff(payee="mobile", fee=fee)
     for amount in (1, 2, 99, 100, 95_000, 95_001, 10**9 + 7):
-        found = fee_on_top(tariff, amount)
+        found = fee_on_top(tariff, amount, "A/S", AT)
         assert found is not None
         assert fee.within(amount + found) == found
 
 
 def test_no_fee_fits_where_everything_put_in_is_the_fee() -> None:
-    assert fee_on_top(Tariff(payee="mobile", fee=Fee(rate_bps=10_000, base="collected")), 100) is None
+    assert fee_on_top(Tariff(payee="mobile", fee=Fee(rate_bps=10_000, base="collected")), 100, "A/S", AT) is None
 
 
 def test_running_numbers_go_on_where_they_ended(tmp_path: Path) -> None:

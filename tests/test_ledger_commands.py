@@ -7,6 +7,8 @@ from itertools import pairwise
 import orjson
 import pytest
 
+from schemas.command import SetContact
+from schemas.contact import Contact
 from schemas.entry import EntryKind
 from schemas.ids import ms_instant
 from schemas.outcome import Verdict
@@ -30,6 +32,7 @@ from tests.builders import (
     a_tariff,
     a_terminal,
     a_tree,
+    an_instruct,
     an_operator,
     balances,
     decided,
@@ -43,6 +46,8 @@ from tests.builders import (
     set_tariff,
     set_terminal,
 )
+
+SHOP = Contact(id="A/S", mail=("till@shop.example",), low_balance=500)
 
 
 def test_a_tree_is_opened_from_its_root():
@@ -168,6 +173,7 @@ def test_a_resolve_is_answered_once_and_keeps_its_own_id():
         (set_payee(), "payees", "mobile", a_payee()),
         (set_tariff(), "tariffs", "mobile", a_tariff()),
         (set_gateway(), "gateways", "osmp-1", a_gateway()),
+        (an_instruct(SetContact(id="c", issued_at=NOW, contact=SHOP)), "contacts", "A/S", SHOP),
     ],
 )
 def test_a_directory_record_is_kept_as_it_was_ordered(command, table, record, value):

@@ -97,9 +97,13 @@ def test_a_statement_ends_with_a_semicolon_at_a_line_end() -> None:
 def test_the_loaders_columns_are_the_tables_columns(client: Client, sink_settings: Settings) -> None:
     found = rows(
         client,
-        "SELECT table, name, type FROM system.columns WHERE database = {database:String} AND default_kind = ''",
+        "SELECT table, name, type, default_kind FROM system.columns WHERE database = {database:String}",
         {"database": sink_settings.database},
     )
     for table in ALL:
-        given = {name: type_ for of, name, type_ in found if of == table.name}
+        given = {
+            name: type_
+            for of, name, type_, default in found
+            if of == table.name and (not default or name in table.names)  # a later column has one for earlier rows
+        }
         assert dict(table.columns) == given, table.name

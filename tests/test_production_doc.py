@@ -10,13 +10,28 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 
+from agents.notify_log import WRITER
 from sinks.feeds import FEEDS
 from streams.clients import READERS, SINKS, WORKERS
 from streams.settings import Settings
-from streams.topics import ALERTS, ALL, BALANCES, COMMANDS, DIRECTORY, LEDGER, PAYMENTS, REJECTS, REPLIES, Topic
+from streams.topics import (
+    ALERTS,
+    ALL,
+    BALANCES,
+    COMMANDS,
+    CONTACTS,
+    DELIVERIES,
+    DIRECTORY,
+    LEDGER,
+    OPEN_ALERTS,
+    PAYMENTS,
+    REJECTS,
+    REPLIES,
+    Topic,
+)
 
 PAGE = (Path(__file__).parent.parent / "docs" / "production.md").read_text(encoding="utf-8")
-ROLES = {"terminals", "worker", "sink", "operator", "analyst"}
+ROLES = {"terminals", "worker", "sink", "notify", "operator", "analyst"}
 DIRECTORY_NAMES = {topic.name for topic in DIRECTORY}
 
 
@@ -64,7 +79,7 @@ def test_every_role_and_topic_of_the_lines_is_known() -> None:
     assert {one.name for one in grants() if one.kind == "topic"} <= {topic.name for topic in ALL}
 
 
-@pytest.mark.parametrize("role", ["worker", "sink", "operator"])
+@pytest.mark.parametrize("role", ["worker", "sink", "operator", "notify"])
 def test_every_part_may_see_every_topic_and_read_from_its_beginning(role: str) -> None:
     assert topics(role, "Describe") == {topic.name for topic in ALL}
     assert Grant(role, "Describe", "group", READERS, is_prefix=False) in grants()
@@ -76,8 +91,11 @@ def test_terminals_write_payments_and_read_replies_only() -> None:
 
 
 def test_a_worker_may_do_what_a_worker_does() -> None:
-    assert topics("worker", "Read") == {PAYMENTS.name, COMMANDS.name, LEDGER.name} | DIRECTORY_NAMES
-    written = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, ALERTS, *DIRECTORY)
+    assert topics("worker", "Read") == {
+        *(topic.name for topic in (PAYMENTS, COMMANDS, LEDGER, OPEN_ALERTS)),
+        *DIRECTORY_NAMES,
+    }
+    written = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, ALERTS, OPEN_ALERTS, *DIRECTORY)
     assert topics("worker", "Write") == {topic.name for topic in written}
     assert others("worker") == {
         ("Read", "group", WORKERS, False),
@@ -90,6 +108,13 @@ def test_a_sink_reads_what_it_loads_and_writes_nothing() -> None:
     assert topics("sink", "Read") == set(FEEDS)
     assert topics("sink", "Write") == set()
     assert others("sink") == {("Read", "group", SINKS, False)}
+
+
+def test_notify_may_do_what_notify_does() -> None:
+    assert topics("notify", "Read") == {ALERTS.name, CONTACTS.name, DELIVERIES.name}
+    assert topics("notify", "Write") == {ALERTS.name, DELIVERIES.name}
+    writer = ("transactional-id", WRITER, False)
+    assert others("notify") == {("Write", *writer), ("Describe", *writer)}
 
 
 def test_nobody_but_workers_writes_to_the_ledger() -> None:

@@ -45,6 +45,10 @@ def test_a_bucket_gives_a_burst_and_then_so_many_a_second() -> None:
         assert (row, bucket.level, bucket.wait_s(5)) == (row, left, wait_s)
 
 
+def _whose(sender: str) -> tuple[str, str]:
+    return ("acme", "shop") if sender == "kiosk-1" else ("", "")
+
+
 @dataclass
 class Partition:
     """A watch of payments/3 that allows 10 rejects at once and 2 a second, and 3 in a row of one sender."""
@@ -53,7 +57,7 @@ class Partition:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        self.watch = RejectWatch("payments/3", TokenBucket(2, 10, self.clock), 10, 3, {"kiosk-1": "shop"}.get)  # type: ignore[arg-type]
+        self.watch = RejectWatch("payments/3", TokenBucket(2, 10, self.clock), 10, 3, _whose)
 
     @property
     def at(self) -> int:

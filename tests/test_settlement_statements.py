@@ -16,7 +16,19 @@ from sinks.settlement.tables import semicolons
 from sinks.settlement.windows import NotClosed, SettlementError
 from streams.ledger.state import State
 from streams.settings import Settings
-from tests.builders import AT, a_deposit, a_place, a_settle, decided, open_agent, window_due
+from tests.builders import (
+    AT,
+    a_deposit,
+    a_place,
+    a_settle,
+    a_transfer,
+    a_withdrawal,
+    close,
+    decided,
+    move,
+    open_agent,
+    window_due,
+)
 from tests.cli_runs import Kassa
 from tests.sink_loading import load_entries
 
@@ -82,6 +94,32 @@ def test_so_do_days(days: Client) -> None:
     assert sum(len(one.movements) for one in statements) == 6
     (whole,) = of_days(days, "A", "S", cuts[0], cuts[-1])
     assert [line for one in statements for line in one.movements] == list(whole.movements)
+
+
+def test_money_given_and_taken_is_told_and_standing_is_not(client: Client) -> None:
+    state = State(0)
+    commands = (
+        open_agent("A"),
+        open_agent("S", "A"),
+        open_agent("T", "A"),
+        a_deposit("S", 10_000),
+        a_transfer("S", "T", 4_000, document="T-1"),
+        move("S", "T"),
+        a_transfer("T", "S", 1_000, id="back", document="T-2"),
+        a_withdrawal("S", 7_000, document="W-1"),
+        close("S"),
+        window_due(),
+    )
+    load_entries(client, [decided(state, command, AT) for command in commands])
+    (one,) = of_window(client, "A", "S", 1)
+    assert [(line.what, str(line.debit), str(line.credit)) for line in one.movements] == [
+        ("deposit, document Payment order 17", "0.00", "100.00"),
+        ("transfer to agent T, document T-1", "40.00", "0.00"),
+        ("transfer from agent T, document T-2", "0.00", "10.00"),
+        ("withdrawn to the bank, document W-1", "70.00", "0.00"),
+    ]
+    assert adds_up(one)
+    assert one.closing.minor == 0
 
 
 def test_what_there_is_no_statement_of(days: Client) -> None:

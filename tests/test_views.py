@@ -209,6 +209,12 @@ def test_the_directory_shows_the_newest_record_and_no_deleted_one(client: Client
             "protocol, url, time_out_ms, connections",
             ("osmp", "https://p.example", 9_000, 15),
         ),
+        (
+            "contacts",
+            b'{"id":"A/S","mail":["a@b.example"],"webhooks":[{"url":"https://b.example","secret":"s"}],"low_balance":5}',
+            "mail, webhooks, low_balance",
+            (["a@b.example"], ["https://b.example"], 5),
+        ),
         ("operators", b'{"id":"o","keys":[{"kid":"o:1"}]}', "keys", (["o:1"],)),
     ],
 )
@@ -228,6 +234,12 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.DEPOSITED,
         EntryKind.DIRECTORY_SET,
         EntryKind.REFUSED,
+        EntryKind.AGENT_BLOCKED,
+        EntryKind.AGENT_UNBLOCKED,
+        EntryKind.AGENT_CLOSED,
+        EntryKind.TRANSFERRED,
+        EntryKind.WITHDRAWN,
+        EntryKind.AGENT_MOVED,
     }
 
 

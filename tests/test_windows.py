@@ -23,13 +23,18 @@ from tests.builders import (
     a_deposit,
     a_place,
     a_settle,
+    a_transfer,
     a_tree,
+    a_withdrawal,
     an_order,
     balances,
+    block,
+    close,
     close_window,
     decided,
     folded,
     legs,
+    move,
     open_agent,
     window_due,
 )
@@ -112,6 +117,20 @@ def test_the_trees_window_fixes_all_accounts_and_moves_nothing():
     for one in after.window.positions:
         assert one.opening == position(entry, one.account).closing
     assert "hold:S" not in {one.account for one in after.window.positions}, "nothing moved and nothing is there"
+
+
+def test_windows_close_over_agents_that_moved_gave_away_their_money_and_were_closed():
+    state = folded([])
+    for command in (
+        open_agent("A"), open_agent("S", "A"), open_agent("T", "A"), a_deposit("S", 10_000),
+        a_transfer("S", "T", 4_000), move("S", "T"), a_withdrawal("S", 6_000), close("S"), block("A"),
+    ):  # fmt: skip
+        assert decided(state, command).refusal == 0
+    entry = decided(state, window_due())
+    assert position(entry, "agent:S") == WindowPosition("agent:S", "RUB", 0, 0, 1, 3, 0)
+    assert position(entry, "agent:T") == WindowPosition("agent:T", "RUB", 0, 4_000, 1, 1, 0)
+    assert position(entry, "bank") == WindowPosition("bank", "RUB", 0, -4_000, 1, 2, 0)
+    assert entry.window.last_entry == 10
 
 
 def test_a_window_without_anything_in_it_closes_too():

@@ -64,10 +64,13 @@ ORDER BY currency
 
 _ACCOUNT = "book = {tree:String} AND account = {account:String} AND currency = {currency:String}"
 
+_ENTRIES = f"SELECT partition, offset FROM legs WHERE {_ACCOUNT} AND seq BETWEEN {{first:Int64}} AND {{last:Int64}}"
+
+# beside: the first other account that the entry moved.
 _LINES = f"""
 SELECT
     toUnixTimestamp64Milli(one.at), one.seq, of.entry_seq, one.kind, one.cause_id, one.payment_id,
-    of.document, of.payee, of.amount, one.amount, one.balance
+    of.document, of.payee, of.amount, beside.account, one.amount, one.balance
 FROM
 (
     SELECT partition, offset, leg_no, at, seq, kind, cause_id, payment_id, amount, balance
@@ -78,19 +81,27 @@ INNER JOIN
 (
     SELECT partition, offset, entry_seq, document, payee, amount
     FROM entries FINAL
-    WHERE book = {{tree:String}} AND (partition, offset) IN (
-        SELECT partition, offset FROM legs WHERE {_ACCOUNT} AND seq BETWEEN {{first:Int64}} AND {{last:Int64}}
-    )
+    WHERE book = {{tree:String}} AND (partition, offset) IN ({_ENTRIES})
 ) AS of ON of.partition = one.partition AND of.offset = one.offset
+INNER JOIN
+(
+    SELECT partition, offset, argMinIf(account, leg_no, account != {{account:String}}) AS account
+    FROM legs
+    WHERE book = {{tree:String}} AND (partition, offset) IN ({_ENTRIES})
+    GROUP BY partition, offset
+) AS beside ON beside.partition = one.partition AND beside.offset = one.offset
 ORDER BY one.seq
 """
 
-# The kinds whose words need nothing but the payment; any other is called by its own name.
+# Only kinds that move money stand on a statement: to be blocked, moved or closed moves none. One that is not here is
+# called by its own name.
 _WORDS = {
     "HELD": "reserved for {payment}: {amount} to {payee}",
     "VOIDED": "given back: {payment} to {payee} was not made",
     "POSTED": "reward for {payment}: {amount} to {payee}",
     "DEPOSITED": "deposit, document {document}",
+    "TRANSFERRED": "transfer {other}, document {document}",
+    "WITHDRAWN": "withdrawn to the bank, document {document}",
 }
 
 
@@ -125,12 +136,14 @@ def _statement(client: Client, tree: str, agent: str, part: _Part) -> Statement:
         "last": part.last,
     }
     balance, seq, movements = part.opening, part.first, list[Movement]()
-    for at, leg, entry, kind, cause, payment, document, payee, paid, amount, after in rows(client, _LINES, asked):
+    for at, leg, entry, kind, cause, payment, document, payee, paid, beside, amount, after in rows(
+        client, _LINES, asked
+    ):
         balance += amount
         if (leg, after) != (seq, balance):
             raise _broken(tree, agent, leg)
         seq += 1
-        what = _what(kind, payment, document, payee, Money(paid, part.currency))
+        what = _what(kind, payment, document, payee, Money(paid, part.currency), _direction(beside, amount))
         debit, credit = Money(max(-amount, 0), part.currency), Money(max(amount, 0), part.currency)
         movements.append(
             Movement(
@@ -142,11 +155,16 @@ def _statement(client: Client, tree: str, agent: str, part: _Part) -> Statement:
     return Statement(tree, agent, Money(part.opening, part.currency), movements, Money(part.closing, part.currency))
 
 
-def _what(kind: str, payment: str, document: str, payee: str, amount: Money) -> str:
+def _what(kind: str, payment: str, document: str, payee: str, amount: Money, other: str) -> str:
     words = _WORDS.get(kind)
     if words is None:
         return kind.lower().replace("_", " ") + (f" {payment}" if payment else "")
-    return words.format(payment=f"payment {payment}", document=document, payee=payee, amount=amount)
+    return words.format(payment=f"payment {payment}", document=document, payee=payee, amount=amount, other=other)
+
+
+def _direction(account: str, amount: int) -> str:
+    """To or from which agent; amount in minor units, below zero: it went there."""
+    return f"{'to' if amount < 0 else 'from'} agent {account.partition(':')[2]}"
 
 
 def _broken(tree: str, agent: str, leg: int) -> SettlementError:

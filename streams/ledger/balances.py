@@ -38,4 +38,10 @@ def balance_of(book: Book, agent: str, at: int) -> Balance:
         funding=found.funding,
         seq=book.seq,
         at=ms_instant(at),
+        status=found.status,
+        time_zone=found.time_zone,
+        payment_max=found.payment_max,
+        daily_max=found.daily_max,
+        monthly_max=found.monthly_max,
+        payees=found.payees,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from schemas.command import (
     DirectoryCommand,
     RevokeKey,
+    SetContact,
     SetGateway,
     SetOperator,
     SetPayee,
@@ -19,6 +20,7 @@ from schemas.ids import ms_instant
 from schemas.refusal import Refusal
 from streams.ledger.objections import Objection
 from streams.ledger.state import Book
+from streams.ledger.tariff_ties import first_tie
 
 Json = dict[str, Any]
 
@@ -33,11 +35,13 @@ def new_record(book: Book, order: DirectoryCommand, at: int) -> DirectoryRecord 
         case SetOperator():
             value = _with_keys(book, order.operator.model_dump(mode="json"), at)
         case SetTariff():
-            value = _tariff(book, order)
+            value = _tariff(book, order, at)
         case SetPayee():
             value = order.payee.model_dump(mode="json")
         case SetGateway():
             value = order.gateway.model_dump(mode="json")
+        case SetContact():
+            value = order.contact.model_dump(mode="json")
         case SetSchedule():
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
     if isinstance(value, Objection):
@@ -93,7 +97,7 @@ def _revoked(book: Book, order: RevokeKey, at: int) -> Json | Objection:
     return {**value, "keys": keys}
 
 
-def _tariff(book: Book, order: SetTariff) -> Json | Objection:
+def _tariff(book: Book, order: SetTariff, at: int) -> Json | Objection:
     """Each payment names the tariff's version it was priced by, so a version means one tariff for ever."""
     tariff = order.tariff
     if book.record is not None and tariff.version <= book.record.value["version"]:
@@ -101,6 +105,9 @@ def _tariff(book: Book, order: SetTariff) -> Json | Objection:
         return Objection(
             Refusal.OTHER, f"version {on_file} is on file; the next tariff of {tariff.payee} must be above it"
         )
+    tie = first_tie(tariff, at)
+    if tie is not None:
+        return Objection(Refusal.OTHER, tie.sentence(tariff.time_zone))
     return tariff.model_dump(mode="json")
 
 

@@ -9,6 +9,8 @@ from streams.ledger.answered import CommandState
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
 from streams.ledger.payments import PaymentState
+from streams.ledger.spending import count, give_back
+from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 from streams.ledger.windows import fold_window
 
@@ -97,6 +99,10 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
     payment.deferrals = entry.deferrals
     payment.due_at = entry.due_at
     state.keep(payment)
+    if entry.kind is EntryKind.HELD:
+        count(book, entry.payment)
+    elif entry.kind is EntryKind.VOIDED:
+        give_back(book, entry.payment)
 
 
 def _take_in(state: State, book: Book, entry: Entry) -> PaymentState:
@@ -116,11 +122,22 @@ def _set_agent(book: Book, entry: Entry, terms: AgentTerms) -> None:
     if (agent is None) != (entry.kind is EntryKind.AGENT_OPENED):
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} does not fit agent {terms.agent}")
     if agent is not None:
-        agent.overdraft = terms.overdraft
+        if agent.status == CLOSED:
+            raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} of agent {agent.id}, who is closed")
+        if terms.parent != agent.parent:
+            _check_move(book, entry, terms)
+        agent.take(terms)
         return
     if terms.parent is not None and terms.parent not in book.agents:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: agent {terms.agent} is below {terms.parent}, not open")
     book.open_agent(terms)
+
+
+def _check_move(book: Book, entry: Entry, terms: AgentTerms) -> None:
+    """A circle would never end: nobody in it has a root."""
+    above = [one.id for one in book.chain(terms.parent)] if terms.parent is not None else []
+    if entry.kind is not EntryKind.AGENT_MOVED or not above or terms.agent in above:
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} puts {terms.agent} below {terms.parent}")
 
 
 def _set_record(book: Book, record: DirectoryRecord) -> None:

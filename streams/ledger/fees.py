@@ -6,32 +6,32 @@ import sys
 from collections.abc import Sequence
 
 from schemas.ids import account_agent
-from schemas.tariff import Tariff
+from schemas.price import Prices
 from streams.ledger.accounts import REWARD
 from streams.ledger.state import AgentState
 
 
-def processing_of(tariff: Tariff | None, amount: int) -> int:
+def processing_of(prices: Prices | None, amount: int) -> int:
     """What the operator takes from the agent's balance for an amount; minor units."""
-    return tariff.processing.of(amount) if tariff is not None else 0
+    return prices.processing.of(amount) if prices is not None else 0
 
 
-def fee_within(tariff: Tariff | None, total: int) -> int:
+def fee_within(prices: Prices | None, total: int) -> int:
     """What the payer pays on top, inside the total of amount and fee; minor units."""
-    return tariff.fee.within(total) if tariff is not None else 0
+    return prices.fee.within(total) if prices is not None else 0
 
 
-def rewards_of(tariff: Tariff | None, amount: int, chain: Sequence[AgentState]) -> tuple[tuple[str, int], ...]:
+def rewards_of(prices: Prices | None, amount: int, chain: Sequence[AgentState]) -> tuple[tuple[str, int], ...]:
     """Account and share of the payee's reward; minor units. Empty when there is none.
 
     The total is computed once and each share rounds down, so the operator's rest holds every remainder.
     """
-    total = tariff.reward.of(amount) if tariff is not None else 0
-    if tariff is None or not total:
+    total = prices.reward.of(amount) if prices is not None else 0
+    if prices is None or not total:
         return ()
     shares = [  # kept with every open payment, so each account's name is one string
         (sys.intern(account_agent(agent.id)), total * bps // 10_000)
-        for agent, bps in zip(chain, tariff.reward_shares_bps, strict=False)
+        for agent, bps in zip(chain, prices.reward_shares_bps, strict=False)
     ]
     rest = total - sum(share for _, share in shares)
     return tuple((account, share) for account, share in (*shares, (REWARD, rest)) if share)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import CloseWindow, Deposit, OpenAgent, ResolvePayment, SetLimit
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
 from streams.ledger.accounts import BANK, legs_of
+from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.commands import Instruct
 from streams.ledger.directory import new_record
+from streams.ledger.limiting import set_limit
+from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
 from streams.ledger.settle import Change, payment_entry
-from streams.ledger.state import AgentState, Book, State
+from streams.ledger.standing import CLOSED
+from streams.ledger.state import Book, State
+from streams.ledger.transfers import transfer, withdraw
 from streams.ledger.windows import close_by_hand
-
-MAX_DEPTH = 16
 
 
 def instruct(state: State, command: Instruct, at: int) -> Entry:
@@ -29,9 +33,17 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
         case OpenAgent():
             answer = _open_agent(book, order, blank)
         case SetLimit():
-            answer = _set_limit(book, order, blank)
+            answer = set_limit(book, order, blank)
         case Deposit():
             answer = _deposit(book, order, blank)
+        case BlockAgent() | UnblockAgent() | CloseAgent():
+            answer = change_status(state, book, order, blank)
+        case Transfer():
+            answer = transfer(book, order, blank)
+        case Withdraw():
+            answer = withdraw(book, order, blank)
+        case MoveAgent():
+            answer = move(book, order, blank)
         case ResolvePayment():
             answer = _resolve(state, book, order, blank)
         case CloseWindow():
@@ -58,7 +70,10 @@ def _open_agent(book: Book, order: OpenAgent, blank: Entry) -> Entry | Objection
         return why_not
     if order.funding == "shared" and order.overdraft:
         return _no(f"agent {order.agent} spends the money of {order.parent}: it cannot have a limit of its own")
-    terms = AgentTerms(order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding)
+    zone = book.agents[book.id].time_zone if order.parent is not None else order.time_zone or "UTC"
+    terms = AgentTerms(
+        order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding, time_zone=zone
+    )  # fmt: skip
     return replace(blank, kind=EntryKind.AGENT_OPENED, agent=terms)
 
 
@@ -76,29 +91,25 @@ def _sub_agent_objection(book: Book, order: OpenAgent, parent: str) -> Objection
     above = book.chain(parent)
     if not above:
         return _no(f"there is no agent {parent} in tree {order.tree}")
+    if above[0].status == CLOSED:
+        return _no(f"agent {parent} is closed")
+    if order.agent in book.agents and book.agents[order.agent].status == CLOSED:
+        return _no(f"agent {order.agent} was closed; its id is not given again")
     if order.agent in book.agents:
         return _no(f"agent {order.agent} is already open in tree {order.tree}")
     if len(above) >= MAX_DEPTH:
         return _no(f"agent {parent} is {len(above)} levels deep; below level {MAX_DEPTH} there are no agents")
     if order.currency != above[-1].currency:
         return _no(f"tree {order.tree} is in {above[-1].currency}, not in {order.currency}")
+    if order.time_zone is not None:
+        return _no(f"agent {order.agent} has the time zone of its tree, {above[-1].time_zone}; leave it out")
     return None
 
 
-def _set_limit(book: Book, order: SetLimit, blank: Entry) -> Entry | Objection:
-    """A limit may be set above what was spent already: then nothing more can be spent."""
-    agent = book.agents.get(order.agent)
-    if agent is None:
-        return _unknown_agent(order)
-    if agent.funding == "shared":
-        return _no(f"agent {agent.id} spends the money of {agent.parent}: set the limit there")
-    return replace(blank, kind=EntryKind.LIMIT_SET, agent=_terms(agent, order.overdraft))
-
-
 def _deposit(book: Book, order: Deposit, blank: Entry) -> Entry | Objection:
-    agent = book.agents.get(order.agent)
-    if agent is None:
-        return _unknown_agent(order)
+    agent = agent_at_work(book, order.agent)
+    if isinstance(agent, Objection):
+        return agent
     if agent.funding == "shared":
         return _no(f"agent {agent.id} spends the money of {agent.parent}: deposit it there")
     if order.currency != agent.currency:
@@ -119,11 +130,3 @@ def _resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> E
     else:
         change = Change(EntryKind.VOIDED, payment.tries, Refusal.OTHER.code, order.evidence)
     return payment_entry(book, payment, blank.cause, change, blank.at)
-
-
-def _unknown_agent(order: SetLimit | Deposit) -> Objection:
-    return _no(f"there is no agent {order.agent} in tree {order.tree}")
-
-
-def _terms(agent: AgentState, overdraft: int) -> AgentTerms:
-    return AgentTerms(agent.id, agent.parent, agent.name, agent.currency, overdraft, agent.funding)

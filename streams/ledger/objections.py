@@ -10,10 +10,10 @@ from typing import NamedTuple
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
 from schemas.refusal import Refusal
-from schemas.tariff import Tariff
 from streams.ledger.commands import Place
-from streams.ledger.fees import fee_within
-from streams.ledger.limits import shortfall
+from streams.ledger.limits import barred, over_maximum, over_period, shortfall
+from streams.ledger.prices import Price
+from streams.ledger.standing import stopped
 from streams.ledger.state import AgentState
 
 
@@ -24,23 +24,30 @@ class Objection(NamedTuple):
     reason: str = ""
 
 
-def objection(command: Place, chain: Sequence[AgentState], needed: int, backlog: Mapping[str, int]) -> Objection | None:
+def objection(
+    command: Place, chain: Sequence[AgentState], price: Price, needed: int, backlog: Mapping[str, int], day: str
+) -> Objection | None:
     """The first rule, in Refusal's order of precedence, that the order breaks.
 
-    needed: minor units to be held. backlog: how many payments wait for each gateway.
+    needed: minor units to be held. backlog: how many payments wait for each gateway. day: the tree's business day.
 
     A wrong currency comes before everything that compares amounts: until it fits, they mean nothing.
     """
     order, payee = command.order, command.payee
     if not chain:
         return Objection(Refusal.NO_RIGHT, f"agent {order.agent} is not in tree {command.book}")
+    if (who := stopped(chain)) is not None:
+        return Objection(Refusal.NO_RIGHT, who)
     if payee is None:
         return Objection(Refusal.NO_SUCH_PAYEE)
+    if (whose := barred(chain, payee.id)) is not None:
+        return Objection(Refusal.PAYEE_UNAVAILABLE, whose)
     return (
         _currency(order, payee, chain[0])
         or _subscriber(order, payee)
         or _amount(order, payee)
-        or _fee(order, command.tariff)
+        or _fee(order, price)
+        or _limits(order, chain, day)
         or _funds(chain, needed)
         or _backlog(command, payee, backlog)
     )
@@ -84,13 +91,21 @@ def _amount(order: PaymentOrder, payee: Payee) -> Objection | None:
     return None
 
 
-def _fee(order: PaymentOrder, tariff: Tariff | None) -> Objection | None:
+def _fee(order: PaymentOrder, price: Price) -> Objection | None:
     total = order.amount + order.fee
-    right = fee_within(tariff, total)
-    if order.fee != right:
-        return Objection(Refusal.BAD_FEE, f"the fee within {total} is {right}, not {order.fee}")
+    if order.fee != price.fee:
+        by = f" by rule {price.rule} of the tariff" if price.rule else ""
+        return Objection(Refusal.BAD_FEE, f"the fee within {total} is {price.fee}{by}, not {order.fee}")
     if order.collected not in (0, total):
         return Objection(Refusal.BAD_FEE, f"collected {order.collected} is not amount and fee, {total}; no change yet")
+    return None
+
+
+def _limits(order: PaymentOrder, chain: Sequence[AgentState], day: str) -> Objection | None:
+    if (whose := over_maximum(chain, order.amount)) is not None:
+        return Objection(Refusal.TERMINAL_MAXIMUM, whose)
+    if (whose := over_period(chain, order.amount, day)) is not None:
+        return Objection(Refusal.DAILY_LIMIT, whose)
     return None
 
 

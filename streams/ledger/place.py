@@ -10,9 +10,10 @@ from schemas.payee import Payee
 from schemas.payment import PaymentOrder
 from streams.ledger.accounts import holding, legs_of
 from streams.ledger.commands import Place
-from streams.ledger.fees import processing_of, rewards_of
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import objection
+from streams.ledger.prices import Price, price_of
+from streams.ledger.spending import business_day
 from streams.ledger.state import AgentState, Book, State
 
 
@@ -22,10 +23,11 @@ def place(state: State, command: Place, at: int) -> Entry:
     book = state.books.get(command.book) or Book(command.book)
     chain = book.chain(order.agent)
     payer = chain[payer_position(chain)].id if chain else ""
-    processing = processing_of(command.tariff, order.amount)
-    held = order.amount + processing
+    price = price_of(command.tariff, book.id, order, chain, at)
+    held = order.amount + price.processing
     cause = Cause(order.id, command.digest, command.by)
-    why_not = objection(command, chain, held, state.backlog)
+    day = business_day(chain, at) if chain else ""
+    why_not = objection(command, chain, price, held, state.backlog, day)
     if why_not is not None:
         return Entry(
             book=book.id,
@@ -33,7 +35,7 @@ def place(state: State, command: Place, at: int) -> Entry:
             kind=EntryKind.DECLINED,
             at=at,
             cause=cause,
-            payment=_facts(command, at, payer=payer),
+            payment=_facts(command, at, price, payer=payer),
             refusal=why_not.refusal.code,
             reason=why_not.reason,
         )
@@ -44,24 +46,23 @@ def place(state: State, command: Place, at: int) -> Entry:
         at=at,
         cause=cause,
         legs=legs_of(book, order.currency, holding(payer, held)),
-        payment=_facts(
-            command, at, payer=payer, chain=chain, txn=state.next_txn, processing=processing, held=held
-        ),
-    )  # fmt: skip
+        payment=_facts(command, at, price, payer=payer, txn=state.next_txn, held=held, day=day, chain=chain),
+    )
 
 
 def _facts(
     command: Place,
     at: int,
+    price: Price,
     *,
     payer: str,
-    chain: Sequence[AgentState] = (),
     txn: int = 0,
-    processing: int = 0,
     held: int = 0,
+    day: str = "",
+    chain: Sequence[AgentState] = (),
 ) -> PaymentFacts:
     """What will not change any more. Of a declined payment nothing is reserved, taken or shared."""
-    order, payee, tariff = command.order, command.payee, command.tariff
+    order, payee = command.order, command.payee
     return PaymentFacts(
         id=order.id,
         number=order.number,
@@ -72,16 +73,19 @@ def _facts(
         subscriber=_in_payees_order(order, payee),
         amount=order.amount,
         fee=order.fee,
-        processing=processing,
+        processing=price.processing if held else 0,
         collected=order.collected,
         currency=order.currency,
         txn=txn,
-        tariff_version=tariff.version if tariff is not None else 0,
+        tariff_version=price.version,
         payer_agent=payer,
         held=held,
-        rewards=rewards_of(tariff, order.amount, chain) if held else (),
+        rewards=price.rewards if held else (),
         made_at=instant_ms(order.made_at),
         received_at=at,
+        day=day,
+        chain=tuple(agent.id for agent in chain),
+        tariff_rule=price.rule,
     )
 
 

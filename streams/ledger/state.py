@@ -26,7 +26,10 @@ class Account:
 
 @dataclass(slots=True)
 class AgentState:
-    """An agent, its terms and its money. overdraft in minor units; `money` and `hold` are the book's own accounts."""
+    """An agent, its terms and its money. overdraft in minor units; `money` and `hold` are the book's own accounts.
+
+    day: the last on which it, or one below it, sold; sold_day, sold_month: what counts of that day and its month.
+    """
 
     id: str
     parent: str | None
@@ -36,6 +39,34 @@ class AgentState:
     funding: str
     money: Account
     hold: Account
+    status: str = "open"
+    time_zone: str = "UTC"
+    payment_max: int | None = None
+    daily_max: int | None = None
+    monthly_max: int | None = None
+    payees: tuple[str, ...] = ()
+    day: str = ""
+    sold_day: int = 0
+    sold_month: int = 0
+
+    @property
+    def terms(self) -> AgentTerms:
+        """Its terms, as an entry says them."""
+        return AgentTerms(
+            self.id, self.parent, self.name, self.currency, self.overdraft, self.funding, self.status, self.time_zone,
+            self.payment_max, self.daily_max, self.monthly_max, self.payees,
+        )  # fmt: skip
+
+    def take(self, terms: AgentTerms) -> None:
+        """Its terms are now these. For `evolve` only."""
+        self.parent = terms.parent
+        self.overdraft = terms.overdraft
+        self.status = terms.status
+        self.time_zone = terms.time_zone
+        self.payment_max = terms.payment_max
+        self.daily_max = terms.daily_max
+        self.monthly_max = terms.monthly_max
+        self.payees = terms.payees
 
     @property
     def balance(self) -> int:
@@ -102,6 +133,7 @@ class Book:
             money=self.account(account_agent(terms.agent), terms.currency),
             hold=self.account(account_hold(terms.agent), terms.currency),
         )
+        self.agents[terms.agent].take(terms)
 
     def window(self, subject: str) -> OpenWindow:
         """The settlement window that is open for this subject."""

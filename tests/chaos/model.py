@@ -15,10 +15,11 @@ from typing import Any
 from console.audit_payments import command_key
 from schemas.command import DirectoryCommand, TreeCommand
 from schemas.entry import FINAL, Entry
+from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_sale import sold
-from tests.chaos.model_terms import Agent, Book, Expected, Finding, Known, Sale
+from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
 from tests.chaos.model_window import window_closed
 
 # The signed order with this id and digest: its payload. None: none arrived.
@@ -163,12 +164,13 @@ class Model:
             book.ends[leg.account, leg.currency] = (leg.seq, leg.balance)
         if entry.payment is not None:
             self._believe_payment(entry)
+            remember_sale(book, entry)
         if entry.kind not in _NEW and entry.cause.by not in ("dispatch", "timer"):
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
         if entry.window is not None:
             book.windows[entry.window.subject] = entry.window.number
         if (terms := entry.agent) is not None:
-            book.agents[terms.agent] = Agent(terms.parent, terms.name, terms.currency, terms.overdraft, terms.funding)
+            book.agents[terms.agent] = agent_of(terms)
         if entry.record is not None:
             book.record = entry.record.value
             book.keys.update((key["kid"], key) for key in entry.record.value.get("keys", ()))

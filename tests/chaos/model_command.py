@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import (
     CloseWindow,
     Deposit,
@@ -12,6 +13,7 @@ from schemas.command import (
     OpenAgent,
     ResolvePayment,
     RevokeKey,
+    SetContact,
     SetLimit,
     SetOperator,
     SetSchedule,
@@ -20,6 +22,7 @@ from schemas.command import (
     TreeCommand,
 )
 from schemas.entry import AgentTerms, DirectoryRecord
+from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
@@ -38,7 +41,17 @@ def obeyed(
         case OpenAgent():
             return _opened(book, command)
         case SetLimit():
-            return _limited(book, command)
+            return limited(book, command)
+        case BlockAgent():
+            return stood(book, command, {"open"}, "blocked", "AGENT_BLOCKED")
+        case UnblockAgent():
+            return stood(book, command, {"blocked"}, "open", "AGENT_UNBLOCKED")
+        case CloseAgent():
+            return closed(id, book, command, open_sales)
+        case MoveAgent():
+            return moved(book, command)
+        case Transfer() | Withdraw():
+            return given(book, command)
         case Deposit():
             return _deposited(book, command)
         case ResolvePayment():
@@ -63,26 +76,23 @@ def _opened(book: Book, order: OpenAgent) -> Expected:
         above = book.line(order.parent)
         fits = (
             0 < len(above) < _DEEPEST
+            and book.agents[above[0]].status != "closed"
             and order.agent not in book.agents
             and order.currency == book.agents[above[-1]].currency
+            and order.time_zone is None
         )
     if not fits or (order.funding == "shared" and order.overdraft):
         return _refused()
-    terms = AgentTerms(order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding)
+    zone = book.agents[order.tree].time_zone if order.parent is not None else order.time_zone or "UTC"
+    terms = AgentTerms(
+        order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding, time_zone=zone
+    )  # fmt: skip
     return Expected("AGENT_OPENED", terms=terms)
-
-
-def _limited(book: Book, order: SetLimit) -> Expected:
-    agent = book.agents.get(order.agent)
-    if agent is None or agent.funding != "own":
-        return _refused()
-    terms = AgentTerms(order.agent, agent.parent, agent.name, agent.currency, order.overdraft, agent.funding)
-    return Expected("LIMIT_SET", terms=terms)
 
 
 def _deposited(book: Book, order: Deposit) -> Expected:
     agent = book.agents.get(order.agent)
-    if agent is None or agent.funding != "own" or agent.currency != order.currency:
+    if agent is None or agent.funding != "own" or agent.status == "closed" or agent.currency != order.currency:
         return _refused()
     moves = moves_of(order.currency, ("bank", -order.amount), (f"agent:{order.agent}", order.amount))
     return Expected("DEPOSITED", moves=moves, document=order.document)
@@ -101,6 +111,8 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
         case SetTariff():
             newest = book.record["version"] if book.record is not None else 0
             value = order.tariff.model_dump(mode="json") if order.tariff.version > newest else _OTHER
+        case SetContact():
+            value = order.contact.model_dump(mode="json")
         case SetSchedule():
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
         case _:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from console.audit_prices import Worked, worked_out
 from schemas.entry import PaymentFacts
 from schemas.payee import Payee
-from schemas.tariff import Fee, Rate, Tariff
+from schemas.tariff import Tariff
+from tests.chaos.model_agents import over, today
 from tests.chaos.model_terms import Book, Expected, moves_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,8 +29,12 @@ def sold(
     line = book.line(order["agent"])
     payer = next((agent for agent in line if book.agents[agent].funding == "own"), "")
     amount, fee, collected = order["amount"], order.get("fee", 0), order.get("collected", 0)
-    processing = part(amount, tariff.processing) if tariff else 0
-    code = _refusal(book, order, payee, tariff, line, payer, amount + processing, fee, collected)
+    day = today(book, tree, at) if line else ""
+    priced_at = min(_ms(order["made_at"]), at) if collected else at
+    line_or_self = line or [order["agent"]]
+    price = worked_out(tariff, line_or_self, tree, amount, fee, priced_at) if tariff else Worked("", 0, 0, ())
+    processing = price.processing
+    code = _refusal(book, order, payee, price.fee, line, payer, amount + processing, fee, collected, day)
     code = code or (1 if is_full else 0)
     held = 0 if code else amount + processing
     facts = PaymentFacts(
@@ -48,30 +54,29 @@ def sold(
         tariff_version=tariff.version if tariff else 0,
         payer_agent=payer,
         held=held,
-        rewards=() if code else _rewards(tariff, amount, line),
+        rewards=() if code else price.rewards,
         made_at=_ms(order["made_at"]),
         received_at=at,
+        day="" if code else day,
+        chain=() if code else tuple(line),
+        tariff_rule=price.rule,
     )
     moves = moves_of(order["currency"], (f"agent:{payer}", -held), (f"hold:{payer}", held))
     return Expected("DECLINED" if code else "HELD", code, moves, facts=facts, fields=_fields(order, payee))
 
 
-def part(amount: int, rate: Rate) -> int:
-    """A percentage, rounded down, not less than the floor and not more than the ceiling."""
-    found = max(amount * rate.rate_bps // 10_000, rate.min_minor)
-    return found if rate.max_minor is None else min(found, rate.max_minor)
-
-
 def _refusal(
-    book: Book, order: Json, payee: Payee | None, tariff: Tariff | None, line: list[str], payer: str,
-    needed: int, fee: int, collected: int,
+    book: Book, order: Json, payee: Payee | None, right_fee: int, line: list[str], payer: str,
+    needed: int, fee: int, collected: int, day: str,
 ) -> int:  # fmt: skip
     """The code, 0: none."""
     amount = order["amount"]
-    if not line:
+    if not line or any(book.agents[name].status != "open" for name in line):
         return 133
     if payee is None:
         return 6
+    if any(book.agents[name].payees and payee.id not in book.agents[name].payees for name in line):
+        return 155
     if order["currency"] != payee.currency or order["currency"] != book.agents[line[0]].currency:
         return 300
     if not _fits(order["subscriber"], payee):
@@ -82,8 +87,10 @@ def _refusal(
         return 242
     if payee.denominations and amount not in payee.denominations:
         return 7
-    if fee != (_on_top(amount + fee, tariff.fee) if tariff else 0) or collected not in (0, amount + fee):
+    if fee != right_fee or collected not in (0, amount + fee):
         return 255
+    if code := over(book, line, amount, day):
+        return code
     if book.may_spend(payer) < needed:
         return 220 if payer == line[0] else 280
     return 280 if any(book.may_spend(above) < 0 for above in line[line.index(payer) + 1 :]) else 0
@@ -97,26 +104,6 @@ def _fits(given: dict[str, str], payee: Payee) -> bool:
 @lru_cache(maxsize=10_000)
 def _matches(pattern: str, value: str) -> bool:
     return re.fullmatch(pattern, value, re.ASCII) is not None
-
-
-def _on_top(total: int, fee: Fee) -> int:
-    """The fee in everything that was put in."""
-    if fee.base == "collected":
-        return part(total, fee)
-    found = max(total - total * 10_000 // (10_000 + fee.rate_bps), fee.min_minor)
-    return found if fee.max_minor is None else min(found, fee.max_minor)
-
-
-def _rewards(tariff: Tariff | None, amount: int, line: list[str]) -> tuple[tuple[str, int], ...]:
-    if tariff is None:
-        return ()
-    total = rest = part(amount, tariff.reward)
-    found = []
-    for agent, bps in zip(line, tariff.reward_shares_bps, strict=False):
-        share = total * bps // 10_000
-        rest -= share
-        found.append((f"agent:{agent}", share))
-    return tuple((account, share) for account, share in (*found, ("reward", rest)) if share)
 
 
 def _fields(order: Json, payee: Payee | None) -> tuple[str, ...]:

@@ -56,6 +56,12 @@ class Agent:
     currency: str
     overdraft: int
     funding: str
+    status: str = "open"
+    time_zone: str = "UTC"
+    payment_max: int | None = None
+    daily_max: int | None = None
+    monthly_max: int | None = None
+    payees: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -77,6 +83,8 @@ class Book:
     commands: dict[str, str] = field(default_factory=dict)  # id -> digest
     record: dict[str, Any] | None = None
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    day: str = ""  # the last on which something was held
+    sold: dict[tuple[str, str], int] = field(default_factory=dict)  # agent, day or month -> minor units
     windows: dict[str, int] = field(default_factory=dict)  # subject -> number of the last one closed
 
     def line(self, agent: str | None) -> list[str]:

@@ -1,0 +1,81 @@
+"""`kassa agent transfer` and `withdraw`: an agent's money goes to another, or back to its bank."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from console.amounts import minor_units
+from console.context import broker_settings
+from console.lookup import find_agent
+from console.numbers import fresh_id
+from console.options import CommandId, Operator, TimeOut, Tree
+from console.output import major
+from console.signing import done, give, now
+from schemas.agent_command import Transfer, Withdraw
+
+Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the agent's currency, such as 5000.00.")]
+Document = Annotated[str, typer.Option(help="Number of the paper behind it.")]
+Comment = Annotated[str, typer.Option(metavar="TEXT", help="A word for whoever reads the statement.")]
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command("transfer")(transfer)
+    group.command("withdraw")(withdraw)
+
+
+def transfer(
+    giver: Annotated[str, typer.Argument(metavar="FROM", help="The agent that gives.")],
+    taker: Annotated[str, typer.Argument(metavar="TO", help="The agent of the same tree that takes.")],
+    amount: Amount,
+    document: Document,
+    comment: Comment = "",
+    tree: Tree = None,
+    command_id: CommandId = None,
+    operator: Operator = None,
+    time_out: TimeOut = 10,
+) -> None:
+    """Move an agent's money to another agent of its tree."""
+    settings = broker_settings()
+    there = find_agent(settings, giver, tree)
+    command = Transfer(
+        id=command_id or fresh_id(),
+        issued_at=now(),
+        tree=there.tree,
+        giver=giver,
+        taker=taker,
+        amount=minor_units(amount, there.currency),
+        currency=there.currency,
+        document=document,
+        comment=comment,
+    )
+    answer = give(settings, command, operator, time_out)
+    done(f"{major(command.amount, there.currency)} {there.currency} from {giver} to {taker}", command, answer)
+
+
+def withdraw(
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")],
+    amount: Amount,
+    document: Document,
+    comment: Comment = "",
+    tree: Tree = None,
+    command_id: CommandId = None,
+    operator: Operator = None,
+    time_out: TimeOut = 10,
+) -> None:
+    """Record money that went from an agent's account to its bank."""
+    settings = broker_settings()
+    there = find_agent(settings, agent, tree)
+    command = Withdraw(
+        id=command_id or fresh_id(),
+        issued_at=now(),
+        tree=there.tree,
+        agent=agent,
+        amount=minor_units(amount, there.currency),
+        currency=there.currency,
+        document=document,
+        comment=comment,
+    )
+    answer = give(settings, command, operator, time_out)
+    done(f"{major(command.amount, there.currency)} {there.currency} withdrawn from {agent}", command, answer)

@@ -1,0 +1,77 @@
+"""`kassa agent tree`: who is below whom, and what each has. Read from topic `balances`; no worker is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.tree import Tree as Branches
+
+from console.agent_limits import shown
+from console.context import broker_settings
+from console.errors import NotFound
+from console.lookup import balances, find_agent
+from console.output import major, out
+from schemas.balance import Balance
+
+
+def add_to(group: typer.Typer) -> None:
+    group.command("tree")(show_tree)
+
+
+def show_tree(
+    agent: Annotated[str | None, typer.Argument(metavar="AGENT", help="Only it and all below.")] = None,
+    tree: Annotated[
+        str | None, typer.Option(metavar="ROOT", help="The root agent, where an agent's id is in more than one tree.")
+    ] = None,
+) -> None:
+    """Trees of agents with their balances."""
+    settings = broker_settings()
+    everyone = balances(settings)
+    if agent is not None:
+        top = [find_agent(settings, agent, tree)]
+    else:
+        top = [one for one in everyone if one.parent is None and tree in (None, one.tree)]
+    if not top:
+        raise NotFound("there are no agents" if tree is None else f"there is no tree {tree!r}")
+    for one in top:
+        for line in lines(one, everyone):
+            typer.echo(line)
+
+
+def lines(top: Balance, everyone: Sequence[Balance]) -> list[str]:
+    """The branches below `top`, as they are printed."""
+    console = out()
+    with console.capture() as captured:
+        console.print(_branches(top, everyone))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def _branches(top: Balance, everyone: Sequence[Balance]) -> Branches:
+    """Level by level, so that how deep a tree is does not matter."""
+    drawn = Branches(_label(top))
+    places = {top.agent: drawn}
+    waiting = [top.agent]
+    while waiting:
+        above = waiting.pop(0)
+        for one in everyone:
+            if one.tree == top.tree and one.parent == above and one.agent not in places:
+                places[one.agent] = places[above].add(_label(one))
+                waiting.append(one.agent)
+    return drawn
+
+
+def _label(one: Balance) -> str:
+    words = [f"[bold]{escape(one.agent)}[/bold]", f"{major(one.balance, one.currency)} {one.currency}"]
+    if one.funding == "shared":
+        words.append(f"spends the money of {one.parent}")
+    if one.held:
+        words.append(f"held {major(one.held, one.currency)}")
+    if one.overdraft:
+        words.append(f"overdraft {major(one.overdraft, one.currency)}")
+    words += [f"{name} {limit}" for name, limit in shown(one).items()]
+    if one.status != "open":
+        words.append(one.status.upper())
+    return "  ".join(words)

@@ -1,0 +1,53 @@
+"""What each agent sold on its tree's current day and in its current month.
+
+It counts amounts (what payees get), of every payment that was held on that day and not voided, for the agent that sold
+it and every agent above. Only the current day and month are kept: nothing more can be sold on one that is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.calendar import day_of
+from schemas.entry import PaymentFacts
+from streams.ledger.state import AgentState, Book
+
+
+def business_day(chain: Sequence[AgentState], at: int) -> str:
+    """The tree's day at a moment (ms UTC): "2026-11-24". A day once over does not come back, as clocks differ."""
+    root = chain[-1]
+    return max(root.day, day_of(at, root.time_zone))
+
+
+def month_of(day: str) -> str:
+    """ "2026-11-24" -> "2026-11"."""
+    return day[:7]
+
+
+def sold_on(agent: AgentState, day: str) -> int:
+    """What counts for the agent on that day, the current one or a later; minor units."""
+    return agent.sold_day if agent.day == day else 0
+
+
+def sold_in_month(agent: AgentState, day: str) -> int:
+    """What counts for the agent in that day's month; minor units."""
+    return agent.sold_month if month_of(agent.day) == month_of(day) else 0
+
+
+def count(book: Book, facts: PaymentFacts) -> None:
+    """A payment was held. For `evolve` only."""
+    for name in facts.chain:
+        agent = book.agents[name]
+        agent.sold_month = sold_in_month(agent, facts.day) + facts.amount
+        agent.sold_day = sold_on(agent, facts.day) + facts.amount
+        agent.day = facts.day
+
+
+def give_back(book: Book, facts: PaymentFacts) -> None:
+    """A payment was voided: its day and month get their part back while they are still current. For `evolve` only."""
+    for name in facts.chain:
+        agent = book.agents[name]
+        if agent.day == facts.day:
+            agent.sold_day -= facts.amount
+        if month_of(agent.day) == month_of(facts.day):
+            agent.sold_month -= facts.amount

@@ -1,0 +1,48 @@
+"""What a partition's fold says that a person should know now: looked at after each entry, and from time to time.
+
+The alert that an entry causes is written in the entry's own transaction; what time alone brings about, in one of its
+own. Between its threshold and where it is over, an alert that was told is not told again (hysteresis).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from schemas.alert import Alert
+from schemas.contact import Contact
+from schemas.entry import Entry
+from streams.ledger.state import State
+from streams.open_alerts import OpenAlerts
+from streams.settings import Settings
+from streams.watch_agents import Funds, Limits
+from streams.watch_gateways import Answers, long_unclear
+
+
+class Watch:
+    """One partition's. It lives and dies with the fold it looks at; only what is open survives it, on its topic."""
+
+    def __init__(self, settings: Settings, partition: int, contacts: Mapping[str, Contact]) -> None:
+        """contacts: by id, kept up to date by whoever gives it."""
+        self._settings = settings
+        self._partition = partition
+        self._open = OpenAlerts()
+        self._funds = Funds(self._open, contacts)
+        self._limits = Limits(self._open, settings.limit_quiet_s * 1000)
+        self._answers = Answers(self._open, settings, partition)
+
+    def recover(self) -> None:
+        """Learn what was told before, after the fence. Raises KafkaException and TopicUnreadable."""
+        self._open.recover(self._settings, self._partition)
+
+    def entry(self, state: State, entry: Entry) -> list[Alert]:
+        """What the entry, which was just folded in, leads to."""
+        alerts = self._funds.entry(state, entry) if entry.legs or entry.agent is not None else []
+        if entry.payment is not None:
+            alerts += self._limits.entry(entry, entry.payment)
+            alerts += self._answers.entry(entry, entry.payment)
+        return alerts
+
+    def look(self, state: State, at: int) -> list[Alert]:
+        """What has come of time, and of contacts that were changed; at: ms UTC."""
+        after_ms = self._settings.unknown_alert_s * 1000
+        return [*self._funds.look(state, at), *long_unclear(self._open, state, at, after_ms)]
