@@ -44,6 +44,7 @@ from tests.builders import (
     a_tariff_with_rules,
     a_transfer,
     a_withdrawal,
+    an_order,
     block,
     close,
     close_window,
@@ -246,13 +247,10 @@ class LedgerMachine(RuleBasedStateMachine):
         made_at = AT + ago_ms
         fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
         fee += 2 * (wrong == "fee")
-        command = a_place(
-            book=tree,
-            number=len(self.asked) + 1,
+        order = an_order(
+            len(self.asked) + 1,
             agent=agent,
-            payee=PAYEES[payee],
-            tariff=tariff,
-            backlog_max=backlog_max,
+            payee=payee,
             amount=amount,
             fee=fee,
             collected=collected * (amount + fee) + (wrong == "collected"),
@@ -260,6 +258,7 @@ class LedgerMachine(RuleBasedStateMachine):
             subscriber={"phone": "9161234567" if wrong != "phone" else "8161234567"},
             made_at=ms_instant(made_at),
         )
+        command = a_place(order, book=tree, payee=PAYEES[payee], tariff=tariff, backlog_max=backlog_max)
         code = self.reference.placed(command, self.at + 1)
         entry = self.ask(command)
         assert entry is not None

@@ -76,7 +76,8 @@ class Model:
         if entry.kind in _NEW:
             is_again = id in self.decided
         elif entry.cause.by == "timer":
-            is_again = False
+            window = entry.window
+            is_again = window is not None and window.number <= book.windows.get(window.subject, 0)
         elif entry.cause.by == "dispatch":
             is_again = id in self.decided and id not in self.open
         else:
@@ -108,7 +109,10 @@ class Model:
         if entry.cause.by == "dispatch":
             return self._answer(entry)
         if entry.cause.by == "timer":
-            closed = window_closed(book, entry.window.subject, entry.window.number) if entry.window else None
+            window = entry.window
+            if window is None or (entry.cause.id, entry.cause.digest) != (f"window/{window.subject}/{window.number}", ""):
+                return []
+            closed = window_closed(book, window.subject, window.number)
             return [closed] if closed else []
         command = self._commands(entry.book, entry.cause.id, entry.cause.digest)
         return [] if command is None else [obeyed(entry.book, book, command, self.open, entry.at)]
