@@ -110,7 +110,7 @@ class Model:
             return self._answer(entry)
         if entry.cause.by == "timer":
             window = entry.window
-            if window is None or (entry.cause.id, entry.cause.digest) != (f"window/{window.subject}/{window.number}", ""):
+            if window is None or entry.cause.id != f"window/{window.subject}/{window.number}" or entry.cause.digest:
                 return []
             closed = window_closed(book, window.subject, window.number)
             return [closed] if closed else []
