@@ -21,6 +21,7 @@ MAY_FOLLOW: dict[str, frozenset[str]] = {
 OPEN = frozenset({"HELD", "UNKNOWN", "MANUAL"})
 _NO_ROW: frozenset[str] = frozenset()
 _DISPATCH = "dispatch"
+_UNSIGNED = frozenset({_DISPATCH, "timer"})
 _TXN_LIMIT = 10**20  # payees take 20 digits
 
 
@@ -44,7 +45,7 @@ class PaymentAudit:
         if (wrong := _wrong_movement(entry)) is not None:
             self._movements.fail(f"{where(partition, offset, entry)}: {wrong}")
         facts = entry.payment
-        if entry.cause.by != _DISPATCH:
+        if entry.cause.by not in _UNSIGNED:
             self._decide(partition, offset, entry)
         if facts is not None:
             self._follow(partition, offset, entry, facts)
@@ -138,6 +139,8 @@ def _wrong_movement(entry: Entry) -> str | None:
     moved = [(leg.account, leg.amount) for leg in entry.legs]
     if kind is EntryKind.DEPOSITED:
         return None if _is_deposit(moved) else f"a deposit moved {moved}"
+    if kind is EntryKind.WINDOW_CLOSED:
+        return None  # what it may move is for windows.settled to say
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if facts is None:

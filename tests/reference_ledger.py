@@ -29,6 +29,7 @@ class Sold:
     chain: list[str]
     payer: str
     gateway: str
+    payee: str
     amount: int
     processing: int
     shares: dict[str, int]
@@ -48,6 +49,7 @@ class Reference:
     sold: dict[str, Sold] = field(default_factory=dict)
     blocked: set[tuple[str, str]] = field(default_factory=set)
     closed: set[tuple[str, str]] = field(default_factory=set)
+    paid_out: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # tree, payee -> by each window
     caps: dict[tuple[str, str, str], int | tuple[str, ...] | None] = field(default_factory=dict)
 
     # --- sums
@@ -84,6 +86,11 @@ class Reference:
     def payer(self, tree: str, agent: str) -> str:
         opened = self.agents[tree, agent]
         return agent if opened.funding == "own" else self.payer(tree, opened.parent or "")
+
+    def owed(self, tree: str, payee: str) -> int:
+        """What was posted to a payee, less the reward it gives and all that its windows have paid."""
+        sold = [one for one in self.sold.values() if (one.tree, one.payee, one.state) == (tree, payee, "POSTED")]
+        return sum(one.amount - one.reward for one in sold) - sum(self.paid_out.get((tree, payee), []))
 
     def waiting(self) -> list[Sold]:
         """Payments a gateway has yet to answer."""
@@ -218,6 +225,14 @@ class Reference:
         sold.state = "POSTED" if order.paid else "VOIDED"
         return sold.state
 
+    def window_closed(self, tree: str, payee: str, number: int) -> int | None:
+        """What it pays, None: it is not the one that is open."""
+        windows = self.paid_out.setdefault((tree, payee), [])
+        if number != len(windows) + 1 or not any(of == tree for of, _ in self.agents):
+            return None
+        windows.append(max(self.owed(tree, payee), 0) if payee else 0)
+        return windows[-1]
+
     def placed(self, command: Place, at: int) -> int:
         """The code, 0: held. at: when it is received."""
         order, payee, tariff = command.order, command.payee, command.tariff
@@ -254,7 +269,7 @@ class Reference:
         shares = {name.removeprefix("agent:"): share for name, share in price.rewards if name != "reward"}
         reward = sum(share for _, share in price.rewards)
         self.sold[order.id] = Sold(
-            command.book, chain, payer, payee.gateway, order.amount, price.processing, shares, reward, day=day
+            command.book, chain, payer, payee.gateway, payee.id, order.amount, price.processing, shares, reward, day=day
         )
         return 0
 

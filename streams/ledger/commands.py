@@ -54,4 +54,18 @@ class Settle:
     sent_before: bool
 
 
-LedgerCommand = Place | Instruct | Settle
+@dataclass(frozen=True, slots=True)
+class WindowDue:
+    """A moment of a schedule has come: from a timer, in memory, not from a topic.
+
+    subject: a payee's id, "" for the tree's own window. number: of the window that is to be closed. due_at: that
+    moment, ms UTC.
+    """
+
+    book: str
+    subject: str
+    number: int
+    due_at: int
+
+
+LedgerCommand = Place | Instruct | Settle | WindowDue

@@ -20,6 +20,7 @@ from tests.chaos.model_answer import answered
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_sale import sold
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
+from tests.chaos.model_window import window_closed
 
 # The signed order with this id and digest: its payload. None: none arrived.
 Orders = Callable[[str, str], dict[str, Any] | None]
@@ -74,6 +75,9 @@ class Model:
         id = entry.payment.id if entry.payment is not None else entry.cause.id
         if entry.kind in _NEW:
             is_again = id in self.decided
+        elif entry.cause.by == "timer":
+            window = entry.window
+            is_again = window is not None and window.number <= book.windows.get(window.subject, 0)
         elif entry.cause.by == "dispatch":
             is_again = id in self.decided and id not in self.open
         else:
@@ -104,6 +108,12 @@ class Model:
             return self._sale(book, entry)
         if entry.cause.by == "dispatch":
             return self._answer(entry)
+        if entry.cause.by == "timer":
+            window = entry.window
+            if window is None or entry.cause.id != f"window/{window.subject}/{window.number}" or entry.cause.digest:
+                return []
+            closed = window_closed(book, window.subject, window.number)
+            return [closed] if closed else []
         command = self._commands(entry.book, entry.cause.id, entry.cause.digest)
         return [] if command is None else [obeyed(entry.book, book, command, self.open, entry.at)]
 
@@ -159,8 +169,10 @@ class Model:
         if entry.payment is not None:
             self._believe_payment(entry)
             remember_sale(book, entry)
-        if entry.kind not in _NEW and entry.cause.by != "dispatch":
+        if entry.kind not in _NEW and entry.cause.by not in ("dispatch", "timer"):
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
+        if entry.window is not None:
+            book.windows[entry.window.subject] = entry.window.number
         if (terms := entry.agent) is not None:
             book.agents[terms.agent] = agent_of(terms)
         if entry.record is not None:
