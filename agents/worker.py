@@ -12,6 +12,7 @@ from agents.accept import Accept
 from agents.alert_watch import AlertWatch
 from agents.assignment import Assignment, ready_file
 from agents.dispatch import Dispatch
+from agents.settlement import SettlementClock
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
 from streams.app import create_app, source_topics
@@ -72,6 +73,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     vitals.shards, vitals.dispatch, vitals.consumer = shards, dispatch, lambda: app.consumer
     vitals.is_wired = True
     app.add_dependency(dispatch)
+    app.add_dependency(SettlementClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app

@@ -15,6 +15,7 @@ from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut, Tree
 from console.output import json_line, major, pairs, rows
 from console.signing import done, give, now
+from console.statements import statement
 from schemas.balance import Balance
 from schemas.command import Deposit, OpenAgent
 
@@ -29,12 +30,13 @@ class FundingKind(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Agents: who they are, what they have, what they may spend.", no_args_is_help=True)
+    group = typer.Typer(help="Agents: who they are, what they have and may spend, statements.", no_args_is_help=True)
     group.command("open")(open_agent)
     group.command("deposit")(deposit)
     agent_limits.add_to(group)
     group.command("show")(show)
     group.command("list")(list_agents)
+    group.command("statement")(statement)
     agent_money.add_to(group)
     agent_move.add_to(group)
     agent_standing.add_to(group)

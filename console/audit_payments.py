@@ -26,6 +26,7 @@ _HOLDING = frozenset({"HELD", "UNKNOWN", "MANUAL"})
 OPEN = _HOLDING | {"WAITING_FUNDS"}
 _NO_ROW: frozenset[str] = frozenset()
 _DISPATCH, _FUNDS = "dispatch", "funds"
+_UNSIGNED = frozenset({_DISPATCH, _FUNDS, "timer"})
 _TXN_LIMIT = 10**20  # payees take 20 digits
 
 
@@ -52,7 +53,7 @@ class PaymentAudit:
             self._movements.fail(f"{where(partition, offset, entry)}: {wrong}")
         self._change.see(partition, offset, entry)
         facts = entry.payment
-        if entry.cause.by not in (_DISPATCH, _FUNDS):
+        if entry.cause.by not in _UNSIGNED:
             self._decide(partition, offset, entry)
         if facts is not None:
             self._follow(partition, offset, entry, facts)
@@ -172,6 +173,8 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if _is_deposit(moved) else f"a deposit moved {moved}"
     if kind is EntryKind.CHANGE_PAID_OUT:
         return None if is_pay_out(moved) else f"a pay-out of change moved {moved}"
+    if kind is EntryKind.WINDOW_CLOSED:
+        return None  # what it may move is for windows.settled to say
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if facts is None:
@@ -224,7 +227,7 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
         return None if entry.refusal == 300 else "is declined, and the payer's cash is nowhere"
     if kind is EntryKind.HELD or kind is EntryKind.DECLINED:
         is_right = cause.id == facts.id and (
-            cause.by == _FUNDS if state == "WAITING_FUNDS" else cause.by not in (_DISPATCH, _FUNDS)
+            cause.by == _FUNDS if state == "WAITING_FUNDS" else cause.by not in _UNSIGNED
         )
         return None if is_right else f"is decided by {cause.by} on {cause.id}"
     if kind is EntryKind.WAITING_FUNDS:

@@ -25,11 +25,20 @@ CATALOGUE: Mapping[str, str] = {
     "ledger.change": "no payer's change is ever less than nothing",
     "payments.path": "every payment goes an allowed way, ends once, and nothing follows its end",
     "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's",
-    "payments.facts": "no fact of a payment ever changes",
-    "payments.waiting": "whose cash was taken is held oldest first: nobody's money goes to a payment that came later",
+    "payments.facts": (
+        "no fact of a payment ever changes; what waited for funds gets its number, day and agents when it is held"
+    ),
+    "payments.waiting": (
+        "whose cash was taken is held oldest first: nobody's money goes to a payment that came later, or is given away "
+        "meanwhile"
+    ),
     "payments.numbers": "no two payments share a number at the payee",
     "payments.prices": "every held payment has the rule, fee, processing and rewards that its tariff says",
     "payments.holds": "what is held of each agent is the sum of its open payments",
+    "windows.chain": "every settlement window begins where the one before it of the same subject ended",
+    "windows.complete": "a closed window has every account as it stood, and each posting to a payee is in one window",
+    "windows.settled": "a payee is paid what it was owed when its window closed; no other closing moves money",
+    "windows.zero": "all positions of a tree's window sum to zero in each currency, opening and closing",
     "decisions.once": "no payment order and no command is decided twice",
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",
     "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",

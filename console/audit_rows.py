@@ -79,6 +79,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "record_id": "record_id",
     "change_to": "change_to",
     "record": "record",
+    "closed_window": "closed_window",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -122,13 +123,13 @@ def entry_row(offset: int, entry: Json) -> Row:
         terms.get("status", "open"), terms.get("time_zone", "UTC"), terms.get("payment_max") or 0,
         terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
         facts.get("day", ""), facts.get("chain", []),
-        record["table"], record["id"], facts.get("change_to", ""), record["value"],
+        record["table"], record["id"], facts.get("change_to", ""), record["value"], entry.get("window"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
-    """A row of `entries` as it was selected: a directory record is compared by content, not by how it is written."""
-    return (*row[:-1], orjson.loads(row[-1]) if row[-1] else None)
+    """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
+    return (*row[:-2], *(orjson.loads(text) if text else None for text in row[-2:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

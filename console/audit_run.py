@@ -21,6 +21,7 @@ from console.audit_replays import Replays
 from console.audit_report import CATALOGUE, Check, Report
 from console.audit_tariffs import TARIFF_BOOKS, TariffAudit
 from console.audit_warehouse import Ends, WarehouseAudit
+from console.audit_windows import WindowAudit
 from schemas.entry import Entry
 from sinks.warehouse import connect
 from streams.compacted import read_all
@@ -56,6 +57,7 @@ class Audit:
         self.agents = AgentAudit(self.ledger)
         self.limits = LimitAudit()
         self.tariffs = TariffAudit()
+        self.windows = WindowAudit(self.ledger)
         self.core = CoreFold()
 
     def run(self, simulator: str | None, wait_s: float) -> list[Check]:
@@ -96,6 +98,7 @@ class Audit:
         self.agents.see(partition, offset, entry)
         self.limits.see(partition, offset, entry)
         self.tariffs.see(partition, offset, entry, self.ledger)
+        self.windows.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
         self._ends.reached("entries", partition, offset)
@@ -105,7 +108,7 @@ class Audit:
             self._ends.reached("payment_states", partition, offset)
 
     def _ledger_checks(self) -> list[Check]:
-        ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), self.tariffs.check]
+        ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
         return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
 
     def _balances(self) -> Check:

@@ -27,9 +27,11 @@ from console import (
     registries,
     replaying,
     running,
+    schedules,
     serving,
     tariffs,
     terminals,
+    windows,
 )
 from console.context import load_settings, misspelt_variables
 from console.errors import KassaError
@@ -41,6 +43,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
+    schedules, windows,
 )  # fmt: skip
 
 

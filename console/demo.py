@@ -18,6 +18,7 @@ from console.audit_report import Report, print_report
 from console.audit_run import run_audit
 from console.client import Client
 from console.demo_report import print_answers, print_trial_balance
+from console.demo_settlement import payees_windows, trees_windows, write_files
 from console.errors import KassaError
 from console.fleet_messages import FleetMessage, messages
 from console.fleet_run import run
@@ -57,7 +58,9 @@ def run_demo(settings: Settings, count: int, seed: int, *, serve: bool) -> None:
         _introduce(stack, simulator, fleet)
         tally = _pay(stack, fleet, count, seed)
         print_answers(tally)
+        _settle(stack)
         report = run_audit(stack.settings, simulator=simulator.url, wait_s=_ANSWER_S)
+        write_files(stack.settings, stack.directory / "settlement")
         _registries(stack, datetime.fromtimestamp(time.time() - (time.monotonic() - started), UTC))
         print_trial_balance(stack.settings)
         print_report(report)
@@ -118,6 +121,14 @@ def _pay(stack: Stack, fleet: list[FleetTerminal], count: int, seed: int) -> Tal
             return run(client, rejects, sent, rate=0, wait_s=_SETTLED_S)
     finally:
         rejects.close()
+
+
+def _settle(stack: Stack) -> None:
+    """Close every window, by an operator's commands: the day is over."""
+    key = load_operator_key(stack.settings, "root")
+    with Client(stack.settings, ["root"], many=True) as client:
+        closed = sum(carry_out(client, step, key) for step in (payees_windows(), trees_windows()))
+    say(f"{closed} settlement windows closed")
 
 
 def _progress() -> Progress:

@@ -14,11 +14,22 @@ from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import Wire
 from schemas.payee import Payee
+from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from streams.compacted import read_all
 from streams.settings import Settings
-from streams.topics import BALANCES, CONTACTS, GATEWAYS, OPERATORS, PAYEES, TARIFFS, TERMINALS, Topic
+from streams.topics import (
+    BALANCES,
+    CONTACTS,
+    GATEWAYS,
+    OPERATORS,
+    PAYEES,
+    SCHEDULES,
+    TARIFFS,
+    TERMINALS,
+    Topic,
+)
 
 Record = TypeVar("Record", bound=Wire)
 
@@ -52,6 +63,10 @@ def tariffs(settings: Settings) -> dict[str, Tariff]:
 
 def gateways(settings: Settings, time_out_s: float = 10) -> dict[str, Gateway]:
     return table(settings, GATEWAYS, Gateway, time_out_s)
+
+
+def schedules(settings: Settings) -> dict[str, Schedule]:
+    return table(settings, SCHEDULES, Schedule)
 
 
 def operators(settings: Settings) -> dict[str, Operator]:

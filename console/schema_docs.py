@@ -24,6 +24,7 @@ from schemas.payee import Payee
 from schemas.payment import PaymentOrder
 from schemas.replay import Replay
 from schemas.reply import Reply
+from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from streams.topics import ALL, REJECTS, Topic
@@ -45,6 +46,7 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "operators": TypeAdapter(Operator),
     "deliveries": TypeAdapter(Delivery),
     "contacts": TypeAdapter(Contact),
+    "schedules": TypeAdapter(Schedule),
 }
 _SIGNED = ("payments", "commands", "replies")
 

@@ -79,7 +79,8 @@ def kafka(
     if brokers not in (1, 3):
         raise BadInput(f"--brokers {brokers}: it is 1, or 3 that keep three copies")
     place = directory or load_settings().dir / "kafka"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a script in the background ignores Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     with ApacheKafka.start(place, brokers=brokers) as running:
         copies = "KASSA_REPLICATION=3 " if brokers == 3 else ""
         say(f"Apache Kafka {kafka_version()}, {brokers} broker{'s' if brokers > 1 else ''}, data in {place}")

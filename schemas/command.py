@@ -23,6 +23,7 @@ from schemas.ids import (
 from schemas.keys import KeyId
 from schemas.operator_order import OperatorOrder
 from schemas.payee import Payee, ZoneName
+from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 
@@ -107,6 +108,15 @@ class PayOutChange(OperatorOrder):
         return self
 
 
+class CloseWindow(OperatorOrder):
+    """Close a settlement window now: a payee's, or without a payee the tree's own. It must be the one that is open."""
+
+    kind: Literal["window.close"] = "window.close"
+    tree: AgentId
+    payee: PayeeId | None = None
+    number: Annotated[int, Field(ge=1, lt=2**31)]
+
+
 class SetTerminal(OperatorOrder):
     """Enroll a terminal or change its record. A terminal never moves to another agent by this."""
 
@@ -137,6 +147,13 @@ class SetGateway(OperatorOrder):
     gateway: Gateway
 
 
+class SetSchedule(OperatorOrder):
+    """When settlement windows of a tree, or of a payee in it, close by themselves."""
+
+    kind: Literal["schedule.set"] = "schedule.set"
+    schedule: Schedule
+
+
 class SetOperator(OperatorOrder):
     """Introduce an operator or give one a further key; signed by an operator already known."""
 
@@ -151,8 +168,8 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | AgentCommand | PayOutChange
-DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact
+TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange
+DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
@@ -173,6 +190,8 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"tariffs/{command.tariff.payee}"
         case SetGateway():
             return f"gateways/{command.gateway.id}"
+        case SetSchedule():
+            return f"schedules/{command.schedule.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
         case SetContact():

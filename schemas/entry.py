@@ -11,6 +11,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from schemas.outcome import GatewayOutcome
+from schemas.window import Window
 
 
 class EntryKind(StrEnum):
@@ -29,6 +30,7 @@ class EntryKind(StrEnum):
     DEPOSITED = "DEPOSITED"
     DIRECTORY_SET = "DIRECTORY_SET"  # a terminal, payee, tariff, gateway or operator record
     CHANGE_PAID_OUT = "CHANGE_PAID_OUT"  # an agent gave a payer cash for change
+    WINDOW_CLOSED = "WINDOW_CLOSED"  # a settlement window ended; what was owed to its payee is paid out
     REFUSED = "REFUSED"  # an operator's command that changes nothing, and why
     AGENT_BLOCKED = "AGENT_BLOCKED"
     AGENT_UNBLOCKED = "AGENT_UNBLOCKED"
@@ -169,6 +171,7 @@ class Entry:
     agent: AgentTerms | None = None
     record: DirectoryRecord | None = None
     document: str = ""
+    window: Window | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

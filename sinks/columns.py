@@ -90,6 +90,7 @@ ENTRIES = Table(
         ("record_id", "String"),
         ("record", "String"),
         ("tariff_rule", _WORD),
+        ("closed_window", "String"),
         ("change_to", "String"),
     ),
 )
@@ -208,7 +209,7 @@ _DIRECTORY_COLUMNS = (
 # Directory tables have the names of their topics.
 DIRECTORY_TABLES = {
     name: Table(name, _DIRECTORY_COLUMNS)
-    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts")
+    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts", "schedules")
 }
 
 ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, ALERTS, *DIRECTORY_TABLES.values())

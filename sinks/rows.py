@@ -99,6 +99,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         record.id,
         orjson.dumps(record.value).decode() if entry.record else "",
         facts.tariff_rule,
+        orjson.dumps(entry.window).decode() if entry.window else "",
         facts.change_to,
     )
 

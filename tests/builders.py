@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import (
+    CloseWindow,
     Deposit,
     DirectoryCommand,
     OpenAgent,
@@ -21,6 +22,7 @@ from schemas.command import (
     SetLimit,
     SetOperator,
     SetPayee,
+    SetSchedule,
     SetTariff,
     SetTerminal,
     TreeCommand,
@@ -33,9 +35,10 @@ from schemas.keys import PublicJwk, PublicKey
 from schemas.outcome import GatewayOutcome, Verdict
 from schemas.payee import Payee, SubscriberField
 from schemas.payment import PaymentOrder
+from schemas.schedule import Schedule
 from schemas.tariff import Fee, Rate, Tariff, TariffRule
 from schemas.terminal import Operator, Terminal
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
+from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle, WindowDue
 from streams.ledger.decide import decide
 from streams.ledger.evolve import evolve
 from streams.ledger.state import State
@@ -274,6 +277,24 @@ def a_pay_out(code: str, agent: str = "S", amount: int = 17_750, tree: str = "A"
         "evidence": "Receipt 12",
     }
     return an_instruct(PayOutChange(**values | changes))
+
+
+def close_window(payee: str | None = None, number: int = 1, tree: str = "A", **changes: Any) -> Instruct:
+    values = {"id": f"close-{payee}-{number}", "issued_at": NOW, "tree": tree, "payee": payee, "number": number}
+    return an_instruct(CloseWindow(**values | changes))
+
+
+def window_due(payee: str = "", number: int = 1, book: str = "A", due_at: int = AT) -> WindowDue:
+    return WindowDue(book, payee, number, due_at)
+
+
+def a_schedule(tree: str = "A", payee: str | None = None, cron: str = "0 0 * * *", **changes: Any) -> Schedule:
+    return Schedule(tree=tree, payee=payee, cron=cron, **changes)
+
+
+def set_schedule(schedule: Schedule | None = None, command_id: str = "schedule-1") -> Instruct:
+    schedule = schedule if schedule is not None else a_schedule()
+    return an_instruct(SetSchedule(id=command_id, issued_at=NOW, schedule=schedule))
 
 
 def set_terminal(terminal: Terminal | None = None, command_id: str = "terminal-1") -> Instruct:

@@ -19,7 +19,7 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import Payee, SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import Instruct, LedgerCommand, Place
+from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
 from streams.ledger.perform import perform
 from streams.ledger.state import State
 from tests.builders import (
@@ -43,6 +43,7 @@ from tests.builders import (
     an_order,
     block,
     close,
+    close_window,
     move,
     open_agent,
     revoke_key,
@@ -53,6 +54,7 @@ from tests.builders import (
     set_tariff,
     set_terminal,
     unblock,
+    window_due,
 )
 from tests.chaos.model import Model
 
@@ -101,7 +103,7 @@ class Asked:
                 self.orders.setdefault((command.order.id, command.digest), encoded(command.order))
             case Instruct():
                 self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
-            case _:
+            case Settle():
                 self.schedule = command.retry
 
     def model(self, partition: int = 0) -> Model:
@@ -150,6 +152,8 @@ class Story:
             yield self._remembered(self._money())
         elif pick < 15:
             yield self._remembered(self._directory())
+        elif pick < 16:
+            yield self._window()
         elif pick < 18:
             yield self._remembered(self._standing())
         elif pick < 21:
@@ -256,6 +260,15 @@ class Story:
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
             lambda: revoke_key(rng.choice(("kiosk-1:1", "kiosk-1:2")), command_id=id),
         ))()  # fmt: skip
+
+    def _window(self) -> LedgerCommand:
+        """The open window of a payee or a tree is closed, by timer or operator; now and then another is named."""
+        rng, tree, payee = self.rng, self.rng.choice("AB"), self.rng.choice(("", "mobile", "abroad"))
+        book = self.state.books.get(tree)
+        number = (book.window(payee).number if book is not None else 1) + (rng.random() < 0.2)
+        if rng.random() < 0.5:
+            return window_due(payee, number, tree)
+        return self._remembered(close_window(payee or None, number, tree, id=self._id()))
 
     def _sale(self) -> Place:
         rng = self.rng

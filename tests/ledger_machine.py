@@ -24,7 +24,7 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Rouse, Settle
+from streams.ledger.commands import Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.decisions import Decision
 from streams.ledger.fees import fee_within
@@ -47,8 +47,10 @@ from tests.builders import (
     a_tariff_with_rules,
     a_transfer,
     a_withdrawal,
+    an_order,
     block,
     close,
+    close_window,
     folded,
     move,
     open_agent,
@@ -56,6 +58,7 @@ from tests.builders import (
     set_payee,
     set_tariff,
     unblock,
+    window_due,
 )
 from tests.reference_ledger import OPEN, Reference
 
@@ -116,6 +119,16 @@ def fitting_fee(tariff: Tariff | None, amount: int, agent: str, at: int) -> int:
     return next(fee for fee in range(amount + 1_000) if fee_within(prices, amount + fee) == fee)
 
 
+def windows_continue(log: list[Entry]) -> None:
+    """What a window closes with, the next of its subject opens with; a leg of a payee's is in one window."""
+    ends: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    for entry in log:
+        for one in entry.window.positions if entry.window is not None else ():
+            key = (entry.book, entry.window.subject, one.account, one.currency)
+            assert (one.first - 1, one.opening) == ends.get(key, (0, 0))
+            ends[key] = (one.last, one.closing)
+
+
 class LedgerMachine(RuleBasedStateMachine):
     """A worker's state, the log it wrote, and the reference that watches."""
 
@@ -159,7 +172,7 @@ class LedgerMachine(RuleBasedStateMachine):
         entry, *more = decision
         self.log += decision
         self.followed(command.book, more)
-        if not isinstance(command, Settle):
+        if not isinstance(command, Settle | WindowDue):
             self.asked.append(command)
             self.written_after.append(len(self.log))
         return entry
@@ -275,13 +288,10 @@ class LedgerMachine(RuleBasedStateMachine):
         made_at = AT + ago_ms
         fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
         fee += 2 * (wrong == "fee")
-        command = a_place(
-            book=tree,
-            number=len(self.asked) + 1,
+        order = an_order(
+            len(self.asked) + 1,
             agent=agent,
-            payee=PAYEES[payee],
-            tariff=tariff,
-            backlog_max=backlog_max,
+            payee=payee,
             amount=amount,
             fee=fee,
             collected=collected * (amount + fee + extra) + (wrong == "collected"),
@@ -290,6 +300,7 @@ class LedgerMachine(RuleBasedStateMachine):
             subscriber={"phone": "9161234567" if wrong != "phone" else "8161234567"},
             made_at=ms_instant(made_at),
         )
+        command = a_place(order, book=tree, payee=PAYEES[payee], tariff=tariff, backlog_max=backlog_max)
         code = self.reference.placed(command, self.at + 1)
         entry = self.ask(command)
         assert entry is not None
@@ -337,6 +348,20 @@ class LedgerMachine(RuleBasedStateMachine):
         known = {"payment": None if code else payment, "currency": CURRENCY[tree], "id": self.new_id()}
         command = a_pay_out(code, agent, amount, tree, **known)
         self.instructed(command, self.reference.paid_change(command.command))
+
+    @rule(tree=trees, payee=st.sampled_from(["", "mobile", "abroad"]), wrong=rarely, by_hand=st.booleans())
+    def close_a_window(self, tree, payee, wrong, by_hand) -> None:
+        """By the timer or an operator; what is due to the payee is what the reference has of it, and is then paid."""
+        number = len(self.reference.paid_out.get((tree, payee), [])) + 1 + wrong
+        command = close_window(payee or None, number, tree, id=self.new_id())
+        due = self.reference.window_closed(tree, payee, number)
+        if due is None and not by_hand:
+            assert isinstance(self.decide(window_due(payee, number, tree), self.at), Stale)
+            return
+        entry = self.ask(command if by_hand else window_due(payee, number, tree))
+        assert entry is not None
+        assert entry.kind == ("REFUSED" if due is None else "WINDOW_CLOSED"), entry.reason
+        assert -sum(leg.amount for leg in entry.legs if leg.amount < 0) == (due or 0)
 
     # --- what the world does to a worker
 
@@ -409,6 +434,14 @@ class LedgerMachine(RuleBasedStateMachine):
             }
             assert all(amount >= 0 for amount in kept.values())
 
+    @invariant()
+    def payees_are_owed_what_the_reference_owes_them(self) -> None:
+        for tree in TREES:
+            for payee in "mobile", "abroad":
+                account = self.state.books[tree].accounts.get((f"payee:{payee}", CURRENCY[tree]), Account())
+                assert account.balance == self.reference.owed(tree, payee)
+
+    @invariant()
     def what_counts_for_limits_is_the_references(self) -> None:
         for (tree, name), _ in self.reference.agents.items():
             agent = self.state.books[tree].agents[name]
@@ -432,6 +465,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
+        windows_continue(self.log)
         ends: dict[tuple[str, str, str], tuple[int, int]] = {}
         finals = Counter[str]()
         for entry in self.log:

@@ -31,6 +31,7 @@ class Sold:
     chain: list[str]
     payer: str
     gateway: str
+    payee: str
     amount: int
     processing: int
     shares: dict[str, int]
@@ -39,8 +40,6 @@ class Sold:
     sent: int = 0
     unreached: int = 0
     day: str = ""
-    seller: str = ""
-    payee: str = ""
     fee: int = 0
     collected: int = 0
     change: str = ""
@@ -64,11 +63,12 @@ class Reference:
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
-    paid_out: list[tuple[str, str, str, int]] = field(default_factory=list)  # tree, agent, change, amount
+    handed_out: list[tuple[str, str, str, int]] = field(default_factory=list)  # tree, agent, change, amount
     given: list[tuple[str, str, str, int]] = field(default_factory=list)  # tree, from, to ("": the bank), minor units
     sold: dict[str, Sold] = field(default_factory=dict)
     blocked: set[tuple[str, str]] = field(default_factory=set)
     closed: set[tuple[str, str]] = field(default_factory=set)
+    paid_out: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # tree, payee -> by each window
     caps: dict[tuple[str, str, str], int | tuple[str, ...] | None] = field(default_factory=dict)
 
     # --- sums
@@ -81,7 +81,7 @@ class Reference:
         here = [sold for sold in self.sold.values() if sold.tree == tree]
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.has_held)
         spent += sum(sold.kept for sold in here if sold.payer == agent)
-        paid_in += sum(amount for book, payer, _, amount in self.paid_out if (book, payer) == (tree, agent))
+        paid_in += sum(amount for book, payer, _, amount in self.handed_out if (book, payer) == (tree, agent))
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
 
     def held(self, tree: str, agent: str) -> int:
@@ -108,7 +108,7 @@ class Reference:
         for sold in self.sold.values():
             if sold.tree == tree:
                 found[sold.change] = found.get(sold.change, 0) + sold.kept
-        for book, _, name, amount in self.paid_out:
+        for book, _, name, amount in self.handed_out:
             if book == tree:
                 found[name] -= amount
         return found
@@ -121,6 +121,11 @@ class Reference:
     def payer(self, tree: str, agent: str) -> str:
         opened = self.agents[tree, agent]
         return agent if opened.funding == "own" else self.payer(tree, opened.parent or "")
+
+    def owed(self, tree: str, payee: str) -> int:
+        """What was posted to a payee, less the reward it gives and all that its windows have paid."""
+        sold = [one for one in self.sold.values() if (one.tree, one.payee, one.state) == (tree, payee, "POSTED")]
+        return sum(one.amount - one.reward for one in sold) - sum(self.paid_out.get((tree, payee), []))
 
     def waiting(self) -> list[Sold]:
         """Payments a gateway has yet to answer."""
@@ -266,8 +271,16 @@ class Reference:
             return "REFUSED"
         if self.change(order.tree).get(name, 0) < order.amount:
             return "REFUSED"
-        self.paid_out.append((order.tree, self.payer(order.tree, order.agent), name, order.amount))
+        self.handed_out.append((order.tree, self.payer(order.tree, order.agent), name, order.amount))
         return "CHANGE_PAID_OUT"
+
+    def window_closed(self, tree: str, payee: str, number: int) -> int | None:
+        """What it pays, None: it is not the one that is open."""
+        windows = self.paid_out.setdefault((tree, payee), [])
+        if number != len(windows) + 1 or not any(of == tree for of, _ in self.agents):
+            return None
+        windows.append(max(self.owed(tree, payee), 0) if payee else 0)
+        return windows[-1]
 
     def placed(self, command: Place, at: int) -> int:
         """The code, 0: held. What waits, or is declined with its cash kept for the payer, is in `sold` too.
@@ -288,10 +301,10 @@ class Reference:
         if code not in (0, 220, 280) and not self.line(tree, payer) and not self._short(tree, payer, needs):
             state = "DECLINED"
         self.sold[order.id] = Sold(
-            tree, chain, payer, payee.gateway if payee is not None else "", order.amount, price.processing,
+            tree, chain, payer, payee.gateway if payee is not None else "", order.payee, order.amount, price.processing,
             {name.removeprefix("agent:"): share for name, share in price.rewards if name != "reward"},
             sum(share for _, share in price.rewards), state,
-            day=self.today(tree, at) if state == "HELD" else "", seller=order.agent, payee=order.payee, fee=order.fee,
+            day=self.today(tree, at) if state == "HELD" else "", fee=order.fee,
             collected=order.collected, change=order.change_to or f"payment:{order.id}", code=code, needs=needs,
         )  # fmt: skip
         return code

@@ -166,4 +166,4 @@ def test_a_decision_that_nobody_asked_for_is_a_divergence() -> None:
     model = asked.model()
     for _, entry in islice(Story(seed).steps(), 60):
         headings = {finding.heading for finding in model.follow(entry)}
-        assert "divergence" in headings or entry.cause.by in ("dispatch", "funds")
+        assert "divergence" in headings or entry.cause.by in ("dispatch", "funds", "timer")

@@ -241,6 +241,7 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.TRANSFERRED,
         EntryKind.WITHDRAWN,
         EntryKind.AGENT_MOVED,
+        EntryKind.WINDOW_CLOSED,
     }
 
 

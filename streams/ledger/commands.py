@@ -61,4 +61,18 @@ class Rouse:
     book: str
 
 
-LedgerCommand = Place | Instruct | Settle | Rouse
+@dataclass(frozen=True, slots=True)
+class WindowDue:
+    """A moment of a schedule has come: from a timer, in memory, not from a topic.
+
+    subject: a payee's id, "" for the tree's own window. number: of the window that is to be closed. due_at: that
+    moment, ms UTC.
+    """
+
+    book: str
+    subject: str
+    number: int
+    due_at: int
+
+
+LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue

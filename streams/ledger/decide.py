@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from schemas.entry import EntryKind
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Rouse, Settle
+from streams.ledger.commands import Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
 from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
 from streams.ledger.payments import OUTSTANDING
 from streams.ledger.place import place
 from streams.ledger.settle import settle
 from streams.ledger.state import State
+from streams.ledger.windows import close_when_due
 
 __all__ = ["Conflict", "Decision", "Duplicate", "Stale", "decide"]
 
@@ -28,6 +29,9 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
             return _instruct(state, command, at)
         case Rouse():
             return []  # what follows from it is not the command's: see perform.py
+        case WindowDue():
+            closed = close_when_due(state.books.get(command.book), command, at)
+            return closed if isinstance(closed, Stale) else [closed]
 
 
 def _place(state: State, command: Place, at: int) -> Decision:

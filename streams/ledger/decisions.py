@@ -26,7 +26,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A gateway's answer about a payment that waits for none: nothing to do."""
+    """A gateway's answer about a payment that waits for none, or a moment that was kept already: nothing to do."""
 
     detail: str
 

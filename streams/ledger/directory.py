@@ -11,6 +11,7 @@ from schemas.command import (
     SetGateway,
     SetOperator,
     SetPayee,
+    SetSchedule,
     SetTariff,
     SetTerminal,
 )
@@ -41,6 +42,8 @@ def new_record(book: Book, order: DirectoryCommand, at: int) -> DirectoryRecord 
             value = order.gateway.model_dump(mode="json")
         case SetContact():
             value = order.contact.model_dump(mode="json")
+        case SetSchedule():
+            value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
     if isinstance(value, Objection):
         return value
     table, _, record_id = book.id.partition("/")

@@ -8,11 +8,12 @@ from typing import cast
 from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from streams.ledger.answered import CommandState
 from streams.ledger.errors import LedgerCorrupt
+from streams.ledger.origins import UNSIGNED
 from streams.ledger.payments import PaymentState
-from streams.ledger.settle import DISPATCH
 from streams.ledger.spending import count, give_back
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
+from streams.ledger.windows import fold_window
 
 # By which a payment order is answered. A hold may also come later, when its money does.
 _TAKEN_IN = (EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS)
@@ -49,14 +50,16 @@ def evolve(state: State, entry: Entry) -> State:
         _set_agent(book, entry, entry.agent)
     if entry.record is not None:
         _set_record(book, entry.record)
+    if entry.window is not None:
+        fold_window(book, entry, entry.window)
     if answers_command(entry):
         _remember(state, book, entry)
     return state
 
 
 def answers_command(entry: Entry) -> bool:
-    """Was it an operator's command (not a payment order, not a gateway) that the entry answers?"""
-    return entry.kind not in _TAKEN_IN and entry.cause.by != DISPATCH
+    """Was it an operator's command (not a payment order, a gateway, a timer or money) that the entry answers?"""
+    return entry.kind not in _TAKEN_IN and entry.cause.by not in UNSIGNED
 
 
 def _move(book: Book, entry: Entry) -> None:

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
 from streams.ledger.payments import PaymentState
-from streams.ledger.state import Account, Book, State
+from streams.ledger.state import Account, Book, OpenWindow, State
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
 # when what is packed is packed otherwise. A change of the classes below is noticed without it.
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
 class BookImage:
-    """accounts: name, currency, last leg's number, balance. sold: agent, day, amounts of its day and month."""
+    """accounts: name, currency, last leg's number, balance in minor units. agents: parents before their sub-agents.
+
+    sold: agent, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its marks in
+    the form of accounts.
+    """
 
     id: str
     seq: int
@@ -27,6 +31,7 @@ class BookImage:
     record: DirectoryRecord | None
     keys: dict[str, dict[str, object]]
     sold: tuple[tuple[str, str, int, int], ...]
+    windows: tuple[tuple[str, int, int, int, tuple[tuple[str, str, int, int], ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,11 @@ def _book_image(book: Book) -> BookImage:
     accounts = tuple((name, currency, end.seq, end.balance) for (name, currency), end in book.accounts.items())
     agents = tuple(one.terms for one in book.agents.values())
     sold = tuple((one.id, one.day, one.sold_day, one.sold_month) for one in book.agents.values() if one.day)
-    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, sold)
+    windows = tuple(
+        (subject, one.number, one.opened_at, one.first_entry, tuple((*key, *mark) for key, mark in one.marks.items()))
+        for subject, one in book.windows.items()
+    )
+    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, sold, windows)
 
 
 def _book(image: BookImage) -> Book:
@@ -88,6 +97,9 @@ def _book(image: BookImage) -> Book:
     for name, day, sold_day, sold_month in image.sold:
         agent = book.agents[name]
         agent.day, agent.sold_day, agent.sold_month = day, sold_day, sold_month
+    for subject, number, opened_at, first_entry, marks in image.windows:
+        by_account = {(name, currency): (seq, balance) for name, currency, seq, balance in marks}
+        book.windows[subject] = OpenWindow(number, opened_at, first_entry, by_account)
     return book
 
 

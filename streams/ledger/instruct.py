@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
-from schemas.command import Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
+from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
@@ -21,6 +21,7 @@ from streams.ledger.settle import Change, payment_entry
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import transfer, withdraw
+from streams.ledger.windows import close_by_hand
 
 
 def instruct(state: State, command: Instruct, at: int) -> Entry:
@@ -48,6 +49,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = _resolve(state, book, order, blank)
         case PayOutChange():
             answer = pay_out(book, order, blank)
+        case CloseWindow():
+            answer = close_by_hand(book, order, blank)
         case _:
             record = new_record(book, order, at)
             answer = (

@@ -11,11 +11,12 @@ from schemas.refusal import Refusal
 from schemas.reply import Reply, ReplyState
 from streams.ledger.decisions import Duplicate
 from streams.ledger.evolve import answers_command
+from streams.ledger.origins import TIMER
 
 
 def reply_to(entry: Entry) -> Reply | None:
-    """The reply an entry calls for: the payment's, or else the command's. None: DEFERRED, nothing changed."""
-    if entry.kind is EntryKind.DEFERRED:
+    """The reply an entry calls for: the payment's, or else the command's. None: DEFERRED, or nobody asked."""
+    if entry.kind is EntryKind.DEFERRED or entry.cause.by == TIMER:
         return None
     if entry.payment is None:
         return _command_reply(entry.cause.id, entry.kind, entry.refusal, entry.reason, entry.at)

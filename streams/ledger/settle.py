@@ -11,11 +11,9 @@ from schemas.refusal import Refusal
 from streams.ledger.accounts import Movements, legs_of, posting, releasing
 from streams.ledger.change import giving_back
 from streams.ledger.commands import Settle
+from streams.ledger.origins import DISPATCH
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import Book
-
-# Causes of this origin answer no signed message. No key id is spelled like this: those have a colon.
-DISPATCH = "dispatch"
 
 # The codes of the field that are a payee's to say. 220 from a payee would tell an agent to bring us money.
 _PAYEE_MAY_SAY = frozenset({4, 5, 7, 8, 79, 241, 242, 243, 300})

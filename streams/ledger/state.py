@@ -86,11 +86,25 @@ class AgentState:
 
 
 @dataclass(slots=True)
+class OpenWindow:
+    """The settlement window that is open for a subject: a payee's id, or "" for the tree's own accounts.
+
+    marks: by account and currency, the last leg's number and the balance (minor units) at the closing before it.
+    """
+
+    number: int = 1
+    opened_at: int = 0
+    first_entry: int = 1
+    marks: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Book:
     """One key of the ledger: a tree of agents with its accounts, or one directory record, "<table>/<id>".
 
     seq: number of its last entry. record: the directory record as it stands. keys: every signing key it ever had on
-    file, by key id, so that a revoked key stays revoked after it was dropped from the record.
+    file, by key id, so that a revoked key stays revoked after it was dropped from the record. windows: the open one of
+    each subject that has had one closed.
     """
 
     id: str
@@ -99,6 +113,7 @@ class Book:
     agents: dict[str, AgentState] = field(default_factory=dict)
     record: DirectoryRecord | None = None
     keys: dict[str, dict[str, object]] = field(default_factory=dict)
+    windows: dict[str, OpenWindow] = field(default_factory=dict)
 
     def account(self, name: str, currency: str) -> Account:
         """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""
@@ -120,6 +135,10 @@ class Book:
             hold=self.account(account_hold(terms.agent), terms.currency),
         )
         self.agents[terms.agent].take(terms)
+
+    def window(self, subject: str) -> OpenWindow:
+        """The settlement window that is open for this subject."""
+        return self.windows.get(subject) or OpenWindow()
 
     def chain(self, agent: str) -> list[AgentState]:
         """The agent first, the root last; empty when there is no such agent in this tree."""

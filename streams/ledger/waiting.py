@@ -19,15 +19,13 @@ from streams.ledger.accounts import holding, legs_of
 from streams.ledger.change import keeping
 from streams.ledger.limits import shortfall
 from streams.ledger.objections import Objection, still_objection
+from streams.ledger.origins import FUNDS
 from streams.ledger.payments import PaymentState
 from streams.ledger.spending import business_day, counted_for
 from streams.ledger.state import AgentState, Book, State
 
 # The refusals that money, or a further day, can cure.
 LIMITS = frozenset({Refusal.AGENT_LACKS_FUNDS, Refusal.UPSTREAM_LACKS_FUNDS})
-
-# The cause of a hold that no message asked for. No key id is spelled like this: those have a colon.
-FUNDS = "funds"
 
 # Payments that may wait for one payer's money: they stay in memory.
 WAITING_MAX = 1_000

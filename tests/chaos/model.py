@@ -20,6 +20,7 @@ from tests.chaos.model_answer import answered
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
+from tests.chaos.model_window import window_closed
 
 # The signed order with this id and digest: its payload. None: none arrived.
 Orders = Callable[[str, str], dict[str, Any] | None]
@@ -28,7 +29,7 @@ Commands = Callable[[str, str, str], TreeCommand | DirectoryCommand | None]
 
 _FIRST_NUMBER = 10**15
 _NEW = ("HELD", "DECLINED", "WAITING_FUNDS")
-_OURS = ("dispatch", "funds")  # causes that nobody signed
+_OURS = ("dispatch", "funds", "timer")  # causes that nobody signed
 _ASKED = ("HELD", "UNKNOWN")
 _COLUMNS = Expected._fields
 
@@ -78,7 +79,10 @@ class Model:
             is_again = id in self.decided
         elif entry.cause.by == "funds":
             is_again = id in self.decided and (id not in self.open or self.open[id].state != "WAITING_FUNDS")
-        elif entry.cause.by in _OURS:
+        elif entry.cause.by == "timer":
+            window = entry.window
+            is_again = window is not None and window.number <= book.windows.get(window.subject, 0)
+        elif entry.cause.by == "dispatch":
             is_again = id in self.decided and id not in self.open
         else:
             is_again = entry.cause.id in book.commands
@@ -110,6 +114,12 @@ class Model:
             return self._sale(book, entry)
         if entry.cause.by == "dispatch":
             return self._answer(entry)
+        if entry.cause.by == "timer":
+            window = entry.window
+            if window is None or entry.cause.id != f"window/{window.subject}/{window.number}" or entry.cause.digest:
+                return []
+            closed = window_closed(book, window.subject, window.number)
+            return [closed] if closed else []
         command = self._commands(entry.book, entry.cause.id, entry.cause.digest)
         return [] if command is None else [obeyed(entry.book, book, command, self.open, entry.at)]
 
@@ -185,6 +195,8 @@ class Model:
             remember_sale(book, entry)
         if entry.kind not in _NEW and entry.cause.by not in _OURS:
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
+        if entry.window is not None:
+            book.windows[entry.window.subject] = entry.window.number
         if (terms := entry.agent) is not None:
             book.agents[terms.agent] = agent_of(terms)
         if entry.record is not None:

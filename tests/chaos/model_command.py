@@ -8,6 +8,7 @@ from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import (
+    CloseWindow,
     Deposit,
     DirectoryCommand,
     OpenAgent,
@@ -17,6 +18,7 @@ from schemas.command import (
     SetContact,
     SetLimit,
     SetOperator,
+    SetSchedule,
     SetTariff,
     SetTerminal,
     TreeCommand,
@@ -25,6 +27,7 @@ from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
+from tests.chaos.model_window import window_closed
 
 _DEEPEST = 16
 _OTHER, _NO_RIGHT = 300, 133
@@ -61,6 +64,8 @@ def obeyed(
             if sale is None or sale.book != id or sale.state != "MANUAL":
                 return _refused()
             return resolved(sale, paid=command.paid)
+        case CloseWindow():
+            return window_closed(book, command.payee or "", command.number) or _refused()
         case _:
             return _filed(id, book, command, at)
 
@@ -126,6 +131,8 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
             value = order.tariff.model_dump(mode="json") if order.tariff.version > newest else _OTHER
         case SetContact():
             value = order.contact.model_dump(mode="json")
+        case SetSchedule():
+            value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
         case _:
             value = (order.payee if order.kind == "payee.set" else order.gateway).model_dump(mode="json")
     if isinstance(value, int):

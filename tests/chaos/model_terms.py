@@ -86,6 +86,7 @@ class Book:
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     day: str = ""  # the last on which something was held
     sold: dict[tuple[str, str], int] = field(default_factory=dict)  # agent, day or month -> minor units
+    windows: dict[str, int] = field(default_factory=dict)  # subject -> number of the last one closed
 
     def line(self, agent: str | None) -> list[str]:
         """The agent and all above it."""

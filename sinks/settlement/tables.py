@@ -1,0 +1,23 @@
+"""Rows as CSV for spreadsheets and banks: UTF-8, `;`, CRLF (RFC 4180), and no cell of text that is a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from schemas.money import Money
+from sinks.registries.table_csv import plain
+
+
+def semicolons(columns: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """Money and whole numbers stay what they are, also below zero; all else is text."""
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, delimiter=";", lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in line] for line in lines)
+    return table.getvalue()
+
+
+def _cell(value: object) -> str:
+    return str(value) if isinstance(value, Money | int) else plain(str(value))

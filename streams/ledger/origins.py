@@ -1,0 +1,9 @@
+"""Who decides without a signed message. No key id is spelled like these: those have a colon."""
+
+from __future__ import annotations
+
+DISPATCH = "dispatch"  # a gateway's answer
+TIMER = "timer"  # a moment that has come
+FUNDS = "funds"  # money that came for what waited for it
+
+UNSIGNED = frozenset({DISPATCH, FUNDS, TIMER})

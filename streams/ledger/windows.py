@@ -1,0 +1,126 @@
+"""Settlement windows: what belongs to one, and what closing it leads to.
+
+A window is made of legs, not of times: it has every leg of its accounts that was written since the window before was
+closed. So a payment that is posted late is in the next one by construction, and nothing is marked afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from schemas.command import CloseWindow
+from schemas.entry import Cause, Entry, EntryKind, Leg
+from schemas.refusal import Refusal
+from schemas.window import Window, WindowPosition
+from streams.ledger.accounts import BANK, account_payee, legs_of
+from streams.ledger.commands import WindowDue
+from streams.ledger.decisions import Stale
+from streams.ledger.errors import LedgerCorrupt
+from streams.ledger.objections import Objection
+from streams.ledger.origins import TIMER
+from streams.ledger.state import Book, OpenWindow
+
+# An entry must fit into a record of Kafka's usual megabyte; a position takes 170 bytes at most.
+MAX_POSITIONS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    """Which window is asked to be closed; due_at: as in Window."""
+
+    subject: str
+    number: int
+    due_at: int
+
+
+def close_when_due(book: Book | None, command: WindowDue, at: int) -> Entry | Stale:
+    """WINDOW_CLOSED, or Stale when that window is not the one that is open: whoever fires it, it is closed once."""
+    if book is None or not book.agents:
+        return Stale(f"there is no tree {command.book}")
+    cause = Cause(f"window/{command.subject}/{command.number}", "", TIMER)
+    blank = Entry(book=book.id, seq=book.seq + 1, kind=EntryKind.WINDOW_CLOSED, at=at, cause=cause)
+    closed = _close(book, _Closing(command.subject, command.number, command.due_at), blank)
+    return Stale(closed.reason) if isinstance(closed, Objection) else closed
+
+
+def close_by_hand(book: Book, order: CloseWindow, blank: Entry) -> Entry | Objection:
+    """The same for an operator. blank: the entry without what comes of it."""
+    if not book.agents:
+        return Objection(Refusal.OTHER, f"there is no tree {order.tree}")
+    return _close(book, _Closing(order.payee or "", order.number, 0), blank)
+
+
+def _close(book: Book, asked: _Closing, blank: Entry) -> Entry | Objection:
+    window = book.window(asked.subject)
+    if asked.number != window.number:
+        return Objection(Refusal.OTHER, _other_number(asked, window))
+    legs = _settlement(book, asked.subject) if asked.subject else ()
+    positions = tuple(_positions(book, asked.subject, window, legs))
+    if len(positions) > MAX_POSITIONS:
+        return Objection(Refusal.OTHER, f"the window has {len(positions)} accounts, and may have {MAX_POSITIONS}")
+    closed = Window(
+        subject=asked.subject,
+        number=asked.number,
+        opened_at=window.opened_at,
+        closed_at=blank.at,
+        due_at=asked.due_at,
+        first_entry=window.first_entry,
+        last_entry=blank.seq,
+        positions=positions,
+    )
+    return replace(blank, kind=EntryKind.WINDOW_CLOSED, legs=legs, window=closed)
+
+
+def _other_number(asked: _Closing, window: OpenWindow) -> str:
+    whose = f"window {asked.number} of payee {asked.subject}" if asked.subject else f"window {asked.number} of the tree"
+    return f"{whose} is {'closed already' if asked.number < window.number else 'not open yet'}: {window.number} is open"
+
+
+def _settlement(book: Book, payee: str) -> tuple[Leg, ...]:
+    """What is owed to the payee leaves through the bank; what the payee owes us is carried into the next window."""
+    account = account_payee(payee)
+    due = sorted((currency, end.balance) for (name, currency), end in book.accounts.items() if name == account)
+    legs: list[Leg] = []
+    for currency, owed in due:
+        if owed > 0:
+            legs += legs_of(book, currency, [(account, -owed), (BANK, owed)])
+    return tuple(legs)
+
+
+def _positions(book: Book, subject: str, window: OpenWindow, legs: tuple[Leg, ...]) -> Iterator[WindowPosition]:
+    wanted = account_payee(subject) if subject else ""
+    settled = {(leg.account, leg.currency): leg for leg in legs}
+    for (account, currency), end in sorted(book.accounts.items()):
+        if not end.seq or (wanted and account != wanted):
+            continue
+        seq, opening = window.marks.get((account, currency), (0, 0))
+        leg = settled.get((account, currency))
+        last, closing = (leg.seq, leg.balance) if leg is not None else (end.seq, end.balance)
+        if last > seq or closing:
+            paid = -leg.amount if leg is not None else 0
+            yield WindowPosition(account, currency, opening, closing, seq + 1, last, paid)
+
+
+def fold_window(book: Book, entry: Entry, window: Window) -> None:
+    """For `evolve`: the window is closed and its successor open. Raises LedgerCorrupt when it does not continue it."""
+    open_window = book.window(window.subject)
+    if (window.number, window.first_entry) != (open_window.number, open_window.first_entry):
+        raise LedgerCorrupt(
+            f"book {book.id} entry {entry.seq}: window {window.number} of {window.subject or 'the tree'} from entry "
+            f"{window.first_entry} is closed, {open_window.number} from {open_window.first_entry} is open"
+        )
+    marks = dict(open_window.marks)
+    for position in window.positions:
+        key = position.account, position.currency
+        seq, balance = marks.get(key, (0, 0))
+        end = book.account(*key)
+        if (position.first, position.opening) != (seq + 1, balance) or (position.last, position.closing) != (
+            end.seq,
+            end.balance,
+        ):
+            raise LedgerCorrupt(
+                f"book {book.id} entry {entry.seq}: the position of {' '.join(key)} is not the account's"
+            )
+        marks[key] = end.seq, end.balance
+    book.windows[window.subject] = OpenWindow(window.number + 1, window.closed_at, entry.seq + 1, marks)

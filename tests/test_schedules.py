@@ -1,0 +1,92 @@
+"""When windows close: cron in a time zone, and the clock that asks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from agents.settlement import SettlementClock
+from schemas.ids import instant_ms
+from schemas.schedule import Schedule
+from streams.clock import Clock
+from streams.directory import Directory
+from streams.ledger.commands import WindowDue
+from streams.ledger.state import State
+from tests.builders import a_schedule, a_tree, decided, set_schedule, window_due
+
+
+def moment(text: str) -> int:
+    return instant_ms(datetime.fromisoformat(text).replace(tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "after", "due"),
+    [
+        ("0 0 * * *", "UTC", "2026-01-01T00:00:00", "2026-01-02T00:00:00"),
+        ("0 0 * * *", "Europe/Moscow", "2026-01-01T00:00:00", "2026-01-01T21:00:00"),
+        ("0 3 * * MON", "Asia/Vladivostok", "2026-01-01T00:00:00", "2026-01-04T17:00:00"),
+        ("*/5 * * * *", "UTC", "2026-01-01T00:04:59", "2026-01-01T00:05:00"),
+        # 02:30 is skipped in Berlin on 29 March and comes twice on 25 October: the window closes once each night.
+        ("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00", "2026-03-29T01:00:00"),
+        ("30 2 * * *", "Europe/Berlin", "2026-03-29T01:00:00", "2026-03-30T00:30:00"),
+        ("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00", "2026-10-25T00:30:00"),
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T00:30:00", "2026-10-26T01:30:00"),
+    ],
+)
+def test_the_next_moment_is_the_time_zones(cron, zone, after, due):
+    assert a_schedule(cron=cron, time_zone=zone).next_after(moment(after)) == moment(due)
+
+
+@pytest.mark.parametrize("cron", ["", "0 0 * *", "0 0 * * * *", "61 0 * * *", "0 0 31 2 *", "daily", "@daily"])
+def test_what_is_no_cron_expression_is_refused(cron):
+    with pytest.raises(ValidationError):
+        Schedule(tree="A", cron=cron)
+
+
+def test_the_ledger_says_when_a_schedule_was_set():
+    state = State(0)
+    claimed = a_schedule(payee="mobile", set_at=datetime(2020, 1, 1, tzinfo=UTC))
+    entry = decided(state, set_schedule(claimed))
+    assert (entry.book, entry.record.id) == ("schedules/A.mobile", "A.mobile")
+    assert entry.record.value["set_at"] == "2026-01-01T00:00:00Z"
+
+
+class _OneTree:
+    """The shards of a worker that has one partition open."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def state(self, partition: int) -> State | None:
+        return self._state if partition == 0 else None
+
+
+def asked(state: State, schedule: Schedule, now: str, partition: int = 0) -> WindowDue | None:
+    clock = SettlementClock(Directory(), _OneTree(state), Clock(Path("/nowhere")), 1)  # type: ignore[arg-type]
+    return clock.due(schedule, partition, moment(now))
+
+
+def test_a_window_is_due_when_the_next_moment_after_the_last_closing_has_passed():
+    state = a_tree()
+    daily = a_schedule(payee="mobile", set_at=datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert asked(state, daily, "2026-01-01T23:59:59") is None
+    due = asked(state, daily, "2026-01-02T00:00:00")
+    assert due == window_due("mobile", 1, due_at=moment("2026-01-02T00:00:00"))
+    decided(state, due, moment("2026-01-02T00:00:01"))
+    assert asked(state, daily, "2026-01-02T23:00:00") is None
+    # Nobody was there for three days: one window has them all.
+    late = asked(state, daily, "2026-01-05T10:00:00")
+    assert (late.number, late.due_at) == (2, moment("2026-01-03T00:00:00"))
+    decided(state, late, moment("2026-01-05T10:00:00"))
+    assert asked(state, daily, "2026-01-05T10:00:01") is None
+
+
+def test_nothing_is_due_for_trees_of_others_nor_on_a_paused_schedule():
+    state, now = a_tree(), "2026-02-01T00:00:00"
+    assert asked(state, a_schedule("B"), now) is None
+    assert asked(state, a_schedule(), now, partition=1) is None
+    assert asked(state, a_schedule(is_paused=True), now) is None
+    assert asked(state, a_schedule(), now) == window_due(due_at=moment("1970-01-02T00:00:00"))
