@@ -27,5 +27,12 @@ class Reply(Wire):
     retryable: Annotated[bool, Field(description="a new payment with the same content may succeed later")] = False
     final: Annotated[bool, Field(description="no further reply will follow")] = False
     txn: Annotated[int, Field(description="our number of the payment at the payee; 0: none")] = 0
+    kept: Annotated[
+        int,
+        Field(
+            description="minor units kept for the payer so far: change, or cash of a payment that was not made. What "
+            "was collected beyond this and is not paid, the terminal gives back"
+        ),
+    ] = 0
     at: Instant
     again: Annotated[bool, Field(description="a stored outcome repeated to a duplicate")] = False

@@ -17,7 +17,10 @@ from schemas.outcome import Verdict
 from schemas.payment import PaymentOrder
 from schemas.tariff import Fee, Tariff
 from streams.ledger import waiting
+from streams.ledger.decide import decide
+from streams.ledger.decisions import Duplicate
 from streams.ledger.perform import perform
+from streams.ledger.replies import reply_again, reply_to
 from streams.ledger.state import State
 from tests.audit_ledgers import failed, find, rechained, with_leg
 from tests.builders import (
@@ -118,6 +121,38 @@ def test_a_full_line_declines_and_the_cash_stays_where_it_is(monkeypatch):
     decided(state, example_3())
     entry = decided(state, example_3(number=2, payee=None))
     assert (entry.kind, entry.refusal, entry.legs) == (EntryKind.DECLINED, 1, ())
+
+
+def test_a_reply_and_its_repetition_say_how_much_is_kept_for_the_payer():
+    state = a_tree(money=100_000)
+    for number, answer, kept in (
+        (1, a_settle(), [17_750, 17_750]),
+        (2, a_settle(payment="kiosk-1.2", verdict=Verdict.FATAL, step="check", code="5"), [17_750, 50_000]),
+    ):
+        order = example_3(number=number)
+        entries = [decided(state, order), decided(state, answer)]
+        assert [_kept(entry) for entry in entries] == kept
+        again = decide(state, order, AT)
+        assert isinstance(again, Duplicate)
+        assert reply_again(again).kept == kept[-1]
+
+
+@pytest.mark.parametrize(("broken", "kept"), [({"payee": None}, 50_000), ({"agent": "nobody"}, 0)])
+def test_of_two_declined_orders_the_reply_says_whose_cash_is_kept(broken, kept):
+    assert _kept(decided(a_tree(), example_3(**broken))) == kept
+
+
+def test_what_waits_for_funds_keeps_nothing_yet():
+    state = a_tree(money=0)
+    assert _kept(decided(state, example_3())) == 0
+    *_, held = _performed(state, a_deposit("S", 49_300, id="more"))
+    assert _kept(held) == 17_750
+
+
+def _kept(entry: Entry) -> int:
+    reply = reply_to(entry)
+    assert reply is not None
+    return reply.kept
 
 
 def test_cash_of_a_voided_payment_is_the_payers_to_the_last_unit():

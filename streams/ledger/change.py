@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.change import account_change, account_change_of, mark_of
+from schemas.change import CHANGE, account_change, account_change_of, mark_of
 from schemas.command import PayOutChange
 from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.ids import account_agent
@@ -13,6 +13,11 @@ from streams.ledger.agents import agent_at_work
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import Objection
 from streams.ledger.state import AgentState, Book
+
+# Entries of a payment that come after its hold, which put what was beyond the price on the change account.
+_AFTER_THE_HOLD = frozenset(
+    {EntryKind.DEFERRED, EntryKind.UNKNOWN, EntryKind.MANUAL, EntryKind.POSTED, EntryKind.VOIDED}
+)
 
 
 def beyond(order: PaymentOrder) -> int:
@@ -38,6 +43,12 @@ def giving_back(facts: PaymentFacts) -> Movements:
 def may_give_back(order: PaymentOrder, chain: list[AgentState]) -> bool:
     """Can cash of a declined order be kept for the payer? Not where no agent has money of that currency."""
     return bool(order.collected and chain) and chain[payer_position(chain)].currency == order.currency
+
+
+def kept_after(entry: Entry) -> int:
+    """What is kept for the payer because of the payment this entry is about, after it; minor units."""
+    now = sum(leg.amount for leg in entry.legs if leg.account.startswith(CHANGE))
+    return now + (entry.payment.change if entry.payment is not None and entry.kind in _AFTER_THE_HOLD else 0)
 
 
 def pay_out(book: Book, order: PayOutChange, blank: Entry) -> Entry | Objection:

@@ -7,6 +7,7 @@ from typing import cast
 
 from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from streams.ledger.answered import CommandState
+from streams.ledger.change import kept_after
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
 from streams.ledger.payments import PaymentState
@@ -107,6 +108,7 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
     payment.tries = entry.tries
     payment.deferrals = entry.deferrals
     payment.due_at = entry.due_at
+    payment.kept = kept_after(entry)
     state.keep(payment)
     if entry.kind is EntryKind.HELD:
         count(book, entry.payment)

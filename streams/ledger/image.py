@@ -50,6 +50,7 @@ class PaymentImage:
     deferrals: int
     due_at: int
     facts: PaymentFacts | None
+    kept: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +107,12 @@ def _book(image: BookImage) -> Book:
 def _payment_image(payment: PaymentState) -> PaymentImage:
     return PaymentImage(
         payment.id, payment.book, payment.digest.hex(), payment.state, payment.txn, payment.at, payment.refusal,
-        payment.reason, payment.tries, payment.deferrals, payment.due_at, payment.facts,
+        payment.reason, payment.tries, payment.deferrals, payment.due_at, payment.facts, payment.kept,
     )  # fmt: skip
 
 
 def _payment(image: PaymentImage) -> PaymentState:
     return PaymentState(
         image.id, image.book, bytes.fromhex(image.digest), EntryKind(image.state), image.txn, image.at, image.refusal,
-        image.reason, image.tries, image.deferrals, image.due_at, image.facts,
+        image.reason, image.tries, image.deferrals, image.due_at, image.facts, image.kept,
     )  # fmt: skip

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from schemas.entry import FINAL, EntryKind, PaymentFacts
 from streams.ledger.kept import Kept
 
-# digest, txn, at, refusal, tries, lengths of book and state; these two and the reason follow as UTF-8. It is on disk
-# too: whoever changes it gives the image another version (streams/ledger/image.py).
-_PACKED = struct.Struct("<16sqqHHBB")
+# digest, txn, at, kept, refusal, tries, lengths of book and state; these two and the reason follow as UTF-8. It is on
+# disk too: whoever changes it gives the image another version (streams/ledger/image.py).
+_PACKED = struct.Struct("<16sqqqHHBB")
 
 # The states in which a gateway has yet to answer.
 OUTSTANDING = frozenset({EntryKind.HELD, EntryKind.UNKNOWN})
@@ -24,7 +24,7 @@ class PaymentState:
     digest: 16 bytes, by which redelivery is judged. state: WAITING_FUNDS, HELD, UNKNOWN or MANUAL while open, then
     DECLINED, POSTED or VOIDED. at: its last change, ms UTC. tries: pay requests that may have reached the payee.
     deferrals: attempts since then, in a row, that did not. due_at: when to ask again, ms UTC, 0: not waiting.
-    facts: None once final.
+    facts: None once final. kept: what of the payer's cash is on a change account because of it, minor units.
     """
 
     id: str
@@ -39,6 +39,7 @@ class PaymentState:
     deferrals: int = 0
     due_at: int = 0
     facts: PaymentFacts | None = None
+    kept: int = 0
 
     @property
     def is_final(self) -> bool:
@@ -93,13 +94,13 @@ class Payments(Mapping[str, PaymentState]):
 def pack(payment: PaymentState) -> bytes:
     """A final payment without its facts; `unpack` gives it back."""
     book, state = payment.book.encode(), payment.state.encode()
-    numbers = payment.txn, payment.at, payment.refusal, payment.tries, len(book), len(state)
+    numbers = payment.txn, payment.at, payment.kept, payment.refusal, payment.tries, len(book), len(state)
     return _PACKED.pack(payment.digest, *numbers) + book + state + payment.reason.encode()
 
 
 def unpack(payment: str, packed: bytes) -> PaymentState:
     """What `pack` made of the payment with this id."""
-    digest, txn, at, refusal, tries, book_ends, state_length = _PACKED.unpack_from(packed)
+    digest, txn, at, kept, refusal, tries, book_ends, state_length = _PACKED.unpack_from(packed)
     book_ends += _PACKED.size
     state_ends = book_ends + state_length
     return PaymentState(
@@ -112,4 +113,5 @@ def unpack(payment: str, packed: bytes) -> PaymentState:
         refusal=refusal,
         reason=packed[state_ends:].decode(),
         tries=tries,
+        kept=kept,
     )

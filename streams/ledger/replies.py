@@ -9,6 +9,7 @@ from schemas.ids import ms_instant
 from schemas.keys import owner_of
 from schemas.refusal import Refusal
 from schemas.reply import Reply, ReplyState
+from streams.ledger.change import kept_after
 from streams.ledger.decisions import Duplicate
 from streams.ledger.evolve import answers_command
 from streams.ledger.origins import TIMER
@@ -21,8 +22,8 @@ def reply_to(entry: Entry) -> Reply | None:
     if entry.payment is None:
         return _command_reply(entry.cause.id, entry.kind, entry.refusal, entry.reason, entry.at)
     return _payment_reply(
-        entry.payment.id, entry.kind, entry.refusal, entry.reason, entry.payment.txn, entry.at
-    )  # fmt: skip
+        entry.payment.id, entry.kind, entry.refusal, entry.reason, entry.payment.txn, kept_after(entry), entry.at
+    )
 
 
 def replies_to(entry: Entry) -> list[tuple[str, Reply]]:
@@ -43,14 +44,14 @@ def reply_again(duplicate: Duplicate) -> Reply:
     """The stored outcome, repeated to a duplicate."""
     if duplicate.payment is not None:
         was = duplicate.payment
-        return _payment_reply(was.id, was.state, was.refusal, was.reason, was.txn, was.at, again=True)
+        return _payment_reply(was.id, was.state, was.refusal, was.reason, was.txn, was.kept, was.at, again=True)
     known = duplicate.command
     assert known is not None
     return _command_reply(known.id, known.kind, known.refusal, known.reason, known.at, again=True)
 
 
 def _payment_reply(
-    payment: str, state: EntryKind, refusal: int, reason: str, txn: int, at: int, *, again: bool = False
+    payment: str, state: EntryKind, refusal: int, reason: str, txn: int, kept: int, at: int, *, again: bool = False
 ) -> Reply:
     return Reply(
         id=payment,
@@ -60,6 +61,7 @@ def _payment_reply(
         retryable=_retryable(refusal),
         final=state in FINAL,
         txn=txn,
+        kept=kept,
         at=ms_instant(at),
         again=again,
     )
