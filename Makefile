@@ -44,7 +44,8 @@ lint: $(READY)       ## style, types, import contracts
 	$(BIN)/lint-imports
 
 bench: $(READY)      ## the figures of README and docs/performance.md, written to var/bench/*.json
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --scale $(or $(SCALE),1)
+	$(BIN)/python -m bench.recovery --entries $(or $(ENTRIES),10000000)
 
 bench-recovery: $(READY) ## a worker with ENTRIES (10 million) behind it, with and without a snapshot; Apache Kafka if there is Java
 	$(BIN)/python -m bench.recovery --entries $(or $(ENTRIES),10000000)

@@ -6,11 +6,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench import core, flow, recovery, tariffs
+from bench import core, flow, tariffs
 from bench.figures import report
 from bench.rig import running
 from console.output import say
-from streams.embedded import EmbeddedBroker
 
 
 def main() -> None:
@@ -31,9 +30,6 @@ def main() -> None:
         say("recovered, loaded …")
         figures.append(flow.recovered(rig))
         figures.append(flow.loaded(rig))
-    with tempfile.TemporaryDirectory() as place:
-        entries = int(200_000 * scale)
-        figures += recovery.recovery(Path(place), entries, EmbeddedBroker.start)
     say("a million payments in memory …")
     figures += core.weight()
     report(figures, Path("var/bench"))

@@ -61,6 +61,23 @@ def entry_row(place: Place, entry: Entry) -> Row:
         entry.due_at,
         entry.document,
         len(entry.legs),
+        *_facts(facts),
+        *_outcome(entry),
+        *_terms(terms),
+        facts.day,
+        facts.chain,
+        record.table,
+        record.id,
+        orjson.dumps(record.value).decode() if entry.record else "",
+        facts.tariff_rule,
+        orjson.dumps(entry.window).decode() if entry.window else "",
+        facts.change_to,
+    )
+
+
+def _facts(facts: PaymentFacts) -> Row:
+    """Those of a payment that stood in `entries` from the first."""
+    return (
         facts.id,
         facts.number,
         facts.terminal,
@@ -80,7 +97,12 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.rewards,
         facts.made_at,
         facts.received_at,
-        *_outcome(entry),
+    )
+
+
+def _terms(terms: AgentTerms) -> Row:
+    """An agent's terms."""
+    return (
         terms.agent,
         terms.parent or "",
         terms.name,
@@ -93,14 +115,6 @@ def entry_row(place: Place, entry: Entry) -> Row:
         terms.daily_max or 0,
         terms.monthly_max or 0,
         terms.payees,
-        facts.day,
-        facts.chain,
-        record.table,
-        record.id,
-        orjson.dumps(record.value).decode() if entry.record else "",
-        facts.tariff_rule,
-        orjson.dumps(entry.window).decode() if entry.window else "",
-        facts.change_to,
     )
 
 
