@@ -70,6 +70,7 @@ class Reference:
     closed: set[tuple[str, str]] = field(default_factory=set)
     paid_out: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # tree, payee -> by each window
     caps: dict[tuple[str, str, str], int | tuple[str, ...] | None] = field(default_factory=dict)
+    others: list[tuple[str, str, int]] = field(default_factory=list)  # tree, agent, minor units: of all further kinds
 
     # --- sums
 
@@ -82,6 +83,7 @@ class Reference:
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.has_held)
         spent += sum(sold.kept for sold in here if sold.payer == agent)
         paid_in += sum(amount for book, payer, _, amount in self.handed_out if (book, payer) == (tree, agent))
+        paid_in += sum(amount for book, who, amount in self.others if (book, who) == (tree, agent))
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
 
     def held(self, tree: str, agent: str) -> int:
