@@ -82,7 +82,7 @@ def _introduce(stack: Stack, simulator: OsmpSimulator, fleet: list[FleetTerminal
     with Client(stack.settings, ["root"], many=True) as client:
         steps = (network.first_commands(simulator.url_of, fleet), network.sub_agents(), network.deposits())
         total = sum(carry_out(client, step, key) for step in steps)
-    agents = len(network.TREES) * (1 + network.SUBS_PER_TREE)
+    agents = sum(1 + len(network.agents_below(tree)) for tree in network.TREES)
     say(f"{len(network.TREES)} trees with {agents} agents, {len(fleet)} terminals, {len(network.BEHAVIOURS)} payees "
         f"({total} signed commands)")  # fmt: skip
 
