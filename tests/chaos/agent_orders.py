@@ -56,7 +56,7 @@ class AgentOrders:
         return self._order(BlockAgent, tree, agent=agent, reason="chaos")
 
     def _cap(self, tree: str) -> TreeCommand:
-        agent = tree + self.rng.choice(("", "-1", "-2", "-1-1"))
+        agent = tree + self.rng.choice(("-1", "-2", "-1-1"))
         self._undo.append(self._order(SetLimit, tree, agent=agent, **_LIFTED))
         return self._order(SetLimit, tree, agent=agent, **self.rng.choice(_CAPS))
 
