@@ -78,7 +78,7 @@ class PaymentAudit:
         """Payment orders are known by their id alone, commands within their book."""
         self._once.looked_at += 1
         cause = entry.cause
-        is_order = entry.kind.value in MAY_FOLLOW[""]
+        is_order = entry.kind.value in MAY_FOLLOW[""] and not _is_by_hand(entry)
         decisions = self.payments if is_order else self.commands
         key = cause.id if is_order else command_key(entry.book, cause.id)
         if decisions.add(key, cause.digest, partition, offset) is None:
@@ -206,6 +206,12 @@ def _is_given(kind: EntryKind, moved: list[tuple[str, int]]) -> bool:
     return False
 
 
+def _is_by_hand(entry: Entry) -> bool:
+    """DECLINED by an operator's command, and not in answer to the order or for want of money."""
+    is_signed = entry.kind is EntryKind.DECLINED and entry.cause.by not in _UNSIGNED
+    return is_signed and entry.payment is not None and entry.cause.id != entry.payment.id
+
+
 def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
     money, hold, payee = f"agent:{facts.payer_agent}", f"hold:{facts.payer_agent}", f"payee:{facts.payee}"
     if kind is EntryKind.HELD:
@@ -223,6 +229,8 @@ def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
 def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     """Why the entry must not be believed, if so: law 6, an unclear answer is never guessed."""
     kind, outcome, cause = entry.kind, entry.outcome, entry.cause
+    if _is_by_hand(entry):
+        return None if state == "WAITING_FUNDS" and entry.legs else "is declined by hand, and did not wait"
     if kind is EntryKind.DECLINED and facts.collected and facts.payer_agent and not entry.legs and entry.refusal != 1:
         return None if entry.refusal == 300 else "is declined, and the payer's cash is nowhere"
     if kind is EntryKind.HELD or kind is EntryKind.DECLINED:

@@ -79,7 +79,7 @@ class Deposit(OperatorOrder):
 
 
 class ResolvePayment(OperatorOrder):
-    """An operator's decision on a payment in MANUAL, with the evidence for it."""
+    """An operator's decision on a payment in MANUAL, or (not paid) in WAITING_FUNDS, with the evidence for it."""
 
     kind: Literal["payment.resolve"] = "payment.resolve"
     tree: AgentId

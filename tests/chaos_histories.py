@@ -314,7 +314,8 @@ class Story:
         if not known:
             return
         payment = self.state.payments[rng.choice(known)]
-        if payment.state == "MANUAL" or rng.random() < 0.05:
+        chance = {"MANUAL": 1.0, "WAITING_FUNDS": 0.5}.get(payment.state, 0.05)
+        if rng.random() < chance:
             yield self._remembered(a_resolve(payment.id, rng.random() < 0.5, payment.book, id=self._id()))
             return
         yield a_settle(

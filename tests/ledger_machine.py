@@ -330,7 +330,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.reference.sold)
     @rule(pick=numbers, paid=st.booleans())
     def resolve(self, pick, paid) -> None:
-        manual = [name for name, sold in self.reference.sold.items() if sold.state == "MANUAL"]
+        ends = ("MANUAL", "WAITING_FUNDS") if pick % 2 else ("MANUAL",)
+        manual = [name for name, sold in self.reference.sold.items() if sold.state in ends]
         payments = manual or list(self.reference.sold)
         payment = payments[pick % len(payments)]
         command = a_resolve(payment, paid, self.reference.sold[payment].tree, id=self.new_id())

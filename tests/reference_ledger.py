@@ -260,8 +260,13 @@ class Reference:
 
     def resolved(self, order: ResolvePayment) -> str:
         sold = self.sold.get(order.payment)
-        if sold is None or sold.tree != order.tree or sold.state != "MANUAL":
+        if sold is None or sold.tree != order.tree or sold.state not in ("MANUAL", "WAITING_FUNDS"):
             return "REFUSED"
+        if sold.state == "WAITING_FUNDS":
+            if order.paid or self._short(order.tree, sold.payer, sold.collected):
+                return "REFUSED"
+            sold.state, sold.code = "DECLINED", 300
+            return sold.state
         sold.state = "POSTED" if order.paid else "VOIDED"
         return sold.state
 

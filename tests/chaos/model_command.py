@@ -26,6 +26,7 @@ from schemas.command import (
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
+from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
 
@@ -61,8 +62,10 @@ def obeyed(
             return _paid_out(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
-            if sale is None or sale.book != id or sale.state != "MANUAL":
+            if sale is None or sale.book != id or sale.state not in ("MANUAL", "WAITING_FUNDS"):
                 return _refused()
+            if sale.state == "WAITING_FUNDS":
+                return given_up(book, sale, command) or _refused()
             return resolved(sale, paid=command.paid)
         case CloseWindow():
             return window_closed(book, command.payee or "", command.number) or _refused()

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from console.audit_prices import Worked, worked_out
+from schemas.command import ResolvePayment
 from schemas.entry import PaymentFacts
 from schemas.payee import Payee
 from schemas.tariff import Tariff
@@ -93,6 +94,15 @@ def taken_up(book: Book, sale: Sale, txn: int, at: int) -> Expected | None:
             return None
     moves = moves_of(facts.currency, *kept_for(facts, facts.collected))
     return Expected("DECLINED", code, moves, facts=facts, fields=tuple(facts.subscriber))
+
+
+def given_up(book: Book, sale: Sale, order: ResolvePayment) -> Expected | None:
+    """An operator lets a payment wait no longer; None: that cannot be, or there is no money to give the cash back."""
+    facts = sale.facts
+    if order.paid or order.id == facts.id or not book.has(facts.payer_agent, facts.collected):
+        return None
+    moves = moves_of(facts.currency, *kept_for(facts, facts.collected))
+    return Expected("DECLINED", 300, moves, facts=facts, fields=tuple(facts.subscriber))
 
 
 def _forbidden(book: Book, line: list[str], payee: str, amount: int, day: str) -> int:

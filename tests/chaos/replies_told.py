@@ -8,7 +8,6 @@ from tests.chaos.past import Past, reply_fingerprint
 
 # What became final so shortly before the terminals stopped listening may not have been heard.
 _LAST_WORDS_MS = 10_000
-_NEW = (EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS)
 
 
 class Truths:
@@ -27,7 +26,7 @@ class Truths:
             self._sayable.add(reply_fingerprint(facts.id, state, entry.refusal, at, facts.txn))
             if entry.kind in FINAL and facts.id in self._mine and facts.id not in self._past.finals:
                 self._silent(facts.id, at)
-        if facts is None or (entry.kind not in _NEW and entry.cause.by != "dispatch"):
+        if facts is None or entry.cause.id != facts.id:
             refused = entry.kind is EntryKind.REFUSED
             state, code = ("REFUSED", entry.refusal) if refused else ("DONE", 0)
             self._sayable.add(reply_fingerprint(entry.cause.id, state, code, at, 0))
