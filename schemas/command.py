@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.agent_command import AgentCommand
 from schemas.change import ChangeCode
+from schemas.chart import SetChart
 from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import (
@@ -169,7 +170,9 @@ class SetContact(OperatorOrder):
 
 
 TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange
-DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
+DirectoryCommand = (
+    SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetChart
+)
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
@@ -192,6 +195,8 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"gateways/{command.gateway.id}"
         case SetSchedule():
             return f"schedules/{command.schedule.id}"
+        case SetChart():
+            return f"charts/{command.chart.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
         case SetContact():

@@ -56,6 +56,7 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.builders_charts import a_chart, numbers, set_chart
 from tests.chaos.model import Model
 
 CURRENCY = {"A": "RUB", "B": "USD"}
@@ -259,6 +260,9 @@ class Story:
             lambda: set_operator(an_operator(keys=keys), id),
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
             lambda: revoke_key(rng.choice(("kiosk-1:1", "kiosk-1:2")), command_id=id),
+            lambda: set_chart(
+                a_chart(rng.randint(1, 50), accounts={"RUB": numbers(hold=rng.choice(("1" * 20, "1", "")))}), id
+            ),
         ))()  # fmt: skip
 
     def _window(self) -> LedgerCommand:

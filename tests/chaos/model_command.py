@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.chart import SetChart
 from schemas.command import (
     CloseWindow,
     Deposit,
@@ -26,6 +27,7 @@ from schemas.command import (
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
+from tests.chaos.model_chart import charted
 from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
@@ -136,6 +138,8 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
             value = order.contact.model_dump(mode="json")
         case SetSchedule():
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
+        case SetChart():
+            value = charted(book, order) or _OTHER
         case _:
             value = (order.payee if order.kind == "payee.set" else order.gateway).model_dump(mode="json")
     if isinstance(value, int):
