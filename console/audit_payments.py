@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from console.audit_change import ChangeAudit, due_to_payer, is_pay_out
+from console.audit_change import ChangeAudit, due_to_payer, is_pay_out, spent_wrongly
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
@@ -182,6 +182,8 @@ def _wrong_movement(entry: Entry) -> str | None:
     is_refused = kind is EntryKind.DECLINED or (kind is EntryKind.WAITING_FUNDS and not facts.held)
     if not is_refused and facts.held != facts.amount + facts.processing:
         return f"payment {facts.id} holds {facts.held} for {facts.amount} and {facts.processing}"
+    if (wrong := spent_wrongly(kind, facts)) is not None:
+        return f"payment {facts.id} {wrong}"
     due = [line for line in [*_due(kind, facts), *due_to_payer(kind, facts, moved)] if line[1]]
     if moved != due and sorted(moved) != sorted(due):  # in which order is not ours to say
         return f"payment {facts.id} should move {due}, moved {moved}"
@@ -215,7 +217,9 @@ def _is_by_hand(entry: Entry) -> bool:
 def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
     money, hold, payee = f"agent:{facts.payer_agent}", f"hold:{facts.payer_agent}", f"payee:{facts.payee}"
     if kind is EntryKind.HELD:
-        return [(money, -facts.held), (hold, facts.held)]
+        spent = sum(amount for _, amount in facts.spent)
+        taken = [(f"change:{mark}", -amount) for mark, amount in facts.spent]
+        return [*taken, (money, spent - facts.held), (hold, facts.held)]
     if kind is EntryKind.VOIDED:
         return [(hold, -facts.held), (money, facts.held)]
     if kind is not EntryKind.POSTED:

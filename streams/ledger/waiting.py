@@ -127,7 +127,7 @@ def _next(state: State, book: Book, payer: str, at: int) -> Entry | None:
 
 
 def _held(state: State, book: Book, facts: PaymentFacts, chain: Sequence[AgentState], day: str, at: int) -> Entry:
-    movements = [*holding(facts.payer_agent, facts.held), *keeping(facts, facts.change)]
+    movements = [*holding(facts), *keeping(facts, facts.change)]
     legs = legs_of(book, facts.currency, movements)
     facts = replace(facts, txn=state.next_txn, day=day, chain=counted_for(chain), held_at=at)
     return Entry(book.id, book.seq + 1, EntryKind.HELD, at, Cause(facts.id, "", FUNDS), legs, facts)

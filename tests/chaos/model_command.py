@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +26,7 @@ from schemas.command import (
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
+from tests.chaos.model_change import mark_of
 from tests.chaos.model_chart import charted
 from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
@@ -111,7 +111,7 @@ def _deposited(book: Book, order: Deposit) -> Expected:
 def _paid_out(book: Book, order: PayOutChange) -> Expected:
     mark = f"payment:{order.payment}"
     if order.code is not None:
-        mark = hashlib.blake2b(order.code.encode(), digest_size=16).hexdigest()
+        mark = mark_of(order.code)
     line = book.line(order.agent)
     kept = book.ends.get((f"change:{mark}", order.currency))
     if not line or book.agents[line[0]].status == "closed" or kept is None or kept[1] < order.amount:
