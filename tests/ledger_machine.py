@@ -60,6 +60,7 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.machine_clearing import ClearingRules
 from tests.reference_ledger import OPEN, Reference
 
 TREES = ("A", "B")
@@ -129,7 +130,7 @@ def windows_continue(log: list[Entry]) -> None:
             ends[key] = (one.last, one.closing)
 
 
-class LedgerMachine(RuleBasedStateMachine):
+class LedgerMachine(ClearingRules, RuleBasedStateMachine):
     """A worker's state, the log it wrote, and the reference that watches."""
 
     commands = 0
@@ -465,6 +466,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
+        self.hear_everything()
         windows_continue(self.log)
         ends: dict[tuple[str, str, str], tuple[int, int]] = {}
         finals = Counter[str]()

@@ -17,6 +17,7 @@ from schemas.ids import instant_ms
 from schemas.outcome import Verdict
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
+from tests.reference_clearing import ClearingReference
 
 HOLDING = ("HELD", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS")
@@ -59,7 +60,7 @@ class Sold:
 
 
 @dataclass
-class Reference:
+class Reference(ClearingReference):
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
@@ -226,6 +227,8 @@ class Reference:
         mine = [one for one in self.sold.values() if one.tree == tree and one.state in OPEN
                 and (one.chain[0] == agent or one.shares.get(agent) or one.payer == agent)]  # fmt: skip
         if agent == tree and any(self.change(tree).values()):
+            return False
+        if self.not_told(tree, "" if agent == tree else agent):
             return False
         return not mine and not self.balance(tree, agent) and all((tree, name) in self.closed for name in below)
 
