@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import replace
 
 from console.audit_change import ChangeAudit, due_to_payer, is_pay_out, spent_wrongly
+from console.audit_clearing import KINDS as CROSSINGS
+from console.audit_clearing import wrong_crossing
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
@@ -57,7 +59,7 @@ class PaymentAudit:
             self._decide(partition, offset, entry)
         if facts is not None:
             self._follow(partition, offset, entry, facts)
-        elif entry.kind is EntryKind.TRANSFERRED or entry.kind is EntryKind.WITHDRAWN:
+        elif entry.kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN, EntryKind.TRANSFER_SENT):
             self._waiting.give(partition, offset, entry)
         elif entry.kind.value in MAY_FOLLOW["HELD"] | MAY_FOLLOW[""]:
             self._path.fail(f"{where(partition, offset, entry)}: names no payment")
@@ -177,6 +179,8 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None  # what it may move is for windows.settled to say
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
+    if kind in CROSSINGS:
+        return wrong_crossing(entry, moved)
     if facts is None:
         return f"nothing to move, moved {moved}" if moved else None
     is_refused = kind is EntryKind.DECLINED or (kind is EntryKind.WAITING_FUNDS and not facts.held)

@@ -39,6 +39,8 @@ CATALOGUE: Mapping[str, str] = {
     "windows.complete": "a closed window has every account as it stood, and each posting to a payee is in one window",
     "windows.settled": "a payee is paid what it was owed when its window closed; no other closing moves money",
     "windows.zero": "all positions of a tree's window sum to zero in each currency, opening and closing",
+    "clearing.pairs": "whatever left one tree for another is there, or back, or on its way, once and unchanged",
+    "clearing.zero": "what two trees have for each other is what is under way between them",
     "decisions.once": "no payment order and no command is decided twice",
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",
     "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",

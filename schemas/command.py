@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from schemas.agent_command import AgentCommand
 from schemas.change import ChangeCode
 from schemas.chart import SetChart
+from schemas.clearing_command import ClearingCommand
 from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import (
@@ -169,7 +170,9 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange
+TreeCommand = (
+    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | ClearingCommand
+)
 DirectoryCommand = (
     SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetChart
 )

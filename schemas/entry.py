@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.window import Window
 
@@ -38,6 +39,11 @@ class EntryKind(StrEnum):
     TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
     WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
     AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
+    TRANSFER_SENT = "TRANSFER_SENT"  # money left for another tree
+    TRANSFER_RECEIVED = "TRANSFER_RECEIVED"  # money came from another tree
+    TRANSFER_REJECTED = "TRANSFER_REJECTED"  # money from another tree cannot be taken and goes back
+    TRANSFER_RETURNED = "TRANSFER_RETURNED"  # the other tree could not take it, and here it is again
+    TRANSFER_CONFIRMED = "TRANSFER_CONFIRMED"  # the other tree has it
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -178,6 +184,7 @@ class Entry:
     record: DirectoryRecord | None = None
     document: str = ""
     window: Window | None = None
+    crossing: Crossing | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

@@ -57,9 +57,10 @@ from tests.builders import (
     window_due,
 )
 from tests.builders_charts import a_chart, numbers, set_chart
+from tests.builders_clearing import a_transfer_to, called_for_by
 from tests.chaos.model import Model
 
-CURRENCY = {"A": "RUB", "B": "USD"}
+CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
 AGENTS = ("A", "B", "S", "T", "U", "V")
 FIELDS = (
     SubscriberField(name="phone", title="Phone", pattern=r"9\d{9}"),
@@ -133,6 +134,7 @@ class Story:
         self.asked: list[LedgerCommand] = []
         self.decided = 0
         self.at = AT
+        self.on_the_way: list[LedgerCommand] = []  # what trees say to each other
 
     def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
         while True:
@@ -141,6 +143,7 @@ class Story:
                 self.decided += 1
                 decision = perform(self.state, command, self.at)
                 for entry in decision if isinstance(decision, list) else ():
+                    self.on_the_way += called_for_by([entry])
                     yield command, Entry.decode(entry.encode())
 
     def _next(self) -> Iterator[LedgerCommand]:
@@ -159,6 +162,8 @@ class Story:
             yield self._remembered(self._standing())
         elif pick < 21:
             yield self.rng.choice(self.asked)  # delivered again
+        elif pick < 25:
+            yield self._remembered(self._between_trees())
         elif pick < 60:
             yield self._remembered(self._sale())
         else:
@@ -176,6 +181,7 @@ class Story:
             ("T", "S", "A"),
             ("U", "T", "A"),
             ("B", None, "B"),
+            ("C", None, "C"),
         ):
             funding = self.rng.choice(("own", "shared")) if agent == "T" else "own"
             overdraft = 20_000 if agent == "S" else 0
@@ -224,6 +230,16 @@ class Story:
         if rng.random() < 0.1:
             return a_withdrawal(agent, rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
         return a_deposit(agent, rng.randint(1, 100_000), tree, id=self._id(), currency=currency)
+
+    def _between_trees(self) -> LedgerCommand:
+        """Money leaves for another tree, or one hears of another, in any order."""
+        rng = self.rng
+        if self.on_the_way and rng.random() < 0.7:
+            return self.on_the_way.pop(rng.randrange(len(self.on_the_way)))
+        tree, to_tree = rng.choice(("AC", "AC", "CA", "CA", "CA", "BA", "AB", "CC", "CZ"))
+        giver, taker = (rng.choice((*AGENTS, tree, tree)) for tree in (tree, to_tree))
+        currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+        return a_transfer_to(to_tree, giver, taker, rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
 
     def _standing(self) -> Instruct:
         """Who is stopped is soon let go on: otherwise nobody sells."""

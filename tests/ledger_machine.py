@@ -62,6 +62,7 @@ from tests.builders import (
 )
 from tests.machine_change import CODES, ChangeRules, cash_beside
 from tests.machine_charts import ChartRules, every_account_has_a_kind
+from tests.machine_clearing import ClearingRules
 from tests.reference_ledger import OPEN, Reference
 
 TREES = ("A", "B")
@@ -130,7 +131,7 @@ def windows_continue(log: list[Entry]) -> None:
             ends[key] = (one.last, one.closing)
 
 
-class LedgerMachine(ChartRules, ChangeRules, RuleBasedStateMachine):
+class LedgerMachine(ChartRules, ChangeRules, ClearingRules, RuleBasedStateMachine):
     """A worker's state, the log it wrote, and the reference that watches."""
 
     commands = 0
@@ -471,6 +472,7 @@ class LedgerMachine(ChartRules, ChangeRules, RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
+        self.hear_everything()
         windows_continue(self.log)
         every_account_has_a_kind(self.log)
         ends: dict[tuple[str, str, str], tuple[int, int]] = {}

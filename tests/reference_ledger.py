@@ -17,6 +17,7 @@ from schemas.outcome import Verdict
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
 from tests.reference_change import ChangeReference, sha
+from tests.reference_clearing import ClearingReference
 
 HOLDING = ("HELD", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS")
@@ -61,7 +62,7 @@ class Sold:
 
 
 @dataclass
-class Reference(ChangeReference):
+class Reference(ChangeReference, ClearingReference):
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
@@ -231,6 +232,8 @@ class Reference(ChangeReference):
         mine = [one for one in self.sold.values() if one.tree == tree and one.state in OPEN
                 and (one.chain[0] == agent or one.shares.get(agent) or one.payer == agent)]  # fmt: skip
         if agent == tree and any(self.change(tree).values()):
+            return False
+        if self.not_told(tree, "" if agent == tree else agent):
             return False
         return not mine and not self.balance(tree, agent) and all((tree, name) in self.closed for name in below)
 

@@ -8,6 +8,7 @@ from typing import cast
 from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from streams.ledger.answered import CommandState
 from streams.ledger.change import kept_after
+from streams.ledger.crossings import fold_crossing
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
 from streams.ledger.payments import PaymentState
@@ -53,6 +54,8 @@ def evolve(state: State, entry: Entry) -> State:
         _set_record(book, entry.record)
     if entry.window is not None:
         fold_window(book, entry, entry.window)
+    if entry.crossing is not None:
+        fold_crossing(state, book, entry, entry.crossing)
     if answers_command(entry):
         _remember(state, book, entry)
     return state

@@ -28,7 +28,7 @@ def transfer(state: State, book: Book, order: Transfer, blank: Entry) -> Entry |
     for agent in giver, taker:
         if agent.funding == "shared":
             return _no(f"agent {agent.id} spends the money of {agent.parent}: transfer from or to that one")
-    why_not = _not_given(state, book, giver, order.amount, order.currency, "transfer")
+    why_not = not_given(state, book, giver, order.amount, order.currency, "transfer")
     if why_not is not None:
         return why_not
     movements = [(account_agent(giver.id), -order.amount), (account_agent(taker.id), order.amount)]
@@ -41,14 +41,14 @@ def withdraw(state: State, book: Book, order: Withdraw, blank: Entry) -> Entry |
     agent = agent_at_work(book, order.agent)
     if isinstance(agent, Objection):
         return agent
-    why_not = _not_given(state, book, agent, order.amount, order.currency, "withdrawal")
+    why_not = not_given(state, book, agent, order.amount, order.currency, "withdrawal")
     if why_not is not None:
         return why_not
     legs = legs_of(book, order.currency, [(account_agent(agent.id), -order.amount), (BANK, order.amount)])
     return replace(blank, kind=EntryKind.WITHDRAWN, legs=legs, document=order.document, reason=order.comment)
 
 
-def _not_given(state: State, book: Book, giver: AgentState, amount: int, currency: str, what: str) -> Objection | None:
+def not_given(state: State, book: Book, giver: AgentState, amount: int, currency: str, what: str) -> Objection | None:
     """Why the giver does not give so much, if so."""
     if (who := stopped(book.chain(giver.id))) is not None:
         return _no(f"{who}: it gives no money away")

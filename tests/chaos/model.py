@@ -17,6 +17,7 @@ from schemas.command import DirectoryCommand, TreeCommand
 from schemas.entry import FINAL, Entry
 from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered
+from tests.chaos.model_clearing import remember_crossing, seen_crossing
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
@@ -197,6 +198,7 @@ class Model:
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
         if entry.window is not None:
             book.windows[entry.window.subject] = entry.window.number
+        remember_crossing(book, entry)
         if (terms := entry.agent) is not None:
             book.agents[terms.agent] = agent_of(terms)
         if entry.record is not None:
@@ -241,6 +243,7 @@ def _seen(entry: Entry) -> Expected:
         entry.agent,
         entry.record,
         entry.document,
+        seen_crossing(entry),
     )
 
 
