@@ -1,6 +1,6 @@
 """At the counter: a few payments of the demo one by one, in the order in which a cashier meets them.
 
-The fleet shows how many; this shows what becomes of cash: change that is kept, and a payment that waits for funds.
+The fleet shows how many; this shows what becomes of cash: change kept and spent, a payment that waits for funds.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Any
 from console.client import Client
 from console.demo_network import CURRENCY, tariff
 from console.errors import KassaError
-from console.fees import fee_on_top
+from console.fees import amount_within, fee_on_top
 from console.output import major, rows, say
 from console.requests import command_request, payment_request
-from schemas.change import mark_of, new_code
+from schemas.agent_command import Transfer
+from schemas.change import ChangeSpent, mark_of, new_code
 from schemas.command import Deposit, DirectoryCommand, OpenAgent, PayOutChange, SetTerminal, TreeCommand
 from schemas.envelope import SigningKey
 from schemas.ids import instant_ms
@@ -55,7 +56,7 @@ class Counter:
         return self._asked(what, amount, command_request(command, self.operator), "DONE")
 
     def pay(self, what: str, agent: str, amount: int, state: str, **cash: Any) -> Reply:
-        """A payment of so many minor units and the fee of the tariff; `cash`: collected, change_to and such."""
+        """A payment of so many minor units and the fee of the tariff; `cash`: collected, change_to, change_from."""
         terminal = cashier(agent)
         self._count += 1
         path = agent_path(TREE, agent)
@@ -66,7 +67,7 @@ class Counter:
             made_at=datetime.now(UTC), **cash,
         )  # fmt: skip
         request = payment_request(order, TREE, ensure_terminal_key(self.settings, terminal))
-        return self._asked(what, order.collected or amount, request, state)
+        return self._asked(what, order.collected or order.from_change or amount, request, state)
 
     def told(self, what: str, id: str, state: str) -> Reply:
         """A later word about what was asked before. Raises CounterFailed when none comes."""
@@ -102,7 +103,7 @@ def at_the_counter(settings: Settings) -> None:
     owners = ["root", cashier(RICH), cashier(POOR)]
     with Client(settings, owners) as client:
         counter = Counter(settings, client, load_operator_key(settings, "root"))
-        for act in (_open, _change, _waiting):
+        for act in (_open, _change, _waiting, _between_trees):
             act(counter)
     rows(("at the counter", "id", "amount", "became"), counter.shown, right=("amount",))
     say("")
@@ -123,11 +124,15 @@ def _open(counter: Counter) -> None:
 def _change(counter: Counter) -> None:
     """A note that is more than the price: the rest is the payer's, under a code only the payer has."""
     code = new_code()
-    counter.pay("a 500 note for 300.00", RICH, 30_000, "POSTED", collected=50_000, change_to=mark_of(code))
+    paid = counter.pay("a 500 note for 300.00", RICH, 30_000, "POSTED", collected=50_000, change_to=mark_of(code))
     counter.order(
         "part of the change handed out", PayOutChange, 5_000, tree=TREE, agent=RICH, code=code, amount=5_000,
         currency=CURRENCY, evidence="receipt shown",
     )  # fmt: skip
+    left = paid.kept - 5_000
+    amount = amount_within(tariff(_PAYEE), left, agent_path(TREE, RICH), instant_ms(datetime.now(UTC)))
+    spent = ChangeSpent(code=code, amount=left)
+    counter.pay("the rest of it to a phone", RICH, amount or 0, "POSTED", change_from=(spent,))
 
 
 def _waiting(counter: Counter) -> None:
@@ -141,3 +146,11 @@ def _waiting(counter: Counter) -> None:
         document="counter",
     )  # fmt: skip
     counter.told("the payment that waited", waits.id, "POSTED")
+
+
+def _between_trees(counter: Counter) -> None:
+    """Money of one tree for an agent of another: it leaves, and arrives, over clearing accounts."""
+    counter.order(
+        f"from {TREE}'s agent to neva's", Transfer, 50_000, tree=TREE, giver=RICH, taker="neva-2", to_tree="neva",
+        amount=50_000, currency=CURRENCY, document="counter",
+    )  # fmt: skip
