@@ -10,12 +10,12 @@ from console.amounts import minor_units
 from console.context import broker_settings
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import CommandId, Operator, TimeOut, Tree
+from console.options import CommandId, CurrencyOf, Operator, TimeOut, Tree
 from console.output import major
 from console.signing import done, give, now
 from schemas.agent_command import Transfer, Withdraw
 
-Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the agent's currency, such as 5000.00.")]
+Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 5000.00.")]
 Document = Annotated[str, typer.Option(help="Number of the paper behind it.")]
 Comment = Annotated[str, typer.Option(metavar="TEXT", help="A word for whoever reads the statement.")]
 
@@ -31,6 +31,7 @@ def transfer(
     amount: Amount,
     document: Document,
     comment: Comment = "",
+    currency: CurrencyOf = None,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
@@ -38,7 +39,7 @@ def transfer(
 ) -> None:
     """Move an agent's money to another agent of its tree."""
     settings = broker_settings()
-    there = find_agent(settings, giver, tree)
+    there = find_agent(settings, giver, tree, currency)
     command = Transfer(
         id=command_id or fresh_id(),
         issued_at=now(),
@@ -59,6 +60,7 @@ def withdraw(
     amount: Amount,
     document: Document,
     comment: Comment = "",
+    currency: CurrencyOf = None,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
@@ -66,7 +68,7 @@ def withdraw(
 ) -> None:
     """Record money that went from an agent's account to its bank."""
     settings = broker_settings()
-    there = find_agent(settings, agent, tree)
+    there = find_agent(settings, agent, tree, currency)
     command = Withdraw(
         id=command_id or fresh_id(),
         issued_at=now(),

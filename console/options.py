@@ -26,6 +26,10 @@ Tree = Annotated[
     str | None, typer.Option(metavar="ROOT", help="The root agent, where an agent's id is in more than one tree.")
 ]
 CurrencyCode = Annotated[str, typer.Option(metavar="CODE", help="ISO 4217 code in capitals, such as RUB.")]
+CurrencyOf = Annotated[
+    str | None,
+    typer.Option("--currency", metavar="CODE", help="In which of the agent's currencies. Default: its tree's own."),
+]
 Address = Annotated[str | None, typer.Option(metavar="TEXT", help="Where the terminal stands.")]
 PublicKeyFile = Annotated[
     Path | None,

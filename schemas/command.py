@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from schemas.agent_command import AgentCommand
 from schemas.change import ChangeCode
 from schemas.contact import Contact
+from schemas.currency_command import CurrencyCommand
 from schemas.gateway import Gateway
 from schemas.ids import (
     AgentId,
@@ -63,8 +64,11 @@ class SetLimit(OperatorOrder):
         tuple[PayeeId, ...] | None, Field(max_length=200, description="those permitted; an empty list: all")
     ] = None
     lift: Annotated[tuple[Liftable, ...], Field(max_length=3, description="limits that no longer hold")] = ()
+    currency: Annotated[
+        Currency | None, Field(description="whose limits, and in which they are; none: the tree's own")
+    ] = None
 
-    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift"})
+    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift", "currency"})
 
 
 class Deposit(OperatorOrder):
@@ -168,7 +172,9 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange
+TreeCommand = (
+    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | CurrencyCommand
+)
 DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
