@@ -44,6 +44,7 @@ CATALOGUE: Mapping[str, str] = {
     "decisions.once": "no payment order and no command is decided twice",
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",
     "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",
+    "agents.currencies": "no agent has money in a currency it has no account in; who has an account, all above it have",
     "core.fold": "the server's own fold comes to the same balances and the same open payments",
     "balances.topic": "topic `balances` shows what the ledger says",
     "arrivals.payments": "every message on `payments` that was passed is on the ledger, in `rejects`, or re-keyed",

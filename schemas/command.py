@@ -11,6 +11,7 @@ from schemas.change import ChangeCode
 from schemas.chart import SetChart
 from schemas.clearing_command import ClearingCommand
 from schemas.contact import Contact
+from schemas.currency_command import CurrencyCommand
 from schemas.gateway import Gateway
 from schemas.ids import (
     AgentId,
@@ -65,8 +66,11 @@ class SetLimit(OperatorOrder):
         tuple[PayeeId, ...] | None, Field(max_length=200, description="those permitted; an empty list: all")
     ] = None
     lift: Annotated[tuple[Liftable, ...], Field(max_length=3, description="limits that no longer hold")] = ()
+    currency: Annotated[
+        Currency | None, Field(description="whose limits, and in which they are; none: the tree's own")
+    ] = None
 
-    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift"})
+    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift", "currency"})
 
 
 class Deposit(OperatorOrder):
@@ -172,7 +176,8 @@ class SetContact(OperatorOrder):
 
 TreeCommand = (
     OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | ClearingCommand
-)
+    | CurrencyCommand
+)  # fmt: skip
 DirectoryCommand = (
     SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetChart
 )

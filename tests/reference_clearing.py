@@ -32,24 +32,31 @@ class ClearingReference:
     def sent(self, order: Transfer) -> str:
         """The kind of entry; "220": the giver has not so much."""
         tree, agent = order.tree, self.at_work(order.tree, order.giver)
-        if agent is None or order.to_tree == tree or agent.funding == "shared" or agent.currency != order.currency:
+        if (
+            agent is None
+            or order.to_tree == tree
+            or agent.funding == "shared"
+            or not self.has(tree, order.giver, order.currency)
+        ):
             return "REFUSED"
-        if any((tree, one) in self.blocked for one in self.chain(tree, order.giver)) or self.line(tree, order.giver):
+        if any((tree, one) in self.blocked for one in self.chain(tree, order.giver)) or self.line(
+            tree, order.giver, order.currency
+        ):
             return "REFUSED"
-        if self.available(tree, order.giver) < order.amount:
+        if self.available(tree, order.giver, order.currency) < order.amount:
             return "220"
         self.between[order.id] = Between(tree, order.giver, order.to_tree, order.taker, order.amount, order.currency)
-        self.others.append((tree, order.giver, -order.amount))
+        self.others.append((tree, order.giver, -order.amount, order.currency))
         return "TRANSFER_SENT"
 
     def arrived(self, id: str) -> str:
         one = self.between[id]
         agent = self.at_work(one.to_tree, one.taker)
-        if agent is None or agent.funding == "shared" or agent.currency != one.currency:
+        if agent is None or agent.funding == "shared" or not self.has(one.to_tree, one.taker, one.currency):
             one.state = "rejected"
             return "TRANSFER_REJECTED"
         one.state = "arrived"
-        self.others.append((one.to_tree, one.taker, one.amount))
+        self.others.append((one.to_tree, one.taker, one.amount, one.currency))
         return "TRANSFER_RECEIVED"
 
     def ended(self, id: str) -> str:
@@ -59,7 +66,7 @@ class ClearingReference:
             one.state = "told"
             return "TRANSFER_CONFIRMED"
         one.state = "back"
-        self.others.append((one.tree, one.giver, one.amount))
+        self.others.append((one.tree, one.giver, one.amount, one.currency))
         return "TRANSFER_RETURNED"
 
     def under_way(self, currency: str) -> int:
