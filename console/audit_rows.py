@@ -78,6 +78,8 @@ ENTRY_COLUMNS: dict[str, str] = {
     "record_table": "record_table",
     "record_id": "record_id",
     "change_to": "change_to",
+    "change_spent_marks": "change_spent.mark",
+    "change_spent_amounts": "change_spent.amount",
     "record": "record",
     "closed_window": "closed_window",
     "crossing": "crossing",
@@ -124,8 +126,9 @@ def entry_row(offset: int, entry: Json) -> Row:
         terms.get("status", "open"), terms.get("time_zone", "UTC"), terms.get("payment_max") or 0,
         terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
         facts.get("day", ""), facts.get("chain", []),
-        record["table"], record["id"], facts.get("change_to", ""), record["value"], entry.get("window"),
-        entry.get("crossing"),
+        record["table"], record["id"], facts.get("change_to", ""),
+        [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
+        record["value"], entry.get("window"), entry.get("crossing"),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.agent_command import AgentCommand
 from schemas.change import ChangeCode
+from schemas.chart import SetChart
 from schemas.clearing_command import ClearingCommand
 from schemas.contact import Contact
 from schemas.gateway import Gateway
@@ -80,7 +81,7 @@ class Deposit(OperatorOrder):
 
 
 class ResolvePayment(OperatorOrder):
-    """An operator's decision on a payment in MANUAL, with the evidence for it."""
+    """An operator's decision on a payment in MANUAL, or (not paid) in WAITING_FUNDS, with the evidence for it."""
 
     kind: Literal["payment.resolve"] = "payment.resolve"
     tree: AgentId
@@ -172,7 +173,9 @@ class SetContact(OperatorOrder):
 TreeCommand = (
     OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | ClearingCommand
 )
-DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
+DirectoryCommand = (
+    SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetChart
+)
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
@@ -195,6 +198,8 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"gateways/{command.gateway.id}"
         case SetSchedule():
             return f"schedules/{command.schedule.id}"
+        case SetChart():
+            return f"charts/{command.chart.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
         case SetContact():

@@ -87,7 +87,7 @@ class PaymentFacts:
     tariff_version, tariff_rule: what it was priced by; 0: the payee had no tariff; "": the tariff's own prices.
     held_at: when funds were reserved, if that was later than the receipt; it and txn are 0, day and chain empty, for as
     long as the payment waits for funds. change_to: fingerprint of the code under which the payer's money is kept;
-    empty: under the payment's id.
+    empty: under the payment's id. spent: fingerprint and amount of change that paid for it, once held.
     """
 
     id: str
@@ -114,11 +114,17 @@ class PaymentFacts:
     tariff_rule: str = ""
     held_at: int = 0
     change_to: str = ""
+    spent: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def from_change(self) -> int:
+        """What change paid of amount and fee; minor units."""
+        return sum(amount for _, amount in self.spent) if self.spent else 0
 
     @property
     def change(self) -> int:
-        """What was put in beyond amount and fee; minor units."""
-        return max(0, self.collected - self.amount - self.fee)
+        """What was put in beyond amount and fee, change that was spent before cash; minor units."""
+        return max(0, self.collected + self.from_change - self.amount - self.fee) if self.collected else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import orjson
 
 from console.fees import fee_on_top
 from console.requests import encoded
-from schemas.change import mark_of
+from schemas.change import ChangeSpent, account_change, mark_of
 from schemas.command import DirectoryCommand, Liftable, TreeCommand
 from schemas.entry import Entry
 from schemas.gateway import RetrySchedule
@@ -56,6 +56,7 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.builders_charts import a_chart, numbers, set_chart
 from tests.builders_clearing import a_transfer_to, called_for_by
 from tests.chaos.model import Model
 
@@ -275,6 +276,9 @@ class Story:
             lambda: set_operator(an_operator(keys=keys), id),
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
             lambda: revoke_key(rng.choice(("kiosk-1:1", "kiosk-1:2")), command_id=id),
+            lambda: set_chart(
+                a_chart(rng.randint(1, 50), accounts={"RUB": numbers(hold=rng.choice(("1" * 20, "1", "")))}), id
+            ),
         ))()  # fmt: skip
 
     def _window(self) -> LedgerCommand:
@@ -301,6 +305,9 @@ class Story:
         code = rng.choice((None, *CHANGE))
         changes: dict[str, Any] = {"collected": collected, "currency": CURRENCY[tree]}
         changes["change_to"] = mark_of(code) if code is not None else None
+        changes["change_from"] = self._spent(tree, amount + fee)
+        if changes["change_from"] and collected:
+            collected = changes["collected"] = max(0, collected - changes["change_from"][0].amount)
         changes["made_at"] = ms_instant(made_at)
         changes["subscriber"] = {"contract": "17", "phone": "9161234567"} if payee is PAYEES[1] else {"phone": "9" * 10}
         if rng.random() < 0.15:
@@ -314,6 +321,19 @@ class Story:
         )  # fmt: skip
         backlog_max = rng.choice((1, 3, *(1_000,) * 9))
         return a_place(order, book=tree, payee=payee, tariff=tariff, backlog_max=backlog_max)
+
+    def _spent(self, tree: str, total: int) -> tuple[ChangeSpent, ...]:
+        """Now and then change pays: all that is left under a code, a part, one too many, or a code that is none."""
+        rng = self.rng
+        if rng.random() < 0.6 or tree not in self.state.books:
+            return ()
+        found = []
+        for code in rng.sample((*CHANGE, "f" * 32), rng.choice((1, 1, 1, 2))):
+            kept = self.state.books[tree].accounts.get((account_change(mark_of(code)), CURRENCY[tree]))
+            left = kept.balance if kept is not None else 0
+            amount = rng.choice((left, left, min(left, total), rng.randint(1, 500), left + 1))
+            found.append(ChangeSpent(code=code, amount=max(1, amount if rng.random() < 0.1 else min(amount, total))))
+        return tuple(found)
 
     def _all_of(self, tree: str, agent: str) -> int:
         """What the agent may spend to the last minor unit."""
@@ -330,7 +350,8 @@ class Story:
         if not known:
             return
         payment = self.state.payments[rng.choice(known)]
-        if payment.state == "MANUAL" or rng.random() < 0.05:
+        chance = {"MANUAL": 1.0, "WAITING_FUNDS": 0.5}.get(payment.state, 0.05)
+        if rng.random() < chance:
             yield self._remembered(a_resolve(payment.id, rng.random() < 0.5, payment.book, id=self._id()))
             return
         yield a_settle(

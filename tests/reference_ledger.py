@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from console.audit_prices import Worked, worked_out
@@ -17,6 +16,7 @@ from schemas.ids import instant_ms
 from schemas.outcome import Verdict
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
+from tests.reference_change import ChangeReference, sha
 from tests.reference_clearing import ClearingReference
 
 HOLDING = ("HELD", "UNKNOWN", "MANUAL")
@@ -46,13 +46,15 @@ class Sold:
     change: str = ""
     code: int = 0
     needs: int = 0
+    spent: dict[str, int] = field(default_factory=dict)  # change, by the name it is kept under
+    waits_to_be_held: bool = False
 
     @property
     def kept(self) -> int:
         """What the agent owes the payer, who put it in."""
-        if self.state in ("VOIDED", "DECLINED"):
+        if self.state in ("VOIDED", "DECLINED") or not self.collected:
             return self.collected
-        return max(0, self.collected - self.amount - self.fee) if self.has_held else 0
+        return max(0, self.collected + sum(self.spent.values()) - self.amount - self.fee) if self.has_held else 0
 
     @property
     def has_held(self) -> bool:
@@ -60,7 +62,7 @@ class Sold:
 
 
 @dataclass
-class Reference(ClearingReference):
+class Reference(ChangeReference, ClearingReference):
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
@@ -83,6 +85,7 @@ class Reference(ClearingReference):
         here = [sold for sold in self.sold.values() if sold.tree == tree]
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.has_held)
         spent += sum(sold.kept for sold in here if sold.payer == agent)
+        paid_in += sum(sum(sold.spent.values()) for sold in here if sold.payer == agent and sold.has_held)
         paid_in += sum(amount for book, payer, _, amount in self.handed_out if (book, payer) == (tree, agent))
         paid_in += sum(amount for book, who, amount in self.others if (book, who) == (tree, agent))
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
@@ -111,6 +114,8 @@ class Reference(ClearingReference):
         for sold in self.sold.values():
             if sold.tree == tree:
                 found[sold.change] = found.get(sold.change, 0) + sold.kept
+                for name, amount in sold.spent.items() if sold.has_held else ():
+                    found[name] = found.get(name, 0) - amount
         for book, _, name, amount in self.handed_out:
             if book == tree:
                 found[name] -= amount
@@ -263,8 +268,13 @@ class Reference(ClearingReference):
 
     def resolved(self, order: ResolvePayment) -> str:
         sold = self.sold.get(order.payment)
-        if sold is None or sold.tree != order.tree or sold.state != "MANUAL":
+        if sold is None or sold.tree != order.tree or sold.state not in ("MANUAL", "WAITING_FUNDS"):
             return "REFUSED"
+        if sold.state == "WAITING_FUNDS":
+            if order.paid or self._short(order.tree, sold.payer, sold.collected):
+                return "REFUSED"
+            sold.state, sold.code = "DECLINED", 300
+            return sold.state
         sold.state = "POSTED" if order.paid else "VOIDED"
         return sold.state
 
@@ -301,9 +311,10 @@ class Reference(ClearingReference):
             return code
         payer = self.payer(tree, order.agent)
         beyond = max(0, order.collected - order.amount - order.fee)
-        needs = order.amount + price.processing + beyond if code in (0, 220, 280) else order.collected
+        curable = (220, 280) if not order.change_from else ()  # what spends change does not wait to be held
+        needs = order.amount + price.processing + beyond if code in (0, *curable) else order.collected
         state = "WAITING_FUNDS" if code else "HELD"
-        if code not in (0, 220, 280) and not self.line(tree, payer) and not self._short(tree, payer, needs):
+        if code not in (0, *curable) and not self.line(tree, payer) and not self._short(tree, payer, needs):
             state = "DECLINED"
         self.sold[order.id] = Sold(
             tree, chain, payer, payee.gateway if payee is not None else "", order.payee, order.amount, price.processing,
@@ -311,6 +322,7 @@ class Reference(ClearingReference):
             sum(share for _, share in price.rewards), state,
             day=self.today(tree, at) if state == "HELD" else "", fee=order.fee,
             collected=order.collected, change=order.change_to or f"payment:{order.id}", code=code, needs=needs,
+            spent={} if code else self.opened_by(order), waits_to_be_held=code in curable,
         )  # fmt: skip
         return code
 
@@ -336,16 +348,20 @@ class Reference(ClearingReference):
             return 241
         if order.amount > payee.max_amount:
             return 242
-        if order.fee != price.fee or 0 < order.collected < order.amount + order.fee:
+        spent, total = self.opened_by(order), order.amount + order.fee
+        rest = total - sum(spent.values())
+        if order.fee != price.fee or rest < 0 or 0 < order.collected < rest:
             return 255
-        if order.collected > order.amount + order.fee and order.change_to is None:
+        if order.collected > rest and order.change_to is None:
             return 255
+        if code := self.not_spent(command.book, spent):
+            return code
         day = self.today(command.book, at)
         if code := self.capped(command.book, chain, order.amount, day):
             return code
         payer = self.payer(command.book, order.agent)
-        beyond = max(0, order.collected - order.amount - order.fee)
-        code = self._short(command.book, payer, order.amount + price.processing + beyond)
+        beyond = max(0, order.collected - rest) if order.collected else 0
+        code = self._short(command.book, payer, order.amount + price.processing + beyond - (total - rest))
         if not code and self.line(command.book, payer):
             code = 220
         code = 280 if code == 220 and payer != order.agent else code
@@ -366,7 +382,7 @@ class Reference(ClearingReference):
                 sold = self.sold[id]
                 if self._short(tree, payer, sold.needs):
                     break
-                to_be_held = sold.code in (220, 280)
+                to_be_held = sold.waits_to_be_held
                 code = self._stopped(tree, sold, at) if to_be_held else sold.code
                 if code and self._short(tree, payer, sold.collected):
                     break
@@ -413,7 +429,3 @@ class Reference(ClearingReference):
             else:
                 sold.state = "UNKNOWN"
         return sold.state
-
-
-def sha(code: str) -> str:
-    return blake2b(code.encode(), digest_size=16).hexdigest()

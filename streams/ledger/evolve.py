@@ -63,7 +63,9 @@ def evolve(state: State, entry: Entry) -> State:
 
 def answers_command(entry: Entry) -> bool:
     """Was it an operator's command (not a payment order, a gateway, a timer or money) that the entry answers?"""
-    return entry.kind not in _TAKEN_IN and entry.cause.by not in UNSIGNED
+    if entry.cause.by in UNSIGNED:
+        return False
+    return entry.kind not in _TAKEN_IN or (entry.payment is not None and entry.cause.id != entry.payment.id)
 
 
 def _move(book: Book, entry: Entry) -> None:

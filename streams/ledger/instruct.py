@@ -19,7 +19,7 @@ from streams.ledger.directory import new_record
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
-from streams.ledger.settle import Change, payment_entry
+from streams.ledger.resolve import resolve
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import transfer, withdraw
@@ -52,7 +52,7 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
         case MoveAgent():
             answer = move(state, book, order, blank)
         case ResolvePayment():
-            answer = _resolve(state, book, order, blank)
+            answer = resolve(state, book, order, blank)
         case PayOutChange():
             answer = pay_out(book, order, blank)
         case CloseWindow():
@@ -126,16 +126,3 @@ def _deposit(book: Book, order: Deposit, blank: Entry) -> Entry | Objection:
     movements = [(BANK, -order.amount), (account_agent(agent.id), order.amount)]
     legs = legs_of(book, order.currency, movements)
     return replace(blank, kind=EntryKind.DEPOSITED, legs=legs, document=order.document)
-
-
-def _resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> Entry | Objection:
-    payment = state.payments.find(order.payment)
-    if payment is None or payment.book != book.id:
-        return _no(f"there is no payment {order.payment} in tree {order.tree}")
-    if payment.state is not EntryKind.MANUAL:
-        return _no(f"payment {order.payment} is {payment.state}; only one in MANUAL is decided by an operator")
-    if order.paid:
-        change = Change(EntryKind.POSTED, payment.tries, reason=order.evidence)
-    else:
-        change = Change(EntryKind.VOIDED, payment.tries, Refusal.OTHER.code, order.evidence)
-    return payment_entry(book, payment, blank.cause, change, blank.at)

@@ -76,7 +76,7 @@ class Model:
     def _again(self, book: Book, entry: Entry) -> Finding | None:
         """A second decision of what was decided."""
         id = entry.payment.id if entry.payment is not None else entry.cause.id
-        if entry.kind in _NEW and entry.cause.by not in _OURS:
+        if _answers_order(entry) and entry.cause.by not in _OURS:
             is_again = id in self.decided
         elif entry.cause.by == "funds":
             is_again = id in self.decided and (id not in self.open or self.open[id].state != "WAITING_FUNDS")
@@ -111,7 +111,7 @@ class Model:
         """Every entry that would be right. Several only where the ledger does not say what the worker knew."""
         if entry.cause.by == "funds":
             return self._roused(book, entry)
-        if entry.kind in _NEW:
+        if _answers_order(entry):
             return self._sale(book, entry)
         if entry.cause.by == "dispatch":
             return self._answer(entry)
@@ -194,7 +194,7 @@ class Model:
         if entry.payment is not None:
             self._believe_payment(entry)
             remember_sale(book, entry)
-        if entry.kind not in _NEW and entry.cause.by not in _OURS:
+        if not _answers_order(entry) and entry.cause.by not in _OURS:
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
         if entry.window is not None:
             book.windows[entry.window.subject] = entry.window.number
@@ -221,6 +221,11 @@ class Model:
             sale = self.open[facts.id] = Sale(entry.book, facts, state)
         sale.facts, sale.refusal = facts, entry.refusal
         sale.state, sale.sent, sale.unreached = state, entry.tries, entry.deferrals
+
+
+def _answers_order(entry: Entry) -> bool:
+    """A payment that waits may also be declined by a command."""
+    return entry.kind in _NEW and (entry.payment is None or entry.payment.id == entry.cause.id)
 
 
 def _seen(entry: Entry) -> Expected:

@@ -10,7 +10,6 @@ from tests.chaos.past import Past, reply_fingerprint
 _LAST_WORDS_MS = 10_000
 # How a transfer to another tree ends, and what whoever asked for it is told then.
 _ENDS = {EntryKind.TRANSFER_CONFIRMED: "DONE", EntryKind.TRANSFER_RETURNED: "REFUSED"}
-_NEW = (EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS)
 
 
 class Truths:
@@ -33,7 +32,7 @@ class Truths:
             self._command(entry.crossing.order, _ENDS[entry.kind], entry.refusal, at)
         elif entry.kind is EntryKind.TRANSFER_SENT:  # it has no end yet
             self._sayable.add(reply_fingerprint(entry.cause.id, "DONE", 0, at, 0))
-        elif facts is None or (entry.kind not in _NEW and entry.cause.by != "dispatch"):
+        elif facts is None or entry.cause.id != facts.id:
             refused = entry.kind is EntryKind.REFUSED
             state, code = ("REFUSED", entry.refusal) if refused else ("DONE", 0)
             self._command(entry.cause.id, state, code, at)
