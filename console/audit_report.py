@@ -39,6 +39,7 @@ CATALOGUE: Mapping[str, str] = {
     "windows.complete": "a closed window has every account as it stood, and each posting to a payee is in one window",
     "windows.settled": "a payee is paid what it was owed when its window closed; no other closing moves money",
     "windows.zero": "all positions of a tree's window sum to zero in each currency, opening and closing",
+    "postings.charts": "every account in a tree's closed window has a number in the chart that was in force",
     "decisions.once": "no payment order and no command is decided twice",
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",
     "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",
