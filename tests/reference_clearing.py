@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from schemas.agent_command import Transfer
+from schemas.bring_change import BringChange
+from tests.reference_change import sha
 
 _UNDER_WAY = ("left", "rejected")  # in neither tree's agents
 _NOT_TOLD = ("left", "rejected", "arrived")  # its own tree knows no end of it
@@ -12,7 +14,8 @@ _NOT_TOLD = ("left", "rejected", "arrived")  # its own tree knows no end of it
 
 @dataclass
 class Between:
-    """state: "left", "arrived" or "rejected" there, then "told" (its tree knows that it arrived) or "back"."""
+    """giver, taker: agents, or "change:<name>". state: "left", "arrived" or "rejected" there, then "told" (its tree
+    knows that it arrived) or "back"."""
 
     tree: str
     giver: str
@@ -28,6 +31,7 @@ class ClearingReference:
     """A part of Reference. between: by the id of the command that asked for it."""
 
     between: dict[str, Between] = field(default_factory=dict)
+    moved_change: list[tuple[str, str, int]] = field(default_factory=list)  # tree, name it is kept under, minor units
 
     def sent(self, order: Transfer) -> str:
         """The kind of entry; "220": the giver has not so much."""
@@ -39,17 +43,34 @@ class ClearingReference:
         if self.available(tree, order.giver) < order.amount:
             return "220"
         self.between[order.id] = Between(tree, order.giver, order.to_tree, order.taker, order.amount, order.currency)
-        self.others.append((tree, order.giver, -order.amount))
+        self.moves(tree, order.giver, -order.amount)
         return "TRANSFER_SENT"
+
+    def brought(self, order: BringChange) -> str:
+        name, root = sha(order.code), self.agents.get((order.tree, order.tree))
+        if root is None or root.currency != order.currency or order.to_tree == order.tree:
+            return "REFUSED"
+        if self.change(order.tree).get(name, 0) < order.amount:
+            return "REFUSED"
+        change = f"change:{name}"
+        self.between[order.id] = Between(order.tree, change, order.to_tree, change, order.amount, order.currency)
+        self.moves(order.tree, change, -order.amount)
+        return "TRANSFER_SENT"
+
+    def moves(self, tree: str, whose: str, amount: int) -> None:
+        if whose.startswith("change:"):
+            self.moved_change.append((tree, whose.removeprefix("change:"), amount))
+        else:
+            self.others.append((tree, whose, amount))
 
     def arrived(self, id: str) -> str:
         one = self.between[id]
-        agent = self.at_work(one.to_tree, one.taker)
+        agent = self.at_work(one.to_tree, one.to_tree if one.taker.startswith("change:") else one.taker)
         if agent is None or agent.funding == "shared" or agent.currency != one.currency:
             one.state = "rejected"
             return "TRANSFER_REJECTED"
         one.state = "arrived"
-        self.others.append((one.to_tree, one.taker, one.amount))
+        self.moves(one.to_tree, one.taker, one.amount)
         return "TRANSFER_RECEIVED"
 
     def ended(self, id: str) -> str:
@@ -59,7 +80,7 @@ class ClearingReference:
             one.state = "told"
             return "TRANSFER_CONFIRMED"
         one.state = "back"
-        self.others.append((one.tree, one.giver, one.amount))
+        self.moves(one.tree, one.giver, one.amount)
         return "TRANSFER_RETURNED"
 
     def under_way(self, currency: str) -> int:

@@ -116,6 +116,9 @@ class Reference(ChangeReference, ClearingReference):
                 found[sold.change] = found.get(sold.change, 0) + sold.kept
                 for name, amount in sold.spent.items() if sold.has_held else ():
                     found[name] = found.get(name, 0) - amount
+        for book, name, amount in self.moved_change:
+            if book == tree:
+                found[name] = found.get(name, 0) + amount
         for book, _, name, amount in self.handed_out:
             if book == tree:
                 found[name] -= amount
