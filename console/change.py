@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from console.amounts import minor_units
+from console.change_bring import bring
 from console.change_kept import statement
 from console.change_send import send_change
 from console.context import broker_settings
@@ -24,9 +25,10 @@ Payment = Annotated[str | None, typer.Option(metavar="PAYMENT", help="Of change 
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Payers' change: show, send, pay-out.", no_args_is_help=True)
+    group = typer.Typer(help="Payers' change: show, send, bring, pay-out.", no_args_is_help=True)
     group.command("show")(show)
     group.command("send")(send_change)
+    group.command("bring")(bring)
     group.command("pay-out")(pay_out)
     app.add_typer(group, name="change")
 

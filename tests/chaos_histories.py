@@ -57,7 +57,7 @@ from tests.builders import (
     window_due,
 )
 from tests.builders_charts import a_chart, numbers, set_chart
-from tests.builders_clearing import a_transfer_to, called_for_by
+from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.chaos.model import Model
 from tests.chaos_currencies import a_currency, beginning_abroad, currency_for
 
@@ -243,6 +243,9 @@ class Story:
         tree, to_tree = rng.choice(("AC", "AC", "CA", "CA", "CA", "BA", "AB", "CC", "CZ"))
         giver, taker = (rng.choice((*AGENTS, tree, tree)) for tree in (tree, to_tree))
         currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+        if rng.random() < 0.4:
+            amount = rng.choice((1, 700, 5_000))
+            return bring(rng.choice(CHANGE), amount, tree, to_tree, id=self._id(), currency=currency)
         return a_transfer_to(to_tree, giver, taker, rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
 
     def _standing(self) -> Instruct:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.bring_change import BringChange
 from schemas.chart import SetChart
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import (
@@ -30,7 +31,7 @@ from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_change import mark_of
 from tests.chaos.model_chart import charted
-from tests.chaos.model_clearing import heard, sent
+from tests.chaos.model_clearing import brought, heard, sent
 from tests.chaos.model_currency import currency_opened
 from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
@@ -62,6 +63,8 @@ def obeyed(
             return moved(book, command, waiting)
         case Transfer() if command.to_tree is not None:
             return sent(id, book, command, waiting)
+        case BringChange():
+            return brought(id, book, command)
         case ReceiveMoney() | TakeBackMoney() | ConfirmMoney():
             return heard(book, command)
         case Transfer() | Withdraw():
