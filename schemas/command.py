@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.agent_command import AgentCommand
 from schemas.change import ChangeCode
+from schemas.change_command import ChangeCommand
 from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import (
@@ -168,7 +169,8 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange
+_Change = PayOutChange | ChangeCommand
+TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change
 DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from schemas.change import ChangeNote
 from schemas.outcome import GatewayOutcome
 from schemas.window import Window
 
@@ -38,6 +39,8 @@ class EntryKind(StrEnum):
     TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
     WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
     AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
+    CHANGE_EXPIRED = "CHANGE_EXPIRED"  # nobody touched it for as long as is written there
+    CHANGE_RECLAIMED = "CHANGE_RECLAIMED"  # an agent gave a payer cash for change that had expired
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -178,6 +181,7 @@ class Entry:
     record: DirectoryRecord | None = None
     document: str = ""
     window: Window | None = None
+    change: ChangeNote | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

@@ -94,6 +94,7 @@ ENTRIES = Table(
         ("closed_window", "String"),
         ("change_to", "String"),
         ("change_spent", _SPENT),
+        ("change_days", "UInt32"),
     ),
 )
 

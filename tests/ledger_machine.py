@@ -172,6 +172,7 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
         entry, *more = decision
         self.log += decision
         self.followed(command.book, more)
+        self.reference.look(TREES, self.at)
         if not isinstance(command, Settle | WindowDue):
             self.asked.append(command)
             self.written_after.append(len(self.log))
@@ -228,6 +229,7 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
             assert isinstance(more, list)
             self.log += more
             self.followed(tree, more)
+            self.reference.look(TREES, self.at)
 
     def deposit(self, tree, agent, amount, wrong) -> None:
         currency = "EUR" if wrong else CURRENCY[tree]

@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from schemas.change_command import ReclaimChange
+from schemas.command import OpenAgent
 from schemas.payment import PaymentOrder
 
 
+@dataclass
 class ChangeReference:
-    """A part of Reference."""
+    """A part of Reference. touched: tree, name -> when last, ms UTC. expired: so much of it was not reclaimed."""
+
+    others: list[tuple[str, str, int]] = field(default_factory=list)
+    touched: dict[tuple[str, str], int] = field(default_factory=dict)
+    seen: dict[tuple[str, str], int] = field(default_factory=dict)
+    expired: dict[tuple[str, str], int] = field(default_factory=dict)
+    gone: dict[tuple[str, str], int] = field(default_factory=dict)  # all that ever expired
 
     def change(self, tree: str) -> dict[str, int]:
         raise NotImplementedError
+
+    def at_work(self, tree: str, agent: str) -> OpenAgent | None:
+        raise NotImplementedError
+
+    def payer(self, tree: str, agent: str) -> str:
+        raise NotImplementedError
+
+    def look(self, trees: Iterable[str], at: int) -> None:
+        """After every step: whose change is another sum than before was touched."""
+        for tree in trees:
+            for name, amount in self.change(tree).items():
+                if amount != self.seen.get((tree, name), 0):
+                    self.seen[tree, name], self.touched[tree, name] = amount, at
+
+    def expiring(self, tree: str, days: int, at: int) -> dict[str, int]:
+        """What goes to `unclaimed` now, by the name it was kept under."""
+        due = {name: amount for name, amount in self.change(tree).items()
+               if amount and at - self.touched[tree, name] >= days * 86_400_000}  # fmt: skip
+        for name, amount in due.items():
+            self.expired[tree, name] = self.expired.get((tree, name), 0) + amount
+            self.gone[tree, name] = self.gone.get((tree, name), 0) + amount
+        return due
+
+    def reclaimed(self, order: ReclaimChange) -> str:
+        name = sha(order.code) if order.code is not None else f"payment:{order.payment}"
+        left = self.expired.get((order.tree, name), 0) - order.amount
+        if self.at_work(order.tree, order.agent) is None or left < 0:
+            return "REFUSED"
+        self.expired[order.tree, name] = left
+        self.others.append((order.tree, self.payer(order.tree, order.agent), order.amount))
+        return "CHANGE_RECLAIMED"
 
     def opened_by(self, order: PaymentOrder) -> dict[str, int]:
         """What the order spends, by the name it is kept under; minor units."""

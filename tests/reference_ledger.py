@@ -118,6 +118,9 @@ class Reference(ChangeReference):
         for book, _, name, amount in self.handed_out:
             if book == tree:
                 found[name] -= amount
+        for (book, name), amount in self.gone.items():
+            if book == tree:
+                found[name] -= amount
         return found
 
     def chain(self, tree: str, agent: str | None) -> list[str]:

@@ -242,6 +242,8 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.WITHDRAWN,
         EntryKind.AGENT_MOVED,
         EntryKind.WINDOW_CLOSED,
+        EntryKind.CHANGE_EXPIRED,
+        EntryKind.CHANGE_RECLAIMED,
     }
 
 

@@ -21,7 +21,7 @@ class BookImage:
     """accounts: name, currency, last leg's number, balance in minor units. agents: parents before their sub-agents.
 
     sold: agent, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its marks in
-    the form of accounts.
+    the form of accounts. change_touched, change_expired: as in KeptChange, in its order.
     """
 
     id: str
@@ -32,6 +32,8 @@ class BookImage:
     keys: dict[str, dict[str, object]]
     sold: tuple[tuple[str, str, int, int], ...]
     windows: tuple[tuple[str, int, int, int, tuple[tuple[str, str, int, int], ...]], ...] = ()
+    change_touched: tuple[tuple[str, str, int], ...] = ()
+    change_expired: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ def _book_image(book: Book) -> BookImage:
         (subject, one.number, one.opened_at, one.first_entry, tuple((*key, *mark) for key, mark in one.marks.items()))
         for subject, one in book.windows.items()
     )
-    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, sold, windows)
+    touched = tuple((*key, at) for key, at in book.change.touched.items())
+    expired = tuple((*key, amount) for key, amount in book.change.expired.items())
+    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, sold, windows, touched, expired)
 
 
 def _book(image: BookImage) -> Book:
@@ -101,6 +105,8 @@ def _book(image: BookImage) -> Book:
     for subject, number, opened_at, first_entry, marks in image.windows:
         by_account = {(name, currency): (seq, balance) for name, currency, seq, balance in marks}
         book.windows[subject] = OpenWindow(number, opened_at, first_entry, by_account)
+    book.change.touched = {(account, currency): at for account, currency, at in image.change_touched}
+    book.change.expired = {(account, currency): amount for account, currency, amount in image.change_expired}
     return book
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.change_command import ReclaimChange
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
@@ -12,6 +13,7 @@ from schemas.refusal import Refusal
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.change import pay_out
+from streams.ledger.change_expiry import reclaim
 from streams.ledger.commands import Instruct
 from streams.ledger.directory import new_record
 from streams.ledger.limiting import set_limit
@@ -49,6 +51,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = _resolve(state, book, order, blank)
         case PayOutChange():
             answer = pay_out(book, order, blank)
+        case ReclaimChange():
+            answer = reclaim(book, order, blank)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
         case _:

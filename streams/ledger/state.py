@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind
 from schemas.ids import account_agent, account_hold
 from streams.ledger.answered import Commands
+from streams.ledger.change_kept import KeptChange
 from streams.ledger.payments import OUTSTANDING, Payments, PaymentState
 from streams.ledger.queues import Queues
 
@@ -114,6 +115,7 @@ class Book:
     record: DirectoryRecord | None = None
     keys: dict[str, dict[str, object]] = field(default_factory=dict)
     windows: dict[str, OpenWindow] = field(default_factory=dict)
+    change: KeptChange = field(default_factory=KeptChange)
 
     def account(self, name: str, currency: str) -> Account:
         """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""

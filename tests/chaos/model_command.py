@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.change_command import ReclaimChange
 from schemas.command import (
     CloseWindow,
     Deposit,
@@ -25,7 +26,7 @@ from schemas.command import (
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
-from tests.chaos.model_change import mark_of
+from tests.chaos.model_change import mark_of, reclaimed
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
 
@@ -59,6 +60,8 @@ def obeyed(
             return _deposited(book, command)
         case PayOutChange():
             return _paid_out(book, command)
+        case ReclaimChange():
+            return reclaimed(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
             if sale is None or sale.book != id or sale.state != "MANUAL":
