@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from console.audit_agents import AgentAudit
 from console.audit_arrivals import Arrivals, Quarantine, command_of, made_up, payment_of
 from console.audit_charts import CHART_BOOKS, ChartAudit
+from console.audit_clearing import ClearingAudit
 from console.audit_core import CoreFold, compare_balances
 from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
@@ -59,6 +60,7 @@ class Audit:
         self.limits = LimitAudit()
         self.tariffs = TariffAudit()
         self.windows = WindowAudit(self.ledger)
+        self.clearing = ClearingAudit(self.ledger)
         self.charts = ChartAudit()
         self.core = CoreFold()
 
@@ -102,6 +104,7 @@ class Audit:
         self.limits.see(partition, offset, entry)
         self.tariffs.see(partition, offset, entry, self.ledger)
         self.windows.see(partition, offset, entry)
+        self.clearing.see(partition, offset, entry)
         self.charts.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
@@ -113,7 +116,7 @@ class Audit:
 
     def _ledger_checks(self) -> list[Check]:
         ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
-        ours.append(self.charts.check)
+        ours += [*self.clearing.checks(), self.charts.check]
         return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
 
     def _balances(self) -> Check:

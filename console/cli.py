@@ -15,6 +15,7 @@ from console import (
     audit,
     change,
     charts,
+    clearing,
     contacts,
     deposits,
     doctor,
@@ -45,7 +46,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows, charts, postings,
+    schedules, windows, charts, clearing, postings,
 )  # fmt: skip
 
 

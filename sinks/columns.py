@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _TIME = "DateTime64(3, 'UTC')"
 _WORD = "LowCardinality(String)"
 _SHARES = "Array(Tuple(account String, amount Int64))"
+_SPENT = "Array(Tuple(mark String, amount Int64))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ ENTRIES = Table(
         ("tariff_rule", _WORD),
         ("closed_window", "String"),
         ("change_to", "String"),
+        ("change_spent", _SPENT),
+        ("crossing", "String"),
     ),
 )
 
@@ -158,6 +161,7 @@ PAYMENT_STATES = Table(
         ("chain", "Array(String)"),
         ("tariff_rule", _WORD),
         ("change_to", "String"),
+        ("change_spent", _SPENT),
     ),
 )
 

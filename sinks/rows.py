@@ -72,6 +72,8 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.tariff_rule,
         orjson.dumps(entry.window).decode() if entry.window else "",
         facts.change_to,
+        facts.spent,
+        orjson.dumps(entry.crossing).decode() if entry.crossing else "",
     )
 
 
@@ -196,6 +198,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             facts.chain,
             facts.tariff_rule,
             facts.change_to,
+            facts.spent,
         )
     ]
 

@@ -41,7 +41,7 @@ PAYMENTS = Topic(
 COMMANDS = Topic(
     "commands",
     "root agent's id or <table>/<id>",
-    "JWS of Command (operator's key)",
+    "JWS of Command (operator's key; server's for what one tree says to another)",
     True,
     {**_MONTH, **_INBOUND, **_APPEND_TIME},
 )

@@ -162,6 +162,22 @@ def test_cash_waits_for_funds_and_its_change_is_handed_out(network: Kassa, reque
     assert network("change", "pay-out", agent, "1.00", "--evidence", "none").code == 2
 
 
+def test_change_pays_partly_by_code_and_what_is_left_is_sent_to_a_phone(network: Kassa, request: Any) -> None:
+    terminal, code = kiosk(request), "0123456789abcdef" * 2
+    assert network(*paying(terminal, "--put-in", "500.00", "--change", code, amount="100.00")).says("POSTED")
+    eventually(lambda: network("change", "show", "--code", code).says("395.00"))
+    shown = network(*paying(terminal, "--change-code", f"{code}:395.01", amount="1000.00"))
+    assert (shown.code, shown.says("300", "39500 minor units of change are left, not 39501")) == (1, True), shown
+    shown = network(*paying(terminal, "--change-code", f"{code}:95.00", amount="200.00"))
+    assert (shown.code, shown.says("of it 95.00 RUB from change", "POSTED")) == (0, True), shown
+    eventually(lambda: network("change", "show", "--code", code).says("300.00"))
+    send = ("change", "send", "--terminal", terminal, "--payee", "mobile", "--subscriber", "9161234567")
+    shown = network(*send, "--code", code)
+    assert (shown.code, shown.says("285.71 + fee 14.29 RUB", "of it 300.00 RUB from change", "POSTED")) == (0, True)
+    eventually(lambda: network("change", "show", "--code", code).says(" 0.00"))
+    assert network(*send, "--code", code).says("no change in RUB is left under this code")
+
+
 def test_a_number_used_again_is_a_duplicate_or_a_conflict(network: Kassa, request: Any) -> None:
     terminal = kiosk(request)
     assert network(*paying(terminal)).code == 0

@@ -20,13 +20,17 @@ SENTENCES: Mapping[EntryKind, str] = {
     EntryKind.WITHDRAWN: "Withdrawal",
     EntryKind.CHANGE_PAID_OUT: "Change handed out",
     EntryKind.WINDOW_CLOSED: "Settlement with {payee}",
+    EntryKind.TRANSFER_SENT: "Transfer to another tree",
+    EntryKind.TRANSFER_RECEIVED: "Transfer from another tree",
+    EntryKind.TRANSFER_RETURNED: "Transfer that came back from another tree",
 }
 
 # Kinds that have no legs, and so no postings.
 MOVES_NOTHING = frozenset({
     EntryKind.UNKNOWN, EntryKind.MANUAL, EntryKind.WAITING_FUNDS, EntryKind.DEFERRED, EntryKind.AGENT_OPENED,
     EntryKind.LIMIT_SET, EntryKind.DIRECTORY_SET, EntryKind.REFUSED, EntryKind.AGENT_BLOCKED,
-    EntryKind.AGENT_UNBLOCKED, EntryKind.AGENT_CLOSED, EntryKind.AGENT_MOVED,
+    EntryKind.AGENT_UNBLOCKED, EntryKind.AGENT_CLOSED, EntryKind.AGENT_MOVED, EntryKind.CURRENCY_OPENED,
+    EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_REJECTED,
 })  # fmt: skip
 
 # The kinds that take back what an earlier entry of the same payment did, and which that is.

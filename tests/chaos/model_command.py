@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.chart import SetChart
+from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import (
     CloseWindow,
     Deposit,
@@ -24,10 +24,15 @@ from schemas.command import (
     SetTerminal,
     TreeCommand,
 )
+from schemas.currency_command import OpenCurrency
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
+from tests.chaos.model_change import mark_of
 from tests.chaos.model_chart import charted
+from tests.chaos.model_clearing import heard, sent
+from tests.chaos.model_currency import currency_opened
+from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
 
@@ -55,6 +60,10 @@ def obeyed(
             return closed(id, book, command, open_sales)
         case MoveAgent():
             return moved(book, command, waiting)
+        case Transfer() if command.to_tree is not None:
+            return sent(id, book, command, waiting)
+        case ReceiveMoney() | TakeBackMoney() | ConfirmMoney():
+            return heard(book, command)
         case Transfer() | Withdraw():
             return given(book, command, waiting)
         case Deposit():
@@ -63,9 +72,13 @@ def obeyed(
             return _paid_out(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
-            if sale is None or sale.book != id or sale.state != "MANUAL":
+            if sale is None or sale.book != id or sale.state not in ("MANUAL", "WAITING_FUNDS"):
                 return _refused()
+            if sale.state == "WAITING_FUNDS":
+                return given_up(book, sale, command) or _refused()
             return resolved(sale, paid=command.paid)
+        case OpenCurrency():
+            return currency_opened(book, command)
         case CloseWindow():
             return window_closed(book, command.payee or "", command.number) or _refused()
         case _:
@@ -99,7 +112,9 @@ def _opened(book: Book, order: OpenAgent) -> Expected:
 
 def _deposited(book: Book, order: Deposit) -> Expected:
     agent = book.agents.get(order.agent)
-    if agent is None or agent.funding != "own" or agent.status == "closed" or agent.currency != order.currency:
+    if book.agent_in(order.agent, order.currency) is None or agent is None:
+        return _refused()
+    if agent.funding != "own" or agent.status == "closed":
         return _refused()
     moves = moves_of(order.currency, ("bank", -order.amount), (f"agent:{order.agent}", order.amount))
     return Expected("DEPOSITED", moves=moves, document=order.document)
@@ -108,10 +123,12 @@ def _deposited(book: Book, order: Deposit) -> Expected:
 def _paid_out(book: Book, order: PayOutChange) -> Expected:
     mark = f"payment:{order.payment}"
     if order.code is not None:
-        mark = hashlib.blake2b(order.code.encode(), digest_size=16).hexdigest()
+        mark = mark_of(order.code)
     line = book.line(order.agent)
     kept = book.ends.get((f"change:{mark}", order.currency))
     if not line or book.agents[line[0]].status == "closed" or kept is None or kept[1] < order.amount:
+        return _refused()
+    if book.agent_in(order.agent, order.currency) is None:
         return _refused()
     payer = next(agent for agent in line if book.agents[agent].funding == "own")
     moves = moves_of(order.currency, (f"change:{mark}", -order.amount), (f"agent:{payer}", order.amount))
