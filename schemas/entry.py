@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
+from schemas.record import record
 from schemas.window import Window
 
 
@@ -50,7 +51,7 @@ class EntryKind(StrEnum):
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leg:
     """One line of one account's statement: credit is positive, debit negative, minor units.
 
@@ -64,7 +65,7 @@ class Leg:
     balance: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cause:
     """What the entry answers: a payment order, an operator's command, or a gateway's outcome.
 
@@ -77,7 +78,7 @@ class Cause:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PaymentFacts:
     """All of a payment that does not change after it was received. Amounts in minor units, times in ms UTC.
 
@@ -161,7 +162,7 @@ class DirectoryRecord:
     value: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One decision. Its Kafka key is `book`; `seq` counts the book's entries 1, 2, 3, …; `at` is ms UTC.
 
