@@ -10,12 +10,12 @@ from console.amounts import minor_units
 from console.context import broker_settings
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import CommandId, Operator, TimeOut, Tree
+from console.options import CommandId, CurrencyOf, Operator, TimeOut, Tree
 from console.output import major
 from console.signing import done, give, now
 from schemas.agent_command import Transfer, Withdraw
 
-Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the agent's currency, such as 5000.00.")]
+Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 5000.00.")]
 Document = Annotated[str, typer.Option(help="Number of the paper behind it.")]
 Comment = Annotated[str, typer.Option(metavar="TEXT", help="A word for whoever reads the statement.")]
 
@@ -34,6 +34,7 @@ def transfer(
     amount: Amount,
     document: Document,
     comment: Comment = "",
+    currency: CurrencyOf = None,
     tree: Tree = None,
     to_tree: ToTree = None,
     command_id: CommandId = None,
@@ -42,7 +43,7 @@ def transfer(
 ) -> None:
     """Move an agent's money to another agent, of its tree or of another one."""
     settings = broker_settings()
-    there = find_agent(settings, giver, tree)
+    there = find_agent(settings, giver, tree, currency)
     command = Transfer(
         id=command_id or fresh_id(),
         issued_at=now(),
@@ -69,6 +70,7 @@ def withdraw(
     amount: Amount,
     document: Document,
     comment: Comment = "",
+    currency: CurrencyOf = None,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
@@ -76,7 +78,7 @@ def withdraw(
 ) -> None:
     """Record money that went from an agent's account to its bank."""
     settings = broker_settings()
-    there = find_agent(settings, agent, tree)
+    there = find_agent(settings, agent, tree, currency)
     command = Withdraw(
         id=command_id or fresh_id(),
         issued_at=now(),

@@ -12,6 +12,7 @@ from schemas.change import ChangeCode
 from schemas.chart import SetChart
 from schemas.clearing_command import ClearingCommand
 from schemas.contact import Contact
+from schemas.currency_command import CurrencyCommand
 from schemas.gateway import Gateway
 from schemas.ids import (
     AgentId,
@@ -66,8 +67,11 @@ class SetLimit(OperatorOrder):
         tuple[PayeeId, ...] | None, Field(max_length=200, description="those permitted; an empty list: all")
     ] = None
     lift: Annotated[tuple[Liftable, ...], Field(max_length=3, description="limits that no longer hold")] = ()
+    currency: Annotated[
+        Currency | None, Field(description="whose limits, and in which they are; none: the tree's own")
+    ] = None
 
-    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift"})
+    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift", "currency"})
 
 
 class Deposit(OperatorOrder):
@@ -173,7 +177,7 @@ class SetContact(OperatorOrder):
 
 TreeCommand = (
     OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | BringChange
-    | ClearingCommand
+    | ClearingCommand | CurrencyCommand
 )  # fmt: skip
 DirectoryCommand = (
     SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetChart

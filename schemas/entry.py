@@ -44,6 +44,7 @@ class EntryKind(StrEnum):
     TRANSFER_REJECTED = "TRANSFER_REJECTED"  # money from another tree cannot be taken and goes back
     TRANSFER_RETURNED = "TRANSFER_RETURNED"  # the other tree could not take it, and here it is again
     TRANSFER_CONFIRMED = "TRANSFER_CONFIRMED"  # the other tree has it
+    CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -129,7 +130,9 @@ class PaymentFacts:
 
 @dataclass(frozen=True, slots=True)
 class AgentTerms:
-    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared".
+    """An agent's terms in one currency after the entry. overdraft in minor units; funding is "own" or "shared".
+
+    Parent, name, funding, status, time zone and payees are the agent's own, in whatever currency.
 
     status: "open", "blocked" or "closed" (for good). time_zone: the tree's (IANA). payment_max, daily_max, monthly_max:
     the most of a payment, a day, a month, minor units; None: no such limit. payees: those permitted; none: all.

@@ -9,6 +9,7 @@ import orjson
 
 from schemas import reject
 from schemas.alert import Alert
+from schemas.balance import balance_key
 from schemas.entry import Entry
 from schemas.ids import ms_instant
 from schemas.keys import SERVER_KID, owner_of
@@ -58,7 +59,7 @@ class Outbox:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._touched: dict[tuple[str, str], int] = {}
+        self._touched: dict[tuple[str, str, str], int] = {}
         self.records: list[Record] = []
         self.rejected: list[Quarantine] = []
 
@@ -67,8 +68,8 @@ class Outbox:
         self._add(LEDGER.name, entry.book, entry.encode(), partition=self._state.partition)
         if entry.record is not None:
             self._add(entry.record.table, entry.record.id, orjson.dumps(entry.record.value))
-        for agent in touched_agents(entry):
-            self._touched[entry.book, agent] = entry.at
+        for agent, currency in touched_agents(self._state.books[entry.book], entry):
+            self._touched[entry.book, agent, currency] = entry.at
         for recipient, reply in replies_to(entry):
             self._reply(recipient, reply)
         if (command := called_for(entry)) is not None:
@@ -118,9 +119,10 @@ class Outbox:
 
     def close(self) -> list[Record]:
         """All records of the batch, the balances last."""
-        for (book, agent), at in self._touched.items():
-            balance = balance_of(self._state.books[book], agent, at)
-            self._add(BALANCES.name, f"{book}/{agent}", balance.model_dump_json().encode())
+        for (tree, agent, currency), at in self._touched.items():
+            book = self._state.books[tree]
+            key = balance_key(tree, agent, currency if currency != book.agents[agent].currency else "")
+            self._add(BALANCES.name, key, balance_of(book, agent, at, currency).model_dump_json().encode())
         return self.records
 
     def _reply(self, owner: str, reply: Reply) -> None:

@@ -59,6 +59,7 @@ from tests.builders import (
 from tests.builders_charts import a_chart, numbers, set_chart
 from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.chaos.model import Model
+from tests.chaos_currencies import a_currency, beginning_abroad, currency_for
 
 CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
 AGENTS = ("A", "B", "S", "T", "U", "V")
@@ -158,6 +159,8 @@ class Story:
             yield self._remembered(self._directory())
         elif pick < 16:
             yield self._window()
+        elif pick < 17:
+            yield self._remembered(a_currency(self.rng, self._id()))
         elif pick < 18:
             yield self._remembered(self._standing())
         elif pick < 21:
@@ -196,6 +199,7 @@ class Story:
                 time_zone="Asia/Kolkata" if agent == "A" else None,
             )
             yield a_deposit(agent, self.rng.randint(1, 100_000), tree, id=self._id(), currency=CURRENCY[tree])
+        yield from beginning_abroad(self.rng, self._id)
 
     def _id(self) -> str:
         return f"command-{len(self.asked)}"
@@ -214,17 +218,17 @@ class Story:
         rng, tree = self.rng, self.rng.choice("AB")
         agent = rng.choice(AGENTS)
         if rng.random() < 0.3:
-            return a_pay_out(
-                rng.choice(CHANGE), agent, rng.choice((1, 500, 5_000)), tree, id=self._id(), currency=CURRENCY[tree]
-            )
+            coin = currency_for(rng, tree)
+            return a_pay_out(rng.choice(CHANGE), agent, rng.choice((1, 500, 5_000)), tree, id=self._id(), currency=coin)
         if rng.random() < 0.3:
             agents = self.state.books[tree].agents.values() if tree in self.state.books else ()
             debts = {one.id: -one.balance for one in agents if one.balance < 0}
             if debts and rng.random() < 0.5:  # to the last unit of what it owes, or one less
                 agent = rng.choice(list(debts))
                 return set_limit(agent, debts[agent] - rng.randint(0, 1), tree, id=self._id())
-            return set_limit(agent, rng.choice((0, 1, 10_000, 60_000)), tree, id=self._id())
-        currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+            coin = rng.choice((None, None, "USD"))
+            return set_limit(agent, rng.choice((0, 1, 10_000, 60_000)), tree, id=self._id(), currency=coin)
+        currency = "EUR" if rng.random() < 0.05 else currency_for(rng, tree)
         if rng.random() < 0.3:
             return a_transfer(agent, rng.choice(AGENTS), rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
         if rng.random() < 0.1:
@@ -266,7 +270,8 @@ class Story:
             changes["lift"] = tuple(rng.sample(names, rng.randint(0, 3)))
         if rng.random() < 0.4:
             changes["payees"] = rng.choice(((), (), ("mobile",), ("mobile", "coins", "abroad")))
-        return set_limit(rng.choice(AGENTS), rng.choice((None, None, 100)), rng.choice("AAB"), id=self._id(), **changes)
+        return set_limit(rng.choice(AGENTS), rng.choice((None, None, 100)), rng.choice("AAB"), id=self._id(),
+                         currency=rng.choice((None, None, None, "USD")), **changes)  # fmt: skip
 
     def _directory(self) -> Instruct:
         rng, id = self.rng, self._id()
@@ -296,17 +301,18 @@ class Story:
     def _sale(self) -> Place:
         rng = self.rng
         (tree, agent), payee, tariff = rng.choice(SELLERS), rng.choice(PAYEES), rng.choice(TARIFFS)
-        if rng.random() < 0.8:  # one that takes the tree's currency
-            payee = rng.choice(PAYEES[:3]) if tree == "A" else PAYEES[3]
+        currency = currency_for(rng, tree)
+        if rng.random() < 0.8:  # one that takes the currency
+            payee = rng.choice(PAYEES[:3]) if currency == "RUB" else PAYEES[3]
         amount = rng.choice((rng.randint(1, 12_000), rng.randint(1, 12_000), 100, 500, 9_000, 50_000, 50_001))
         if rng.random() < 0.25:
-            tariff, amount = None, max(1, self._all_of(tree, agent) + rng.randint(-1, 1))
+            tariff, amount = None, max(1, self._all_of(tree, agent, currency) + rng.randint(-1, 1))
         made_at = AT + rng.choice((0, -3_600_000, 10**9))
         is_collected = rng.random() < 0.5
         fee = self._fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at) if is_collected else self.at)
         collected = is_collected * (amount + fee + rng.choice((0, rng.randint(1, 5_000))))
         code = rng.choice((None, *CHANGE))
-        changes: dict[str, Any] = {"collected": collected, "currency": CURRENCY[tree]}
+        changes: dict[str, Any] = {"collected": collected, "currency": currency}
         changes["change_to"] = mark_of(code) if code is not None else None
         changes["change_from"] = self._spent(tree, amount + fee)
         if changes["change_from"] and collected:
@@ -338,9 +344,9 @@ class Story:
             found.append(ChangeSpent(code=code, amount=max(1, amount if rng.random() < 0.1 else min(amount, total))))
         return tuple(found)
 
-    def _all_of(self, tree: str, agent: str) -> int:
+    def _all_of(self, tree: str, agent: str, currency: str) -> int:
         """What the agent may spend to the last minor unit."""
-        line = self.state.books[tree].chain(agent) if tree in self.state.books else []
+        line = self.state.books[tree].chain(agent, currency) if tree in self.state.books else []
         return next((one.available for one in line if one.funding == "own"), 0)
 
     def _fee(self, tariff: Tariff | None, amount: int, agent: str, at: int) -> int:

@@ -31,46 +31,52 @@ class ClearingReference:
     """A part of Reference. between: by the id of the command that asked for it."""
 
     between: dict[str, Between] = field(default_factory=dict)
-    moved_change: list[tuple[str, str, int]] = field(default_factory=list)  # tree, name it is kept under, minor units
+    moved_change: list[tuple[str, str, int, str]] = field(default_factory=list)  # tree, name, minor units, currency
 
     def sent(self, order: Transfer) -> str:
         """The kind of entry; "220": the giver has not so much."""
         tree, agent = order.tree, self.at_work(order.tree, order.giver)
-        if agent is None or order.to_tree == tree or agent.funding == "shared" or agent.currency != order.currency:
+        if (
+            agent is None
+            or order.to_tree == tree
+            or agent.funding == "shared"
+            or not self.has(tree, order.giver, order.currency)
+        ):
             return "REFUSED"
-        if any((tree, one) in self.blocked for one in self.chain(tree, order.giver)) or self.line(tree, order.giver):
+        if any((tree, one) in self.blocked for one in self.chain(tree, order.giver)) or self.line(
+            tree, order.giver, order.currency
+        ):
             return "REFUSED"
-        if self.available(tree, order.giver) < order.amount:
+        if self.available(tree, order.giver, order.currency) < order.amount:
             return "220"
         self.between[order.id] = Between(tree, order.giver, order.to_tree, order.taker, order.amount, order.currency)
-        self.moves(tree, order.giver, -order.amount)
+        self.moves(tree, order.giver, -order.amount, order.currency)
         return "TRANSFER_SENT"
 
     def brought(self, order: BringChange) -> str:
-        name, root = sha(order.code), self.agents.get((order.tree, order.tree))
-        if root is None or root.currency != order.currency or order.to_tree == order.tree:
-            return "REFUSED"
-        if self.change(order.tree).get(name, 0) < order.amount:
+        name = sha(order.code)
+        if order.to_tree == order.tree or self.change(order.tree, order.currency).get(name, 0) < order.amount:
             return "REFUSED"
         change = f"change:{name}"
         self.between[order.id] = Between(order.tree, change, order.to_tree, change, order.amount, order.currency)
-        self.moves(order.tree, change, -order.amount)
+        self.moves(order.tree, change, -order.amount, order.currency)
         return "TRANSFER_SENT"
 
-    def moves(self, tree: str, whose: str, amount: int) -> None:
+    def moves(self, tree: str, whose: str, amount: int, currency: str) -> None:
         if whose.startswith("change:"):
-            self.moved_change.append((tree, whose.removeprefix("change:"), amount))
+            self.moved_change.append((tree, whose.removeprefix("change:"), amount, currency))
         else:
-            self.others.append((tree, whose, amount))
+            self.others.append((tree, whose, amount, currency))
 
     def arrived(self, id: str) -> str:
         one = self.between[id]
-        agent = self.at_work(one.to_tree, one.to_tree if one.taker.startswith("change:") else one.taker)
-        if agent is None or agent.funding == "shared" or agent.currency != one.currency:
+        who = one.to_tree if one.taker.startswith("change:") else one.taker
+        agent = self.at_work(one.to_tree, who)
+        if agent is None or agent.funding == "shared" or not self.has(one.to_tree, who, one.currency):
             one.state = "rejected"
             return "TRANSFER_REJECTED"
         one.state = "arrived"
-        self.moves(one.to_tree, one.taker, one.amount)
+        self.moves(one.to_tree, one.taker, one.amount, one.currency)
         return "TRANSFER_RECEIVED"
 
     def ended(self, id: str) -> str:
@@ -80,7 +86,7 @@ class ClearingReference:
             one.state = "told"
             return "TRANSFER_CONFIRMED"
         one.state = "back"
-        self.moves(one.tree, one.giver, one.amount)
+        self.moves(one.tree, one.giver, one.amount, one.currency)
         return "TRANSFER_RETURNED"
 
     def under_way(self, currency: str) -> int:

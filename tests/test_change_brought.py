@@ -55,7 +55,7 @@ def test_it_comes_back_under_its_code():
     before = world.books()["A"]
     world.ask(open_agent("D", tree="D", currency="USD"))
     world.ask(a_pay_out(CODE, "S", 1))
-    for tree, words in ("Z", "there is no tree Z"), ("D", "tree D is in USD, the change is in RUB"):
+    for tree, words in ("Z", "there is no tree Z"), ("D", "agent D is in USD, the change is in RUB"):
         command = bring(CODE, 500, to_tree=tree, by=TERMINAL_KID)
         world.ask(command)
         rejected, returned = world.deliver()

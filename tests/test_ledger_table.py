@@ -29,6 +29,7 @@ from tests.builders import (
     decided,
     set_limit,
 )
+from tests.builders_currency import open_currency
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAYMENT = "kiosk-1.1"
@@ -85,6 +86,7 @@ COMMANDS: dict[str, LedgerCommand] = {
     "money is withdrawn": a_withdrawal("S", 1),
     "the agent is blocked": block("S"),
     "the agent is closed": close("S"),
+    "a currency is opened": open_currency("A"),
     "time passes": Rouse("A"),
 }
 # What each makes of a payment that was HELD or UNKNOWN.

@@ -25,6 +25,7 @@ from schemas.ids import account_agent, ms_instant
 from schemas.refusal import Refusal
 from streams.ledger.accounts import legs_of
 from streams.ledger.agents import agent_at_work
+from streams.ledger.currencies import purse_of
 from streams.ledger.objections import Objection
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import not_given
@@ -116,9 +117,8 @@ def _not_taken(book: Book, crossing: Crossing) -> Objection | None:
         return taker
     if taker.funding == "shared":
         return _no(f"agent {taker.id} spends the money of {taker.parent}: transfer to that one")
-    if taker.currency != crossing.currency:
-        return _no(f"agent {taker.id} is in {taker.currency}, the transfer is in {crossing.currency}")
-    return None
+    purse = purse_of(book, taker, crossing.currency, "the transfer")
+    return purse if isinstance(purse, Objection) else None
 
 
 def _change_not_taken(book: Book, crossing: Crossing) -> Objection | None:
@@ -126,9 +126,8 @@ def _change_not_taken(book: Book, crossing: Crossing) -> Objection | None:
     root = agent_at_work(book, book.id)
     if isinstance(root, Objection):
         return root
-    if root.currency != crossing.currency:
-        return _no(f"tree {book.id} is in {root.currency}, the change is in {crossing.currency}")
-    return None
+    purse = purse_of(book, root, crossing.currency, "the change")
+    return purse if isinstance(purse, Objection) else None
 
 
 def _take_back(book: Book, order: TakeBackMoney, blank: Entry) -> Entry | Objection:

@@ -8,6 +8,7 @@ from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, U
 from schemas.bring_change import BringChange
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
+from schemas.currency_command import OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
@@ -16,6 +17,7 @@ from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.change import pay_out
 from streams.ledger.clearing import bring_change, obey, send_money
 from streams.ledger.commands import Instruct
+from streams.ledger.currencies import open_currency, purse_of
 from streams.ledger.directory import new_record
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
@@ -58,6 +60,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = resolve(state, book, order, blank)
         case PayOutChange():
             answer = pay_out(book, order, blank)
+        case OpenCurrency():
+            answer = open_currency(book, order, blank)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
         case _:
@@ -124,8 +128,8 @@ def _deposit(book: Book, order: Deposit, blank: Entry) -> Entry | Objection:
         return agent
     if agent.funding == "shared":
         return _no(f"agent {agent.id} spends the money of {agent.parent}: deposit it there")
-    if order.currency != agent.currency:
-        return _no(f"agent {agent.id} is in {agent.currency}, the deposit is in {order.currency}")
+    if isinstance(lacking := purse_of(book, agent, order.currency, "the deposit"), Objection):
+        return lacking
     movements = [(BANK, -order.amount), (account_agent(agent.id), order.amount)]
     legs = legs_of(book, order.currency, movements)
     return replace(blank, kind=EntryKind.DEPOSITED, legs=legs, document=order.document)

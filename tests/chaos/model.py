@@ -134,7 +134,8 @@ class Model:
                 waiting = Counter(
                     sale.facts.payer_agent
                     for sale in self.open.values()
-                    if sale.book == entry.book and sale.state == "WAITING_FUNDS"
+                    if (sale.book, sale.state, sale.facts.currency)
+                    == (entry.book, "WAITING_FUNDS", order.get("currency"))
                 )
                 number = self._next_number
                 yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting)
@@ -146,7 +147,8 @@ class Model:
             return
         payer = sale.facts.payer_agent
         line = [one for one in self.open.values() if one.state == "WAITING_FUNDS" and one.book == entry.book]
-        if next((one for one in line if one.facts.payer_agent == payer), None) is not sale:
+        purse = payer, sale.facts.currency
+        if next((one for one in line if (one.facts.payer_agent, one.facts.currency) == purse), None) is not sale:
             return
         if (expected := taken_up(book, sale, self._next_number, entry.at)) is not None:
             yield expected
@@ -200,7 +202,7 @@ class Model:
             book.windows[entry.window.subject] = entry.window.number
         remember_crossing(book, entry)
         if (terms := entry.agent) is not None:
-            book.agents[terms.agent] = agent_of(terms)
+            book.believe(terms.agent, terms.currency, agent_of(terms))
         if entry.record is not None:
             book.record = entry.record.value
             book.keys.update((key["kid"], key) for key in entry.record.value.get("keys", ()))

@@ -20,11 +20,13 @@ def sent(id: str, book: Book, order: Transfer, waiting: list[Sale]) -> Expected:
     agent = book.agents.get(order.giver)
     if agent is None or agent.status == "closed" or agent.funding != "own" or order.to_tree == id:
         return Expected("REFUSED", 300)
-    if any(book.agents[one].status != "open" for one in book.line(order.giver)) or agent.currency != order.currency:
+    if any(book.agents[one].status != "open" for one in book.line(order.giver)):
         return Expected("REFUSED", 300)
-    if any(sale.facts.payer_agent == order.giver for sale in waiting):
+    if book.agent_in(order.giver, order.currency) is None:
         return Expected("REFUSED", 300)
-    if book.may_spend(order.giver) < order.amount:
+    if any((sale.facts.payer_agent, sale.facts.currency) == (order.giver, order.currency) for sale in waiting):
+        return Expected("REFUSED", 300)
+    if book.may_spend(order.giver, order.currency) < order.amount:
         return Expected("REFUSED", 220)
     if len(book.under_way) >= _AT_MOST:
         return Expected("REFUSED", 1)
@@ -75,10 +77,11 @@ def heard(book: Book, command: ClearingCommand) -> Expected:
 
 def _takes(book: Book, crossing: Crossing) -> bool:
     kind, _, name = crossing.taker.partition(":")
-    agent = book.agents.get(crossing.target if kind == "change" else name)
+    name = crossing.target if kind == "change" else name
+    agent = book.agents.get(name)
     if agent is None or agent.status == "closed" or agent.funding != "own":
         return False
-    return agent.currency == crossing.currency
+    return book.agent_in(name, crossing.currency) is not None
 
 
 def remember_crossing(book: Book, entry: Entry) -> None:

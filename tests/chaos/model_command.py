@@ -25,12 +25,14 @@ from schemas.command import (
     SetTerminal,
     TreeCommand,
 )
+from schemas.currency_command import OpenCurrency
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_change import mark_of
 from tests.chaos.model_chart import charted
 from tests.chaos.model_clearing import brought, heard, sent
+from tests.chaos.model_currency import currency_opened
 from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
@@ -78,6 +80,8 @@ def obeyed(
             if sale.state == "WAITING_FUNDS":
                 return given_up(book, sale, command) or _refused()
             return resolved(sale, paid=command.paid)
+        case OpenCurrency():
+            return currency_opened(book, command)
         case CloseWindow():
             return window_closed(book, command.payee or "", command.number) or _refused()
         case _:
@@ -111,7 +115,9 @@ def _opened(book: Book, order: OpenAgent) -> Expected:
 
 def _deposited(book: Book, order: Deposit) -> Expected:
     agent = book.agents.get(order.agent)
-    if agent is None or agent.funding != "own" or agent.status == "closed" or agent.currency != order.currency:
+    if book.agent_in(order.agent, order.currency) is None or agent is None:
+        return _refused()
+    if agent.funding != "own" or agent.status == "closed":
         return _refused()
     moves = moves_of(order.currency, ("bank", -order.amount), (f"agent:{order.agent}", order.amount))
     return Expected("DEPOSITED", moves=moves, document=order.document)
@@ -124,6 +130,8 @@ def _paid_out(book: Book, order: PayOutChange) -> Expected:
     line = book.line(order.agent)
     kept = book.ends.get((f"change:{mark}", order.currency))
     if not line or book.agents[line[0]].status == "closed" or kept is None or kept[1] < order.amount:
+        return _refused()
+    if book.agent_in(order.agent, order.currency) is None:
         return _refused()
     payer = next(agent for agent in line if book.agents[agent].funding == "own")
     moves = moves_of(order.currency, (f"change:{mark}", -order.amount), (f"agent:{payer}", order.amount))
