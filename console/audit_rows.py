@@ -80,6 +80,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "change_to": "change_to",
     "record": "record",
     "closed_window": "closed_window",
+    "rate": "rate",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -124,6 +125,7 @@ def entry_row(offset: int, entry: Json) -> Row:
         terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
         facts.get("day", ""), facts.get("chain", []),
         record["table"], record["id"], facts.get("change_to", ""), record["value"], entry.get("window"),
+        entry.get("rate", ""),
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class EntryKind(StrEnum):
     WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
     AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
     CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
+    EXCHANGED = "EXCHANGED"  # an agent's money in one currency became money in another
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -155,7 +156,7 @@ class Entry:
 
     Legs sum to zero per currency. `refusal` is the code of schemas.refusal when there is one. `tries` counts the pay
     requests that may have reached the payee, `deferrals` the attempts since then, in a row, that did not; `due_at` is
-    when to ask again, ms UTC.
+    when to ask again, ms UTC. `rate`: of an exchange, units of the currency taken for one of the currency given.
     """
 
     book: str
@@ -175,6 +176,7 @@ class Entry:
     record: DirectoryRecord | None = None
     document: str = ""
     window: Window | None = None
+    rate: str = ""
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

@@ -57,7 +57,7 @@ from tests.builders import (
     window_due,
 )
 from tests.chaos.model import Model
-from tests.chaos_currencies import a_currency, beginning_abroad, currency_for
+from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
 
 CURRENCY = {"A": "RUB", "B": "USD"}
 AGENTS = ("A", "B", "S", "T", "U", "V")
@@ -156,7 +156,7 @@ class Story:
         elif pick < 16:
             yield self._window()
         elif pick < 17:
-            yield self._remembered(a_currency(self.rng, self._id()))
+            yield self._remembered(self.rng.choice((a_currency, an_exchange_of, an_exchange_of))(self.rng, self._id()))
         elif pick < 18:
             yield self._remembered(self._standing())
         elif pick < 21:

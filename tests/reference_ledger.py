@@ -88,6 +88,7 @@ class Reference(Currencies):
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.has_held)
         spent += sum(sold.kept for sold in here if sold.payer == agent)
         paid_in += sum(amount for book, payer, _, amount, one in self.handed_out if (book, payer, one) == me)
+        paid_in += sum(amount for of, who, amount, one in self.exchanges if (of, who, one) == me)
         if coin == self.own(tree):
             paid_in += sum(amount for book, who, amount in self.others if (book, who) == (tree, agent))
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")

@@ -11,6 +11,7 @@ from streams.ledger.state import Book
 BANK = "bank"
 FEE = "fee"
 REWARD = "reward"
+EXCHANGE = "exchange"
 
 Movements = list[tuple[str, int]]  # account, minor units
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
-from schemas.currency_command import OpenCurrency
+from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
@@ -16,6 +16,7 @@ from streams.ledger.change import pay_out
 from streams.ledger.commands import Instruct
 from streams.ledger.currencies import open_currency, purse_of
 from streams.ledger.directory import new_record
+from streams.ledger.exchange import exchange
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
@@ -53,6 +54,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = pay_out(book, order, blank)
         case OpenCurrency():
             answer = open_currency(book, order, blank)
+        case Exchange():
+            answer = exchange(state, book, order, blank)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
         case _:

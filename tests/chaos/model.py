@@ -238,6 +238,7 @@ def _seen(entry: Entry) -> Expected:
         entry.agent,
         entry.record,
         entry.document,
+        entry.rate,
     )
 
 

@@ -27,6 +27,7 @@ class Expected(NamedTuple):
     terms: AgentTerms | None = None
     record: DirectoryRecord | None = None
     document: str = ""
+    rate: str = ""
 
 
 class Finding(NamedTuple):
