@@ -29,15 +29,30 @@ def due_to_payer(kind: EntryKind, facts: PaymentFacts, moved: list[tuple[str, in
 
     A declined one credits all of it, or nothing where its agent has no such money: then it must move nothing at all.
     """
-    beyond = max(0, facts.collected - facts.amount - facts.fee)
+    price, spent = facts.amount + facts.fee, sum(amount for _, amount in facts.spent)
     amounts = {
-        EntryKind.HELD: beyond,
-        EntryKind.VOIDED: facts.amount + facts.fee if facts.collected else 0,
+        EntryKind.HELD: max(0, facts.collected - (price - spent)),
+        EntryKind.VOIDED: price - spent,
         EntryKind.DECLINED: facts.collected if moved else 0,
     }
-    amount = amounts.get(kind, 0)
+    amount = amounts.get(kind, 0) if facts.collected else 0
     change = f"change:{facts.change_to}" if facts.change_to else f"change:payment:{facts.id}"
-    return [(f"agent:{facts.payer_agent}", -amount), (change, amount)]
+    back = [(f"change:{mark}", part) for mark, part in facts.spent] if kind is EntryKind.VOIDED else []
+    return [(f"agent:{facts.payer_agent}", -amount - sum(part for _, part in back)), *back, (change, amount)]
+
+
+def spent_wrongly(kind: EntryKind, facts: PaymentFacts) -> str | None:
+    """What is wrong with the change that a payment says it spent, if anything: it and the cash are amount and fee."""
+    if not facts.spent:
+        return None
+    if kind is EntryKind.DECLINED or kind is EntryKind.WAITING_FUNDS:
+        return "spends change, and is not held"
+    price, spent = facts.amount + facts.fee, sum(amount for _, amount in facts.spent)
+    if min(amount for _, amount in facts.spent) <= 0 or len(dict(facts.spent)) < len(facts.spent):
+        return f"spends change as {facts.spent}"
+    if spent > price or 0 < facts.collected < price - spent:
+        return f"has {spent} of change and {facts.collected} of cash for {price}"
+    return None
 
 
 def is_pay_out(moved: list[tuple[str, int]]) -> bool:

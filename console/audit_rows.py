@@ -78,9 +78,12 @@ ENTRY_COLUMNS: dict[str, str] = {
     "record_table": "record_table",
     "record_id": "record_id",
     "change_to": "change_to",
+    "change_spent_marks": "change_spent.mark",
+    "change_spent_amounts": "change_spent.amount",
+    "rate": "rate",
     "record": "record",
     "closed_window": "closed_window",
-    "rate": "rate",
+    "crossing": "crossing",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -124,14 +127,15 @@ def entry_row(offset: int, entry: Json) -> Row:
         terms.get("status", "open"), terms.get("time_zone", "UTC"), terms.get("payment_max") or 0,
         terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
         facts.get("day", ""), facts.get("chain", []),
-        record["table"], record["id"], facts.get("change_to", ""), record["value"], entry.get("window"),
-        entry.get("rate", ""),
+        record["table"], record["id"], facts.get("change_to", ""),
+        [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
+        entry.get("rate", ""), record["value"], entry.get("window"), entry.get("crossing"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-2], *(orjson.loads(text) if text else None for text in row[-2:]))
+    return (*row[:-3], *(orjson.loads(text) if text else None for text in row[-3:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from console.amounts import minor_units
-from console.context import broker_settings, load_settings
+from console.change_kept import statement
+from console.change_send import send_change
+from console.context import broker_settings
 from console.errors import BadInput, NotFound
 from console.lookup import find_agent
 from console.numbers import fresh_id
@@ -22,8 +24,9 @@ Payment = Annotated[str | None, typer.Option(metavar="PAYMENT", help="Of change 
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Payers' change: show, pay-out.", no_args_is_help=True)
+    group = typer.Typer(help="Payers' change: show, send, pay-out.", no_args_is_help=True)
     group.command("show")(show)
+    group.command("send")(send_change)
     group.command("pay-out")(pay_out)
     app.add_typer(group, name="change")
 
@@ -31,17 +34,7 @@ def register(app: typer.Typer) -> None:
 def show(code: Code = None, payment: Payment = None, as_json: AsJson = False) -> None:
     """Every line of the change under a code, as ClickHouse has it; the last balance is what is left."""
     account = _account(code, payment)
-    settings = load_settings()
-    if not settings.clickhouse:
-        raise BadInput("no warehouse is known: start one with `kassa up`, or set KASSA_CLICKHOUSE=http://host:8123")
-    from sinks.warehouse import connect  # ClickHouse's client takes half a second to import
-    from sinks.warehouse import rows as select
-
-    query = (
-        "SELECT book, at, kind, amount, balance, currency, payment_id FROM legs FINAL WHERE account = {account:String} "
-        "ORDER BY book, currency, seq"
-    )
-    lines = list(select(connect(settings), query, {"account": account}))
+    lines = statement(account)
     if not lines:
         raise NotFound("no change was ever kept under this")
     columns = ("tree", "at", "kind", "amount", "balance", "currency", "payment")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from console.errors import NotFound
 from console.output import note
 from schemas.balance import Balance, balance_key
+from schemas.chart import Chart
 from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import Wire
@@ -21,6 +22,7 @@ from streams.compacted import read_all
 from streams.settings import Settings
 from streams.topics import (
     BALANCES,
+    CHARTS,
     CONTACTS,
     GATEWAYS,
     OPERATORS,
@@ -73,6 +75,10 @@ def gateways(settings: Settings, time_out_s: float = 10) -> dict[str, Gateway]:
 
 def schedules(settings: Settings) -> dict[str, Schedule]:
     return table(settings, SCHEDULES, Schedule)
+
+
+def charts(settings: Settings) -> dict[str, Chart]:
+    return table(settings, CHARTS, Chart)
 
 
 def operators(settings: Settings) -> dict[str, Operator]:

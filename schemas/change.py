@@ -10,13 +10,25 @@ import hashlib
 import secrets
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
+
+from schemas.ids import PositiveMinor, Wire
 
 # With which the accounts begin.
 CHANGE = "change:"
 
 ChangeCode = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 ChangeMark = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+# Codes that one payment may spend from.
+SPENT_MAX = 5
+
+
+class ChangeSpent(Wire):
+    """So much of a payer's change, wholly or partly, goes into a payment: the code proves whose it is."""
+
+    code: Annotated[ChangeCode, Field(description="as it is printed on the payer's receipt")]
+    amount: PositiveMinor
 
 
 def new_code() -> str:

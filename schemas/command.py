@@ -8,6 +8,8 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.agent_command import AgentCommand
 from schemas.change import ChangeCode
+from schemas.chart import SetChart
+from schemas.clearing_command import ClearingCommand
 from schemas.contact import Contact
 from schemas.currency_command import CurrencyCommand
 from schemas.gateway import Gateway
@@ -83,7 +85,7 @@ class Deposit(OperatorOrder):
 
 
 class ResolvePayment(OperatorOrder):
-    """An operator's decision on a payment in MANUAL, with the evidence for it."""
+    """An operator's decision on a payment in MANUAL, or (not paid) in WAITING_FUNDS, with the evidence for it."""
 
     kind: Literal["payment.resolve"] = "payment.resolve"
     tree: AgentId
@@ -173,9 +175,12 @@ class SetContact(OperatorOrder):
 
 
 TreeCommand = (
-    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | CurrencyCommand
+    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | ClearingCommand
+    | CurrencyCommand
+)  # fmt: skip
+DirectoryCommand = (
+    SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetChart
 )
-DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
@@ -198,6 +203,8 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"gateways/{command.gateway.id}"
         case SetSchedule():
             return f"schedules/{command.schedule.id}"
+        case SetChart():
+            return f"charts/{command.chart.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
         case SetContact():

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.window import Window
 
@@ -38,6 +39,11 @@ class EntryKind(StrEnum):
     TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
     WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
     AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
+    TRANSFER_SENT = "TRANSFER_SENT"  # money left for another tree
+    TRANSFER_RECEIVED = "TRANSFER_RECEIVED"  # money came from another tree
+    TRANSFER_REJECTED = "TRANSFER_REJECTED"  # money from another tree cannot be taken and goes back
+    TRANSFER_RETURNED = "TRANSFER_RETURNED"  # the other tree could not take it, and here it is again
+    TRANSFER_CONFIRMED = "TRANSFER_CONFIRMED"  # the other tree has it
     CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
     EXCHANGED = "EXCHANGED"  # an agent's money in one currency became money in another
 
@@ -83,7 +89,7 @@ class PaymentFacts:
     tariff_version, tariff_rule: what it was priced by; 0: the payee had no tariff; "": the tariff's own prices.
     held_at: when funds were reserved, if that was later than the receipt; it and txn are 0, day and chain empty, for as
     long as the payment waits for funds. change_to: fingerprint of the code under which the payer's money is kept;
-    empty: under the payment's id.
+    empty: under the payment's id. spent: fingerprint and amount of change that paid for it, once held.
     """
 
     id: str
@@ -110,11 +116,17 @@ class PaymentFacts:
     tariff_rule: str = ""
     held_at: int = 0
     change_to: str = ""
+    spent: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def from_change(self) -> int:
+        """What change paid of amount and fee; minor units."""
+        return sum(amount for _, amount in self.spent) if self.spent else 0
 
     @property
     def change(self) -> int:
-        """What was put in beyond amount and fee; minor units."""
-        return max(0, self.collected - self.amount - self.fee)
+        """What was put in beyond amount and fee, change that was spent before cash; minor units."""
+        return max(0, self.collected + self.from_change - self.amount - self.fee) if self.collected else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +188,7 @@ class Entry:
     record: DirectoryRecord | None = None
     document: str = ""
     window: Window | None = None
+    crossing: Crossing | None = None
     rate: str = ""
 
     def encode(self) -> bytes:

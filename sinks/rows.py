@@ -72,6 +72,8 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.tariff_rule,
         orjson.dumps(entry.window).decode() if entry.window else "",
         facts.change_to,
+        facts.spent,
+        orjson.dumps(entry.crossing).decode() if entry.crossing else "",
         entry.rate,
     )
 
@@ -197,6 +199,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             facts.chain,
             facts.tariff_rule,
             facts.change_to,
+            facts.spent,
         )
     ]
 

@@ -12,15 +12,16 @@ from schemas.alert import Alert
 from schemas.balance import balance_key
 from schemas.entry import Entry
 from schemas.ids import ms_instant
-from schemas.keys import owner_of
+from schemas.keys import SERVER_KID, owner_of
 from schemas.reply import Reply
 from streams.arrival import Forward, Quarantine
 from streams.ledger.balances import balance_of, touched_agents
+from streams.ledger.clearing import called_for
 from streams.ledger.decide import Duplicate
 from streams.ledger.replies import replies_to, reply_again
 from streams.ledger.state import State
 from streams.open_alerts import open_key
-from streams.topics import ALERTS, BALANCES, LEDGER, OPEN_ALERTS, REJECTS, REPLIES
+from streams.topics import ALERTS, BALANCES, COMMANDS, LEDGER, OPEN_ALERTS, REJECTS, REPLIES
 
 _CODES = {
     reject.RejectReason.CONFLICT: 215,
@@ -63,7 +64,7 @@ class Outbox:
         self.rejected: list[Quarantine] = []
 
     def entry(self, entry: Entry) -> None:
-        """The entry itself, the reply it makes, the directory record it sets."""
+        """The entry itself, the reply it makes, the directory record it sets, and what it says to another tree."""
         self._add(LEDGER.name, entry.book, entry.encode(), partition=self._state.partition)
         if entry.record is not None:
             self._add(entry.record.table, entry.record.id, orjson.dumps(entry.record.value))
@@ -71,9 +72,13 @@ class Outbox:
             self._touched[entry.book, agent, currency] = entry.at
         for recipient, reply in replies_to(entry):
             self._reply(recipient, reply)
+        if (command := called_for(entry)) is not None:
+            value = orjson.dumps(command.model_dump(mode="json"))
+            self.records.append(Record(COMMANDS.name, command.tree.encode(), value, to_sign=True))
 
     def duplicate(self, duplicate: Duplicate, signer: str) -> None:
-        self._reply(owner_of(signer), reply_again(duplicate))
+        if duplicate.payment is not None or signer != SERVER_KID:  # a tree's word to another: nobody listens
+            self._reply(owner_of(signer), reply_again(duplicate))
 
     def quarantine(self, item: Quarantine) -> None:
         """The bytes as they came, with their story; a word to the sender when it is known who that is."""
@@ -89,7 +94,7 @@ class Outbox:
         }
         headers: list[tuple[str, str | bytes | None]] = [(name, text.encode()) for name, text in story.items()]
         self.records.append(Record(REJECTS.name, arrival.key, arrival.value[: reject.KEPT_BYTES], headers=headers))
-        if item.signer:
+        if item.signer and (arrival.topic, item.signer) != (COMMANDS.name, SERVER_KID):
             reply = Reply(
                 id=item.message_id[:100],
                 state="REJECTED",

@@ -11,7 +11,7 @@ import orjson
 
 from console.fees import fee_on_top
 from console.requests import encoded
-from schemas.change import mark_of
+from schemas.change import ChangeSpent, account_change, mark_of
 from schemas.command import DirectoryCommand, Liftable, TreeCommand
 from schemas.entry import Entry
 from schemas.gateway import RetrySchedule
@@ -56,10 +56,12 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.builders_charts import a_chart, numbers, set_chart
+from tests.builders_clearing import a_transfer_to, called_for_by
 from tests.chaos.model import Model
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
 
-CURRENCY = {"A": "RUB", "B": "USD"}
+CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
 AGENTS = ("A", "B", "S", "T", "U", "V")
 FIELDS = (
     SubscriberField(name="phone", title="Phone", pattern=r"9\d{9}"),
@@ -133,6 +135,7 @@ class Story:
         self.asked: list[LedgerCommand] = []
         self.decided = 0
         self.at = AT
+        self.on_the_way: list[LedgerCommand] = []  # what trees say to each other
 
     def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
         while True:
@@ -141,6 +144,7 @@ class Story:
                 self.decided += 1
                 decision = perform(self.state, command, self.at)
                 for entry in decision if isinstance(decision, list) else ():
+                    self.on_the_way += called_for_by([entry])
                     yield command, Entry.decode(entry.encode())
 
     def _next(self) -> Iterator[LedgerCommand]:
@@ -161,6 +165,8 @@ class Story:
             yield self._remembered(self._standing())
         elif pick < 21:
             yield self.rng.choice(self.asked)  # delivered again
+        elif pick < 25:
+            yield self._remembered(self._between_trees())
         elif pick < 60:
             yield self._remembered(self._sale())
         else:
@@ -178,6 +184,7 @@ class Story:
             ("T", "S", "A"),
             ("U", "T", "A"),
             ("B", None, "B"),
+            ("C", None, "C"),
         ):
             funding = self.rng.choice(("own", "shared")) if agent == "T" else "own"
             overdraft = 20_000 if agent == "S" else 0
@@ -228,6 +235,16 @@ class Story:
             return a_withdrawal(agent, rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
         return a_deposit(agent, rng.randint(1, 100_000), tree, id=self._id(), currency=currency)
 
+    def _between_trees(self) -> LedgerCommand:
+        """Money leaves for another tree, or one hears of another, in any order."""
+        rng = self.rng
+        if self.on_the_way and rng.random() < 0.7:
+            return self.on_the_way.pop(rng.randrange(len(self.on_the_way)))
+        tree, to_tree = rng.choice(("AC", "AC", "CA", "CA", "CA", "BA", "AB", "CC", "CZ"))
+        giver, taker = (rng.choice((*AGENTS, tree, tree)) for tree in (tree, to_tree))
+        currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+        return a_transfer_to(to_tree, giver, taker, rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
+
     def _standing(self) -> Instruct:
         """Who is stopped is soon let go on: otherwise nobody sells."""
         if self.rng.random() < 0.5:
@@ -264,6 +281,9 @@ class Story:
             lambda: set_operator(an_operator(keys=keys), id),
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
             lambda: revoke_key(rng.choice(("kiosk-1:1", "kiosk-1:2")), command_id=id),
+            lambda: set_chart(
+                a_chart(rng.randint(1, 50), accounts={"RUB": numbers(hold=rng.choice(("1" * 20, "1", "")))}), id
+            ),
         ))()  # fmt: skip
 
     def _window(self) -> LedgerCommand:
@@ -291,6 +311,9 @@ class Story:
         code = rng.choice((None, *CHANGE))
         changes: dict[str, Any] = {"collected": collected, "currency": currency}
         changes["change_to"] = mark_of(code) if code is not None else None
+        changes["change_from"] = self._spent(tree, amount + fee)
+        if changes["change_from"] and collected:
+            collected = changes["collected"] = max(0, collected - changes["change_from"][0].amount)
         changes["made_at"] = ms_instant(made_at)
         changes["subscriber"] = {"contract": "17", "phone": "9161234567"} if payee is PAYEES[1] else {"phone": "9" * 10}
         if rng.random() < 0.15:
@@ -304,6 +327,19 @@ class Story:
         )  # fmt: skip
         backlog_max = rng.choice((1, 3, *(1_000,) * 9))
         return a_place(order, book=tree, payee=payee, tariff=tariff, backlog_max=backlog_max)
+
+    def _spent(self, tree: str, total: int) -> tuple[ChangeSpent, ...]:
+        """Now and then change pays: all that is left under a code, a part, one too many, or a code that is none."""
+        rng = self.rng
+        if rng.random() < 0.6 or tree not in self.state.books:
+            return ()
+        found = []
+        for code in rng.sample((*CHANGE, "f" * 32), rng.choice((1, 1, 1, 2))):
+            kept = self.state.books[tree].accounts.get((account_change(mark_of(code)), CURRENCY[tree]))
+            left = kept.balance if kept is not None else 0
+            amount = rng.choice((left, left, min(left, total), rng.randint(1, 500), left + 1))
+            found.append(ChangeSpent(code=code, amount=max(1, amount if rng.random() < 0.1 else min(amount, total))))
+        return tuple(found)
 
     def _all_of(self, tree: str, agent: str, currency: str) -> int:
         """What the agent may spend to the last minor unit."""
@@ -320,7 +356,8 @@ class Story:
         if not known:
             return
         payment = self.state.payments[rng.choice(known)]
-        if payment.state == "MANUAL" or rng.random() < 0.05:
+        chance = {"MANUAL": 1.0, "WAITING_FUNDS": 0.5}.get(payment.state, 0.05)
+        if rng.random() < chance:
             yield self._remembered(a_resolve(payment.id, rng.random() < 0.5, payment.book, id=self._id()))
             return
         yield a_settle(

@@ -60,6 +60,9 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.machine_change import CODES, ChangeRules, cash_beside
+from tests.machine_charts import ChartRules, every_account_has_a_kind
+from tests.machine_clearing import ClearingRules
 from tests.machine_currencies import CurrencyRules
 from tests.reference_ledger import OPEN, Reference
 
@@ -97,7 +100,6 @@ fundings = st.sampled_from(["own", "shared"])
 sellers = st.sampled_from([("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "A"), ("B", "B"), ("B", "S")])
 wrongs = st.sampled_from([*[""] * 16, "fee", "collected", "phone", "currency", "payee"])
 backlogs = st.sampled_from([1, 2, 5, *[1_000] * 9])
-CODES = tuple(f"{number:032x}" for number in range(3))
 extras = st.sampled_from([0, 0, 0, 1, 700, 5_000])
 sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), extras, st.sampled_from(["", *CODES]),
                   wrongs, backlogs, moments)  # fmt: skip
@@ -130,7 +132,7 @@ def windows_continue(log: list[Entry]) -> None:
             ends[key] = (one.last, one.closing)
 
 
-class LedgerMachine(CurrencyRules, RuleBasedStateMachine):
+class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, RuleBasedStateMachine):
     """A worker's state, the log it wrote, and the reference that watches."""
 
     commands = 0
@@ -287,21 +289,25 @@ class LedgerMachine(CurrencyRules, RuleBasedStateMachine):
         for sale in sales:
             self.place(*sale)
 
-    def place(self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0, coin="") -> None:
+    def place(
+        self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0, spent=(), cash="", coin=""
+    ) -> None:  # fmt: skip
         tree, agent = seller
         currency = coin or CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
         payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "mobile"
         made_at = AT + ago_ms
         fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
         fee += 2 * (wrong == "fee")
+        total = amount + fee
         order = an_order(
             len(self.asked) + 1,
             agent=agent,
             payee=payee,
             amount=amount,
             fee=fee,
-            collected=collected * (amount + fee + extra) + (wrong == "collected"),
+            collected=collected * (total + extra) + (wrong == "collected") + cash_beside(cash, total, spent),
             change_to=mark_of(code) if code else None,
+            change_from=spent,
             currency=currency,
             subscriber={"phone": "9161234567" if wrong != "phone" else "8161234567"},
             made_at=ms_instant(made_at),
@@ -336,7 +342,8 @@ class LedgerMachine(CurrencyRules, RuleBasedStateMachine):
     @precondition(lambda self: self.reference.sold)
     @rule(pick=numbers, paid=st.booleans())
     def resolve(self, pick, paid) -> None:
-        manual = [name for name, sold in self.reference.sold.items() if sold.state == "MANUAL"]
+        ends = ("MANUAL", "WAITING_FUNDS") if pick % 2 else ("MANUAL",)
+        manual = [name for name, sold in self.reference.sold.items() if sold.state in ends]
         payments = manual or list(self.reference.sold)
         payment = payments[pick % len(payments)]
         command = a_resolve(payment, paid, self.reference.sold[payment].tree, id=self.new_id())
@@ -470,7 +477,9 @@ class LedgerMachine(CurrencyRules, RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
+        self.hear_everything()
         windows_continue(self.log)
+        every_account_has_a_kind(self.log)
         ends: dict[tuple[str, str, str], tuple[int, int]] = {}
         finals = Counter[str]()
         for entry in self.log:

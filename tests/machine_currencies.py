@@ -60,7 +60,7 @@ class CurrencyRules:
     @rule(agent=_agents, amount=_amounts, collected=st.booleans(), extra=st.sampled_from([0, 0, 900]))
     def sell_abroad(self, agent, amount, collected, extra) -> None:
         """For dollars, in the tree of RUB; 900 are the payer's change."""
-        self.place(("A", agent), amount, None, collected, extra, f"{1:032x}", "", 1_000, 0, "USD")
+        self.place(("A", agent), amount, None, collected, extra, f"{1:032x}", "", 1_000, 0, coin="USD")
 
     @rule(agent=_agents, amount=_amounts, coins=_pairs, rate=_rates, off=st.sampled_from([0, 0, 0, 1]))
     def exchange(self, agent, amount, coins, rate, off) -> None:

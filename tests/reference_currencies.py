@@ -21,9 +21,6 @@ class Currencies:
     closed: set[tuple[str, str]] = field(default_factory=set)
     abroad: list[tuple[str, str, str]] = field(default_factory=list)  # tree, agent, further currency
 
-    # tree, agent, minor units, currency: what was given is below zero
-    exchanges: list[tuple[str, str, int, str]] = field(default_factory=list)
-
     def own(self, tree: str) -> str:
         """The tree's own currency; "": there is no tree."""
         root = self.agents.get((tree, tree))
@@ -70,5 +67,5 @@ class Currencies:
             return "REFUSED"
         if self.available(tree, agent, coins[0]) < order.give:
             return "220"
-        self.exchanges += [(tree, agent, -order.give, coins[0]), (tree, agent, order.take, coins[1])]
+        self.others += [(tree, agent, -order.give, coins[0]), (tree, agent, order.take, coins[1])]
         return "EXCHANGED"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from console.audit_prices import Worked, worked_out
@@ -17,6 +16,8 @@ from schemas.ids import instant_ms
 from schemas.outcome import Verdict
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
+from tests.reference_change import ChangeReference, sha
+from tests.reference_clearing import ClearingReference
 from tests.reference_currencies import Currencies
 
 HOLDING = ("HELD", "UNKNOWN", "MANUAL")
@@ -47,13 +48,15 @@ class Sold:
     code: int = 0
     needs: int = 0
     currency: str = ""
+    spent: dict[str, int] = field(default_factory=dict)  # change, by the name it is kept under
+    waits_to_be_held: bool = False
 
     @property
     def kept(self) -> int:
         """What the agent owes the payer, who put it in."""
-        if self.state in ("VOIDED", "DECLINED"):
+        if self.state in ("VOIDED", "DECLINED") or not self.collected:
             return self.collected
-        return max(0, self.collected - self.amount - self.fee) if self.has_held else 0
+        return max(0, self.collected + sum(self.spent.values()) - self.amount - self.fee) if self.has_held else 0
 
     @property
     def has_held(self) -> bool:
@@ -61,7 +64,7 @@ class Sold:
 
 
 @dataclass
-class Reference(Currencies):
+class Reference(Currencies, ChangeReference, ClearingReference):
     """Where a currency is asked for, "" is the tree's own."""
 
     deposits: list[Deposit] = field(default_factory=list)
@@ -73,7 +76,8 @@ class Reference(Currencies):
     blocked: set[tuple[str, str]] = field(default_factory=set)
     paid_out: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # tree, payee -> by each window
     caps: dict[tuple[str, str, str], int | tuple[str, ...] | None] = field(default_factory=dict)
-    others: list[tuple[str, str, int]] = field(default_factory=list)  # tree, agent, minor units: of all further kinds
+    # tree, agent, minor units, currency: of all further kinds
+    others: list[tuple[str, str, int, str]] = field(default_factory=list)
 
     # --- sums
 
@@ -87,10 +91,9 @@ class Reference(Currencies):
         here = [sold for sold in self.sold.values() if (sold.tree, sold.currency) == (tree, coin)]
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.has_held)
         spent += sum(sold.kept for sold in here if sold.payer == agent)
+        paid_in += sum(sum(sold.spent.values()) for sold in here if sold.payer == agent and sold.has_held)
         paid_in += sum(amount for book, payer, _, amount, one in self.handed_out if (book, payer, one) == me)
-        paid_in += sum(amount for of, who, amount, one in self.exchanges if (of, who, one) == me)
-        if coin == self.own(tree):
-            paid_in += sum(amount for book, who, amount in self.others if (book, who) == (tree, agent))
+        paid_in += sum(amount for book, who, amount, one in self.others if (book, who, one) == me)
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
 
     def held(self, tree: str, agent: str, currency: str = "") -> int:
@@ -120,6 +123,8 @@ class Reference(Currencies):
         for sold in self.sold.values():
             if (sold.tree, sold.currency) == here:
                 found[sold.change] = found.get(sold.change, 0) + sold.kept
+                for name, amount in sold.spent.items() if sold.has_held else ():
+                    found[name] = found.get(name, 0) - amount
         for book, _, name, amount, coin in self.handed_out:
             if (book, coin) == here:
                 found[name] -= amount
@@ -242,6 +247,8 @@ class Reference(Currencies):
         if agent == tree and any(amount for coin in self.currencies(tree, tree) for amount in
                                  self.change(tree, coin).values()):  # fmt: skip
             return False
+        if self.not_told(tree, "" if agent == tree else agent):
+            return False
         if any(self.balance(tree, agent, coin) for coin in self.currencies(tree, agent)):
             return False
         return not mine and all((tree, name) in self.closed for name in below)
@@ -280,8 +287,13 @@ class Reference(Currencies):
 
     def resolved(self, order: ResolvePayment) -> str:
         sold = self.sold.get(order.payment)
-        if sold is None or sold.tree != order.tree or sold.state != "MANUAL":
+        if sold is None or sold.tree != order.tree or sold.state not in ("MANUAL", "WAITING_FUNDS"):
             return "REFUSED"
+        if sold.state == "WAITING_FUNDS":
+            if order.paid or self._short(order.tree, sold.payer, sold.collected):
+                return "REFUSED"
+            sold.state, sold.code = "DECLINED", 300
+            return sold.state
         sold.state = "POSTED" if order.paid else "VOIDED"
         return sold.state
 
@@ -318,9 +330,10 @@ class Reference(Currencies):
             return code
         payer = self.payer(tree, order.agent)
         beyond = max(0, order.collected - order.amount - order.fee)
-        needs = order.amount + price.processing + beyond if code in (0, 220, 280) else order.collected
+        curable = (220, 280) if not order.change_from else ()  # what spends change does not wait to be held
+        needs = order.amount + price.processing + beyond if code in (0, *curable) else order.collected
         state = "WAITING_FUNDS" if code else "HELD"
-        if code not in (0, 220, 280) and not self.line(tree, payer, coin) and not self._short(tree, payer, needs, coin):
+        if code not in (0, *curable) and not self.line(tree, payer, coin) and not self._short(tree, payer, needs, coin):
             state = "DECLINED"
         self.sold[order.id] = Sold(
             tree, chain, payer, payee.gateway if payee is not None else "", order.payee, order.amount, price.processing,
@@ -328,7 +341,7 @@ class Reference(Currencies):
             sum(share for _, share in price.rewards), state,
             day=self.today(tree, at) if state == "HELD" else "", fee=order.fee,
             collected=order.collected, change=order.change_to or f"payment:{order.id}", code=code, needs=needs,
-            currency=coin,
+            currency=coin, spent={} if code else self.opened_by(order), waits_to_be_held=code in curable,
         )  # fmt: skip
         return code
 
@@ -354,16 +367,20 @@ class Reference(Currencies):
             return 241
         if order.amount > payee.max_amount:
             return 242
-        if order.fee != price.fee or 0 < order.collected < order.amount + order.fee:
+        spent, total = self.opened_by(order), order.amount + order.fee
+        rest = total - sum(spent.values())
+        if order.fee != price.fee or rest < 0 or 0 < order.collected < rest:
             return 255
-        if order.collected > order.amount + order.fee and order.change_to is None:
+        if order.collected > rest and order.change_to is None:
             return 255
         day, coin = self.today(command.book, at), order.currency
+        if code := self.not_spent(command.book, spent, coin):
+            return code
         if code := self.capped(command.book, chain, order.amount, day, coin):
             return code
         payer = self.payer(command.book, order.agent)
-        beyond = max(0, order.collected - order.amount - order.fee)
-        code = self._short(command.book, payer, order.amount + price.processing + beyond, coin)
+        beyond = max(0, order.collected - rest) if order.collected else 0
+        code = self._short(command.book, payer, order.amount + price.processing + beyond - (total - rest), coin)
         if not code and self.line(command.book, payer, coin):
             code = 220
         code = 280 if code == 220 and payer != order.agent else code
@@ -385,7 +402,7 @@ class Reference(Currencies):
                 sold = self.sold[id]
                 if self._short(tree, payer, sold.needs, coin):
                     break
-                to_be_held = sold.code in (220, 280)
+                to_be_held = sold.waits_to_be_held
                 code = self._stopped(tree, sold, at) if to_be_held else sold.code
                 if code and self._short(tree, payer, sold.collected, coin):
                     break
@@ -432,7 +449,3 @@ class Reference(Currencies):
             else:
                 sold.state = "UNKNOWN"
         return sold.state
-
-
-def sha(code: str) -> str:
-    return blake2b(code.encode(), digest_size=16).hexdigest()

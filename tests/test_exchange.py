@@ -198,5 +198,19 @@ def test_the_audit_works_out_every_exchange_again(damage: Callable[[Entry], Entr
 
 
 def test_the_audit_finds_an_exchange_of_money_the_agent_has_not():
-    entries = [one for one in a_ledger() if one.kind is not EntryKind.DEPOSITED]
-    assert "ledger.limits" in failed(rechained(entries))
+    entries = [one for one in a_ledger() if one.kind not in (EntryKind.DEPOSITED, EntryKind.TRANSFERRED)]
+    assert failed(rechained(entries)) == {"ledger.limits"}
+
+
+def test_the_audit_finds_dollars_exchanged_away_while_a_payment_waited_for_them():
+    state, entries = State(0), list[Entry]()
+    dollars = {"give_currency": "USD", "take_currency": "RUB"}
+    commands = (open_agent("A"), open_agent("S", "A"), open_currency("A"), open_currency("S"),
+                a_deposit("S", 1_250, currency="USD"), an_exchange(1_250, 100_000, "80", **dollars),
+                abroad(1, collected=10_000))  # fmt: skip
+    for n, command in enumerate(commands):
+        entries.append(decided(state, command, AT + n))
+    assert failed(entries) == set()
+    *before, exchanged, waits = entries
+    assert waits.kind is EntryKind.WAITING_FUNDS
+    assert failed(rechained([*before, waits, exchanged])) == {"payments.waiting"}

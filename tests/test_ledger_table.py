@@ -109,7 +109,8 @@ def expected(state: str, command: str) -> str:
     if command in ANSWERS:
         return dict(zip(("HELD", "UNKNOWN"), ANSWERS[command], strict=True)).get(state, "stale")
     if command.startswith("resolve"):
-        return "refused" if state != "MANUAL" else "POSTED" if command == "resolve: paid" else "VOIDED"
+        by_hand = {("MANUAL", "resolve: paid"): "POSTED", ("MANUAL", "resolve: not paid"): "VOIDED"}
+        return by_hand.get((state, command), "refused")  # what waits here has no money to give its cash back
     if command == "the agent is closed":
         return "refused"  # in each of them it has money, or a payment that is open
     if state == "WAITING_FUNDS":

@@ -74,10 +74,11 @@ def ends(kind: AlertKind, subject: str = "A/S") -> list[Told]:
     return [(kind, subject, True)]
 
 
-LOW, HIT, LONG, FAILING = (
+LOW, HIT, LONG, WAITS, FAILING = (
     AlertKind.LOW_BALANCE,
     AlertKind.LIMIT_HIT,
     AlertKind.PAYMENT_UNKNOWN_LONG,
+    AlertKind.WAITING_FUNDS_LONG,
     AlertKind.GATEWAY_FAILING,
 )
 
@@ -206,6 +207,30 @@ def test_payments_open_too_long_are_one_alert_of_their_gateway() -> None:
     assert partition.look() == []  # the other one is MANUAL
     partition.decide(a_resolve("kiosk-1.2"))
     assert partition.look() == ends(LONG, "osmp-1/0")  # a payment that is HELD is not unclear
+
+
+def test_cash_that_waits_too_long_is_one_alert_of_whose_money_it_waits_for() -> None:
+    partition = Partition(contacts={}, state=a_tree(money=0), settings=Settings(waiting_alert_s=600, limit_quiet_s=0))
+    partition.decide(a_place(number=1, collected=100_000), a_place(number=2, collected=100_000))
+    partition.at += MINUTE
+    partition.decide(a_place(number=3, collected=100_000), a_place(number=4, agent="A", collected=100_000))
+    partition.at += 9 * MINUTE - 1
+    assert partition.look() == []
+    partition.at += 1
+    assert partition.look() == begins(WAITS)
+    alert = partition.told[-1]
+    assert (alert.tree, alert.agent, alert.count) == ("A", "S", 2)
+    assert alert.text == (
+        "2 payments whose cash was taken wait for the money of agent S of tree A; "
+        "the oldest is kiosk-1.1, received 10 minutes ago"
+    )
+    assert partition.look() == []
+    partition.at += MINUTE
+    assert partition.look() == begins(WAITS, "A/A")
+    perform(partition.state, a_deposit("S", 2 * 95_950, id="more"), partition.at)
+    assert partition.look() == []  # the third waits for eleven minutes, too
+    perform(partition.state, a_deposit("S", 95_950, id="yet-more"), partition.at)
+    assert partition.look() == ends(WAITS)
 
 
 def test_begins_and_ends_take_turns_whatever_happens() -> None:

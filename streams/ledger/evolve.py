@@ -8,6 +8,7 @@ from typing import cast
 from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from streams.ledger.answered import CommandState
 from streams.ledger.change import kept_after
+from streams.ledger.crossings import fold_crossing
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
 from streams.ledger.payments import PaymentState
@@ -53,6 +54,8 @@ def evolve(state: State, entry: Entry) -> State:
         _set_record(book, entry.record)
     if entry.window is not None:
         fold_window(book, entry, entry.window)
+    if entry.crossing is not None:
+        fold_crossing(state, book, entry, entry.crossing)
     if answers_command(entry):
         _remember(state, book, entry)
     return state
@@ -60,7 +63,9 @@ def evolve(state: State, entry: Entry) -> State:
 
 def answers_command(entry: Entry) -> bool:
     """Was it an operator's command (not a payment order, a gateway, a timer or money) that the entry answers?"""
-    return entry.kind not in _TAKEN_IN and entry.cause.by not in UNSIGNED
+    if entry.cause.by in UNSIGNED:
+        return False
+    return entry.kind not in _TAKEN_IN or (entry.payment is not None and entry.cause.id != entry.payment.id)
 
 
 def _move(book: Book, entry: Entry) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import Account, Book, OpenWindow, State
@@ -33,6 +34,7 @@ class BookImage:
     keys: dict[str, dict[str, object]]
     sold: tuple[tuple[str, str, str, int, int], ...]
     windows: tuple[tuple[str, int, int, int, tuple[tuple[str, str, int, int], ...]], ...] = ()
+    under_way: tuple[Crossing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def _book_image(book: Book) -> BookImage:
         (subject, one.number, one.opened_at, one.first_entry, tuple((*key, *mark) for key, mark in one.marks.items()))
         for subject, one in book.windows.items()
     )
-    return BookImage(book.id, book.seq, accounts, terms, book.record, book.keys, sold, windows)
+    return BookImage(book.id, book.seq, accounts, terms, book.record, book.keys, sold, windows,
+                     tuple(book.under_way.values()))  # fmt: skip
 
 
 def _book(image: BookImage) -> Book:
@@ -103,6 +106,7 @@ def _book(image: BookImage) -> Book:
     for subject, number, opened_at, first_entry, marks in image.windows:
         by_account = {(name, currency): (seq, balance) for name, currency, seq, balance in marks}
         book.windows[subject] = OpenWindow(number, opened_at, first_entry, by_account)
+    book.under_way = {one.number: one for one in image.under_way}
     return book
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
 from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
@@ -13,6 +14,7 @@ from schemas.refusal import Refusal
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.change import pay_out
+from streams.ledger.clearing import obey, send_money
 from streams.ledger.commands import Instruct
 from streams.ledger.currencies import open_currency, purse_of
 from streams.ledger.directory import new_record
@@ -20,7 +22,7 @@ from streams.ledger.exchange import exchange
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
-from streams.ledger.settle import Change, payment_entry
+from streams.ledger.resolve import resolve
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import transfer, withdraw
@@ -42,14 +44,18 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = _deposit(book, order, blank)
         case BlockAgent() | UnblockAgent() | CloseAgent():
             answer = change_status(state, book, order, blank)
+        case Transfer() if order.to_tree is not None:
+            answer = send_money(state, book, order, blank)
         case Transfer():
             answer = transfer(state, book, order, blank)
+        case ReceiveMoney() | TakeBackMoney() | ConfirmMoney():
+            answer = obey(book, order, blank)
         case Withdraw():
             answer = withdraw(state, book, order, blank)
         case MoveAgent():
             answer = move(state, book, order, blank)
         case ResolvePayment():
-            answer = _resolve(state, book, order, blank)
+            answer = resolve(state, book, order, blank)
         case PayOutChange():
             answer = pay_out(book, order, blank)
         case OpenCurrency():
@@ -127,16 +133,3 @@ def _deposit(book: Book, order: Deposit, blank: Entry) -> Entry | Objection:
     movements = [(BANK, -order.amount), (account_agent(agent.id), order.amount)]
     legs = legs_of(book, order.currency, movements)
     return replace(blank, kind=EntryKind.DEPOSITED, legs=legs, document=order.document)
-
-
-def _resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> Entry | Objection:
-    payment = state.payments.find(order.payment)
-    if payment is None or payment.book != book.id:
-        return _no(f"there is no payment {order.payment} in tree {order.tree}")
-    if payment.state is not EntryKind.MANUAL:
-        return _no(f"payment {order.payment} is {payment.state}; only one in MANUAL is decided by an operator")
-    if order.paid:
-        change = Change(EntryKind.POSTED, payment.tries, reason=order.evidence)
-    else:
-        change = Change(EntryKind.VOIDED, payment.tries, Refusal.OTHER.code, order.evidence)
-    return payment_entry(book, payment, blank.cause, change, blank.at)

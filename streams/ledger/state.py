@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind
 from schemas.ids import account_agent, account_hold
 from streams.ledger.answered import Commands
@@ -117,7 +118,8 @@ class Book:
 
     seq: number of its last entry. record: the directory record as it stands. keys: every signing key it ever had on
     file, by key id, so that a revoked key stays revoked after it was dropped from the record. windows: the open one of
-    each subject that has had one closed.
+    each subject that has had one closed. under_way: what left for other trees and has no end yet, by the number of
+    the entry that sent it.
     """
 
     id: str
@@ -127,6 +129,7 @@ class Book:
     record: DirectoryRecord | None = None
     keys: dict[str, dict[str, object]] = field(default_factory=dict)
     windows: dict[str, OpenWindow] = field(default_factory=dict)
+    under_way: dict[int, Crossing] = field(default_factory=dict)
     currencies: dict[str, dict[str, AgentState]] = field(default_factory=dict)
 
     def account(self, name: str, currency: str) -> Account:

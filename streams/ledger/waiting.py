@@ -84,11 +84,11 @@ def _gainers(state: State, book: Book, entries: Sequence[Entry]) -> list[Purse]:
     """Payers who may have more to spend after these entries: their own money came, or somebody above is let off.
 
     An agent whose terms changed, or who came back from below its limit, is above anybody; so is one to whose day a
-    voided payment gave its part back.
+    voided payment gave its part back; and those in a line that an operator took one out of.
     """
     gained: dict[Purse, int] = {}
     for entry in entries:
-        if entry.agent is not None or entry.kind is EntryKind.VOIDED:
+        if entry.agent is not None or entry.kind is EntryKind.VOIDED or _by_hand(entry):
             return state.waiting.payers(book.id)
         for leg in entry.legs:
             kind, _, agent = leg.account.partition(":")
@@ -98,6 +98,11 @@ def _gainers(state: State, book: Book, entries: Sequence[Entry]) -> list[Purse]:
     if any(0 <= book.currencies[currency][agent].available < amount for (agent, currency), amount in found.items()):
         return state.waiting.payers(book.id)
     return [purse for purse in state.waiting.payers(book.id) if purse in found]
+
+
+def _by_hand(entry: Entry) -> bool:
+    """An operator declined what waited."""
+    return entry.kind is EntryKind.DECLINED and entry.payment is not None and entry.cause.id != entry.payment.id
 
 
 def _next(state: State, book: Book, purse: Purse, at: int) -> Entry | None:
@@ -124,7 +129,7 @@ def _next(state: State, book: Book, purse: Purse, at: int) -> Entry | None:
 
 
 def _held(state: State, book: Book, facts: PaymentFacts, chain: Sequence[AgentState], day: str, at: int) -> Entry:
-    movements = [*holding(facts.payer_agent, facts.held), *keeping(facts, facts.change)]
+    movements = [*holding(facts), *keeping(facts, facts.change)]
     legs = legs_of(book, facts.currency, movements)
     facts = replace(facts, txn=state.next_txn, day=day, chain=counted_for(chain), held_at=at)
     return Entry(book.id, book.seq + 1, EntryKind.HELD, at, Cause(facts.id, "", FUNDS), legs, facts)

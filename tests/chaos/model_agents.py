@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from schemas.agent_command import CloseAgent, MoveAgent, StatusCommand, Transfer, Withdraw
 from schemas.command import SetLimit
 from schemas.entry import AgentTerms, Entry
+from tests.chaos.model_clearing import waits_for
 from tests.chaos.model_terms import Agent, Book, Expected, Sale, moves_of
 
 _OTHER = 300
@@ -127,6 +128,6 @@ def closed(id: str, book: Book, order: CloseAgent, open_sales: dict[str, Sale]) 
         order.agent in (sale.facts.agent, sale.facts.payer_agent)
         or f"agent:{order.agent}" in dict(sale.facts.rewards))]  # fmt: skip
     change = [account for (account, _), (_, balance) in book.ends.items() if account.startswith("change:") and balance]
-    if below or money or waiting or (change and order.agent == id):
+    if below or money or waiting or waits_for(book, id, order.agent) or (change and order.agent == id):
         return Expected("REFUSED", _OTHER)
     return stood(book, order, {"open", "blocked"}, "closed", "AGENT_CLOSED")

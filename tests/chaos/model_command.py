@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.chart import SetChart
+from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import (
     CloseWindow,
     Deposit,
@@ -27,7 +28,11 @@ from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
+from tests.chaos.model_change import mark_of
+from tests.chaos.model_chart import charted
+from tests.chaos.model_clearing import heard, sent
 from tests.chaos.model_currency import currency_opened, exchanged
+from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
 
@@ -55,6 +60,10 @@ def obeyed(
             return closed(id, book, command, open_sales)
         case MoveAgent():
             return moved(book, command, waiting)
+        case Transfer() if command.to_tree is not None:
+            return sent(id, book, command, waiting)
+        case ReceiveMoney() | TakeBackMoney() | ConfirmMoney():
+            return heard(book, command)
         case Transfer() | Withdraw():
             return given(book, command, waiting)
         case Deposit():
@@ -63,8 +72,10 @@ def obeyed(
             return _paid_out(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
-            if sale is None or sale.book != id or sale.state != "MANUAL":
+            if sale is None or sale.book != id or sale.state not in ("MANUAL", "WAITING_FUNDS"):
                 return _refused()
+            if sale.state == "WAITING_FUNDS":
+                return given_up(book, sale, command) or _refused()
             return resolved(sale, paid=command.paid)
         case OpenCurrency():
             return currency_opened(book, command)
@@ -114,7 +125,7 @@ def _deposited(book: Book, order: Deposit) -> Expected:
 def _paid_out(book: Book, order: PayOutChange) -> Expected:
     mark = f"payment:{order.payment}"
     if order.code is not None:
-        mark = hashlib.blake2b(order.code.encode(), digest_size=16).hexdigest()
+        mark = mark_of(order.code)
     line = book.line(order.agent)
     kept = book.ends.get((f"change:{mark}", order.currency))
     if not line or book.agents[line[0]].status == "closed" or kept is None or kept[1] < order.amount:
@@ -143,6 +154,8 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
             value = order.contact.model_dump(mode="json")
         case SetSchedule():
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
+        case SetChart():
+            value = charted(book, order) or _OTHER
         case _:
             value = (order.payee if order.kind == "payee.set" else order.gateway).model_dump(mode="json")
     if isinstance(value, int):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
 from schemas.gateway import RetrySchedule
 from schemas.payee import Payee
@@ -27,6 +28,7 @@ class Expected(NamedTuple):
     terms: AgentTerms | None = None
     record: DirectoryRecord | None = None
     document: str = ""
+    crossing: Crossing | None = None  # but for `by`
     rate: str = ""
 
 
@@ -88,6 +90,7 @@ class Book:
     days: dict[str, str] = field(default_factory=dict)  # currency -> the last day on which something was held
     sold: dict[tuple[str, str, str], int] = field(default_factory=dict)  # agent, currency, day or month -> minor units
     windows: dict[str, int] = field(default_factory=dict)  # subject -> number of the last one closed
+    under_way: dict[int, Crossing] = field(default_factory=dict)  # to other trees, by the entry that sent it
     further: dict[tuple[str, str], Agent] = field(default_factory=dict)  # agent, currency (not its tree's) -> terms
 
     def agent_in(self, agent: str, currency: str) -> Agent | None:
