@@ -313,6 +313,23 @@ def test_the_fold_refuses_accounts_that_nobody_opened(
         evolve(state, damage(log[place]))
 
 
+def a_move_without_dollars() -> list[Entry]:
+    """S, who has dollars, is put below T, who has none: no rule lets it, so the last entry is made by hand."""
+    *entries, blocked = log_of(
+        open_agent("A"), open_agent("S", "A"), open_currency("A"), open_currency("S"), open_agent("T", "A"), block("S")
+    )
+    moved = _damaged(replace(blocked, kind=EntryKind.AGENT_MOVED), parent="T", status="open")
+    return [*entries, moved]
+
+
+def test_the_fold_and_the_audit_refuse_a_move_to_where_a_currency_is_not():
+    entries = a_move_without_dollars()
+    with pytest.raises(LedgerCorrupt, match="AGENT_MOVED puts S below T"):
+        folded(entries)
+    found = audited(entries)
+    assert found["agents.currencies"].failures[0].endswith("agent S has an account in USD, and T above has none")
+
+
 # --- what the audit finds
 
 
