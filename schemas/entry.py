@@ -49,6 +49,7 @@ class EntryKind(StrEnum):
     CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
     CHANGE_EXPIRED = "CHANGE_EXPIRED"  # nobody touched it for as long as is written there
     CHANGE_RECLAIMED = "CHANGE_RECLAIMED"  # an agent gave a payer cash for change that had expired
+    EXCHANGED = "EXCHANGED"  # an agent's money in one currency became money in another
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -171,7 +172,7 @@ class Entry:
 
     Legs sum to zero per currency. `refusal` is the code of schemas.refusal when there is one. `tries` counts the pay
     requests that may have reached the payee, `deferrals` the attempts since then, in a row, that did not; `due_at` is
-    when to ask again, ms UTC.
+    when to ask again, ms UTC. `rate`: of an exchange, units of the currency taken for one of the currency given.
     """
 
     book: str
@@ -193,6 +194,7 @@ class Entry:
     window: Window | None = None
     crossing: Crossing | None = None
     change: ChangeNote | None = None
+    rate: str = ""
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""
