@@ -175,6 +175,8 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if is_pay_out(moved) else f"a pay-out of change moved {moved}"
     if kind is EntryKind.WINDOW_CLOSED:
         return None  # what it may move is for windows.settled to say
+    if kind is EntryKind.CASH_COLLECTED:
+        return None  # and here for cash.collections
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if facts is None:

@@ -80,6 +80,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "change_to": "change_to",
     "record": "record",
     "closed_window": "closed_window",
+    "collection": "collection",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -124,12 +125,13 @@ def entry_row(offset: int, entry: Json) -> Row:
         terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
         facts.get("day", ""), facts.get("chain", []),
         record["table"], record["id"], facts.get("change_to", ""), record["value"], entry.get("window"),
+        entry.get("cash"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-2], *(orjson.loads(text) if text else None for text in row[-2:]))
+    return (*row[:-3], *(orjson.loads(text) if text else None for text in row[-3:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

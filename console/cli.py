@@ -13,6 +13,7 @@ from console import (
     agents,
     alerts,
     audit,
+    cash,
     change,
     contacts,
     deposits,
@@ -43,7 +44,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows,
+    schedules, windows, cash,
 )  # fmt: skip
 
 

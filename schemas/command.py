@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.agent_command import AgentCommand
+from schemas.cash import CollectCash
 from schemas.change import ChangeCode
 from schemas.contact import Contact
 from schemas.gateway import Gateway
@@ -168,7 +169,7 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange
+TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | CollectCash
 DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)

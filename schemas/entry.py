@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from schemas.cash import Collection
 from schemas.outcome import GatewayOutcome
 from schemas.window import Window
 
@@ -38,6 +39,7 @@ class EntryKind(StrEnum):
     TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
     WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
     AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
+    CASH_COLLECTED = "CASH_COLLECTED"  # a terminal was emptied and its cash counted
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -172,6 +174,7 @@ class Entry:
     record: DirectoryRecord | None = None
     document: str = ""
     window: Window | None = None
+    cash: Collection | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

@@ -92,6 +92,7 @@ ENTRIES = Table(
         ("tariff_rule", _WORD),
         ("closed_window", "String"),
         ("change_to", "String"),
+        ("collection", "String"),
     ),
 )
 

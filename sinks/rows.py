@@ -72,6 +72,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.tariff_rule,
         orjson.dumps(entry.window).decode() if entry.window else "",
         facts.change_to,
+        orjson.dumps(entry.cash).decode() if entry.cash else "",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from console.audit_agents import AgentAudit
+from console.audit_cash import CashAudit
 from console.audit_core import CoreFold
 from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
@@ -28,6 +29,7 @@ from tests.builders import (
     set_gateway,
     set_limit,
 )
+from tests.builders_cash import a_collection
 
 POSTED, RESOLVED, VOIDED, HELD, DECLINED, UNKNOWN = (f"kiosk-1.{number}" for number in range(1, 7))
 
@@ -54,6 +56,7 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
         open_agent("W", "A"),
         a_place(number=7, agent="W", collected=100_500, change_to="ab" * 16),
         a_deposit("W", 100_000),
+        a_collection(200_000),
         set_limit("S", 20_000),
     ]
 
@@ -69,18 +72,18 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
     """The checks that look at the ledger alone, by name."""
     ledger, payments, core = LedgerAudit(), PaymentAudit(), CoreFold()
     agents, limits = AgentAudit(ledger), LimitAudit()
+    cash = CashAudit()
     core.begin(0, ledger, payments)
     for offset, entry in enumerate(entries):
         ledger.see(0, offset, entry)
         payments.see(0, offset, entry)
         agents.see(0, offset, entry)
         limits.see(0, offset, entry)
+        cash.see(0, offset, entry)
         core.see(0, offset, entry)
     core.end(ledger, payments)
-    return {
-        check.name: check
-        for check in (*ledger.checks(), *payments.checks(ledger), *agents.checks(), *limits.checks(), core.check)
-    }
+    further = (*agents.checks(), *limits.checks(), cash.check, core.check)
+    return {check.name: check for check in (*ledger.checks(), *payments.checks(ledger), *further)}
 
 
 def failed(entries: Iterable[Entry]) -> set[str]:

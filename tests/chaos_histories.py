@@ -56,6 +56,7 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.builders_cash import a_collection
 from tests.chaos.model import Model
 
 CURRENCY = {"A": "RUB", "B": "USD"}
@@ -155,7 +156,7 @@ class Story:
         elif pick < 16:
             yield self._window()
         elif pick < 18:
-            yield self._remembered(self._standing())
+            yield self._remembered(self._standing() if self.rng.random() < 0.7 else self._cash())
         elif pick < 21:
             yield self.rng.choice(self.asked)  # delivered again
         elif pick < 60:
@@ -260,6 +261,19 @@ class Story:
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
             lambda: revoke_key(rng.choice(("kiosk-1:1", "kiosk-1:2")), command_id=id),
         ))()  # fmt: skip
+
+    def _cash(self) -> Instruct:
+        """What is counted in some terminal, of whoever's, in whatever currency."""
+        rng, tree = self.rng, self.rng.choice("AAB")
+        tills = self.state.books[tree].tills if tree in self.state.books else {}
+        terminal, agent, currency = rng.choice(list(tills)) if tills else ("kiosk-1", "S", "RUB")
+        expected = tills[terminal, agent, currency].expected if tills else 0
+        if rng.random() < 0.2:
+            terminal, agent, currency = rng.choice((("kiosk-2", agent, currency), (terminal, "V", currency),
+                                                    (terminal, agent, "EUR")))  # fmt: skip
+        counted = rng.choice((expected, 0, max(0, expected - 100), expected + 1))
+        changes = {"currency": currency, "id": self._id(), "comment": rng.choice(("", "torn note"))}
+        return a_collection(counted, terminal, agent, tree, **changes)
 
     def _window(self) -> LedgerCommand:
         """The open window of a payee or a tree is closed, by timer or operator; now and then another is named."""

@@ -60,6 +60,7 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.machine_cash import CashRules
 from tests.reference_ledger import OPEN, Reference
 
 TREES = ("A", "B")
@@ -129,7 +130,7 @@ def windows_continue(log: list[Entry]) -> None:
             ends[key] = (one.last, one.closing)
 
 
-class LedgerMachine(RuleBasedStateMachine):
+class LedgerMachine(CashRules, RuleBasedStateMachine):
     """A worker's state, the log it wrote, and the reference that watches."""
 
     commands = 0

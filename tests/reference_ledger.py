@@ -17,6 +17,7 @@ from schemas.ids import instant_ms
 from schemas.outcome import Verdict
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
+from tests.reference_cash import CashReference
 
 HOLDING = ("HELD", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS")
@@ -59,7 +60,7 @@ class Sold:
 
 
 @dataclass
-class Reference:
+class Reference(CashReference):
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)

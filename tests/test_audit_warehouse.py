@@ -25,6 +25,7 @@ from streams.settings import Settings
 from streams.topics import PAYMENTS, create_or_verify
 from tests.audit_world import Office, introduce, loading, order
 from tests.builders import close_window
+from tests.builders_cash import a_collection
 
 pytestmark = pytest.mark.integration
 
@@ -90,7 +91,8 @@ def a_morning(office: Office) -> None:
     office.settle(orders[3].id, Verdict.UNCLEAR)
     office.settle(orders[4].id, Verdict.NOT_SENT, "check")
     tree = office.directory.terminals[first].tree
-    office.command(close_window("mobile", 1, tree).command, close_window(None, 1, tree).command)
+    emptied = a_collection(0, first, office.directory.terminals[first].agent, tree).command
+    office.command(emptied, close_window("mobile", 1, tree).command, close_window(None, 1, tree).command)
     office.work()
     office.pay(order(office, second, 3))
     office.producer.flush(10)

@@ -114,6 +114,10 @@ DAMAGES: dict[str, tuple[Callable[[Entry], Entry | None], str]] = {
         lambda one: replace(one, record=replace(one.record, value={})) if one.record else None,
         "divergence",
     ),
+    "the cash": (
+        lambda one: replace(one, cash=replace(one.cash, expected=one.cash.expected + 1)) if one.cash else None,
+        "divergence",
+    ),
     "the payee's word": (_never_sent, "divergence"),
 }
 

@@ -12,12 +12,25 @@ BANK = "bank"
 FEE = "fee"
 REWARD = "reward"
 
+# Memo accounts: what is in terminals is no money between agents and the operator.
+MEMO = ("cash:", "cash-taken:")
+
 Movements = list[tuple[str, int]]  # account, minor units
 
 
 def account_payee(payee: str) -> str:
     """What is owed to a payee."""
     return f"payee:{payee}"
+
+
+def account_cash(terminal: str) -> str:
+    """What a terminal's collections were short of, as a debit; a surplus is a credit."""
+    return f"cash:{terminal}"
+
+
+def account_cash_taken(agent: str) -> str:
+    """The other side of its terminals' accounts."""
+    return f"cash-taken:{agent}"
 
 
 def holding(payer: str, held: int) -> Movements:

@@ -7,6 +7,7 @@ from typing import cast
 
 from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from streams.ledger.answered import CommandState
+from streams.ledger.cash import fold_cash, fold_collection
 from streams.ledger.change import kept_after
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
@@ -53,6 +54,8 @@ def evolve(state: State, entry: Entry) -> State:
         _set_record(book, entry.record)
     if entry.window is not None:
         fold_window(book, entry, entry.window)
+    if entry.cash is not None:
+        fold_collection(book, entry, entry.cash)
     if answers_command(entry):
         _remember(state, book, entry)
     return state
@@ -112,6 +115,7 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
     payment.due_at = entry.due_at
     payment.kept = kept_after(entry)
     state.keep(payment)
+    fold_cash(book, entry, entry.payment)
     if entry.kind is EntryKind.HELD:
         count(book, entry.payment)
     elif entry.kind is EntryKind.VOIDED:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import Account, Book, OpenWindow, State
+from streams.ledger.tills import Till
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
 # when what is packed is packed otherwise. A change of the classes below is noticed without it.
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class BookImage:
     """accounts: name, currency, last leg's number, balance in minor units. agents: parents before their sub-agents.
 
     sold: agent, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its marks in
-    the form of accounts.
+    the form of accounts. tills: terminal, agent, currency, expected minor units, collections, first_entry.
     """
 
     id: str
@@ -32,6 +33,7 @@ class BookImage:
     keys: dict[str, dict[str, object]]
     sold: tuple[tuple[str, str, int, int], ...]
     windows: tuple[tuple[str, int, int, int, tuple[tuple[str, str, int, int], ...]], ...] = ()
+    tills: tuple[tuple[str, str, str, int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ def _book_image(book: Book) -> BookImage:
         (subject, one.number, one.opened_at, one.first_entry, tuple((*key, *mark) for key, mark in one.marks.items()))
         for subject, one in book.windows.items()
     )
-    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, sold, windows)
+    tills = tuple((*key, one.expected, one.collections, one.first_entry) for key, one in book.tills.items())
+    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, sold, windows, tills)
 
 
 def _book(image: BookImage) -> Book:
@@ -101,6 +104,8 @@ def _book(image: BookImage) -> Book:
     for subject, number, opened_at, first_entry, marks in image.windows:
         by_account = {(name, currency): (seq, balance) for name, currency, seq, balance in marks}
         book.windows[subject] = OpenWindow(number, opened_at, first_entry, by_account)
+    for terminal, owner, coin, expected, collections, first_entry in image.tills:
+        book.tills[terminal, owner, coin] = Till(expected, collections, first_entry)
     return book
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.cash import CollectCash
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
+from streams.ledger.cash import collect
 from streams.ledger.change import pay_out
 from streams.ledger.commands import Instruct
 from streams.ledger.directory import new_record
@@ -49,6 +51,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = resolve(state, book, order, blank)
         case PayOutChange():
             answer = pay_out(book, order, blank)
+        case CollectCash():
+            answer = collect(book, order, blank)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
         case _:

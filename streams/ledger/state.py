@@ -12,6 +12,7 @@ from schemas.ids import account_agent, account_hold
 from streams.ledger.answered import Commands
 from streams.ledger.payments import OUTSTANDING, Payments, PaymentState
 from streams.ledger.queues import Queues
+from streams.ledger.tills import Till
 
 # Payment numbers at the payee are digits only, at most 20: a thousand billion for each partition, never shared.
 TXN_PER_PARTITION = 10**15
@@ -104,7 +105,7 @@ class Book:
 
     seq: number of its last entry. record: the directory record as it stands. keys: every signing key it ever had on
     file, by key id, so that a revoked key stays revoked after it was dropped from the record. windows: the open one of
-    each subject that has had one closed.
+    each subject that has had one closed. tills: by terminal, agent and currency, those that ever took cash.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Book:
     record: DirectoryRecord | None = None
     keys: dict[str, dict[str, object]] = field(default_factory=dict)
     windows: dict[str, OpenWindow] = field(default_factory=dict)
+    tills: dict[tuple[str, str, str], Till] = field(default_factory=dict)
 
     def account(self, name: str, currency: str) -> Account:
         """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""

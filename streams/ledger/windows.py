@@ -13,7 +13,7 @@ from schemas.command import CloseWindow
 from schemas.entry import Cause, Entry, EntryKind, Leg
 from schemas.refusal import Refusal
 from schemas.window import Window, WindowPosition
-from streams.ledger.accounts import BANK, account_payee, legs_of
+from streams.ledger.accounts import BANK, MEMO, account_payee, legs_of
 from streams.ledger.commands import WindowDue
 from streams.ledger.decisions import Stale
 from streams.ledger.errors import LedgerCorrupt
@@ -92,7 +92,7 @@ def _positions(book: Book, subject: str, window: OpenWindow, legs: tuple[Leg, ..
     wanted = account_payee(subject) if subject else ""
     settled = {(leg.account, leg.currency): leg for leg in legs}
     for (account, currency), end in sorted(book.accounts.items()):
-        if not end.seq or (wanted and account != wanted):
+        if not end.seq or account.startswith(MEMO) or (wanted and account != wanted):
             continue
         seq, opening = window.marks.get((account, currency), (0, 0))
         leg = settled.get((account, currency))

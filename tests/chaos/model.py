@@ -17,6 +17,7 @@ from schemas.command import DirectoryCommand, TreeCommand
 from schemas.entry import FINAL, Entry
 from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered
+from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
@@ -187,6 +188,7 @@ class Model:
     # --- taking it in as it is
 
     def _believe(self, book: Book, entry: Entry) -> None:
+        remember_cash(book, entry)
         book.seq = entry.seq
         for leg in entry.legs:
             book.ends[leg.account, leg.currency] = (leg.seq, leg.balance)
@@ -241,6 +243,7 @@ def _seen(entry: Entry) -> Expected:
         entry.agent,
         entry.record,
         entry.document,
+        entry.cash,
     )
 
 

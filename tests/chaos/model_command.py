@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.cash import CollectCash
 from schemas.command import (
     CloseWindow,
     Deposit,
@@ -26,6 +27,7 @@ from schemas.command import (
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
+from tests.chaos.model_cash import collected
 from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
@@ -67,6 +69,8 @@ def obeyed(
             if sale.state == "WAITING_FUNDS":
                 return given_up(book, sale, command) or _refused()
             return resolved(sale, paid=command.paid)
+        case CollectCash():
+            return collected(book, command)
         case CloseWindow():
             return window_closed(book, command.payee or "", command.number) or _refused()
         case _:

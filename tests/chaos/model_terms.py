@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from schemas.cash import Collection
 from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
 from schemas.gateway import RetrySchedule
 from schemas.payee import Payee
@@ -27,6 +28,7 @@ class Expected(NamedTuple):
     terms: AgentTerms | None = None
     record: DirectoryRecord | None = None
     document: str = ""
+    cash: Collection | None = None
 
 
 class Finding(NamedTuple):
@@ -87,6 +89,8 @@ class Book:
     day: str = ""  # the last on which something was held
     sold: dict[tuple[str, str], int] = field(default_factory=dict)  # agent, day or month -> minor units
     windows: dict[str, int] = field(default_factory=dict)  # subject -> number of the last one closed
+    # terminal, agent, currency -> minor units put in since the last collection, its number, the first entry since
+    tills: dict[tuple[str, str, str], tuple[int, int, int]] = field(default_factory=dict)
 
     def line(self, agent: str | None) -> list[str]:
         """The agent and all above it."""
