@@ -42,6 +42,7 @@ CATALOGUE: Mapping[str, str] = {
     "decisions.once": "no payment order and no command is decided twice",
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",
     "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",
+    "agents.fees": "an agent is charged every period of a plan once, in order, once it has begun, and the right sum",
     "cash.collections": "what a collection expected in a terminal is what payments put in since the one before",
     "core.fold": "the server's own fold comes to the same balances and the same open payments",
     "balances.topic": "topic `balances` shows what the ledger says",

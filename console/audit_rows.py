@@ -81,6 +81,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "record": "record",
     "closed_window": "closed_window",
     "collection": "collection",
+    "charge": "charge",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -125,13 +126,13 @@ def entry_row(offset: int, entry: Json) -> Row:
         terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
         facts.get("day", ""), facts.get("chain", []),
         record["table"], record["id"], facts.get("change_to", ""), record["value"], entry.get("window"),
-        entry.get("cash"),
+        entry.get("cash"), entry.get("charge"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-3], *(orjson.loads(text) if text else None for text in row[-3:]))
+    return (*row[:-4], *(orjson.loads(text) if text else None for text in row[-4:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

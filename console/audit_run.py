@@ -13,6 +13,7 @@ from console.audit_agents import AgentAudit
 from console.audit_arrivals import Arrivals, Quarantine, command_of, made_up, payment_of
 from console.audit_cash import CashAudit
 from console.audit_core import CoreFold, compare_balances
+from console.audit_fees import FeeAudit
 from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
 from console.audit_payee import GatewayAddresses, PayeeAudit, books
@@ -60,6 +61,7 @@ class Audit:
         self.tariffs = TariffAudit()
         self.windows = WindowAudit(self.ledger)
         self.cash = CashAudit()
+        self.fees = FeeAudit(self.ledger)
         self.core = CoreFold()
 
     def run(self, simulator: str | None, wait_s: float) -> list[Check]:
@@ -102,6 +104,7 @@ class Audit:
         self.tariffs.see(partition, offset, entry, self.ledger)
         self.windows.see(partition, offset, entry)
         self.cash.see(partition, offset, entry)
+        self.fees.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
         self._ends.reached("entries", partition, offset)
@@ -112,7 +115,15 @@ class Audit:
 
     def _ledger_checks(self) -> list[Check]:
         ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
-        return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.cash.check, self.core.check]
+        return [
+            self._readable,
+            *ours,
+            *self.agents.checks(),
+            *self.limits.checks(),
+            self.fees.check,
+            self.cash.check,
+            self.core.check,
+        ]
 
     def _balances(self) -> Check:
         table = read_all(self._settings, BALANCES, _BALANCES_S)

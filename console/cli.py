@@ -24,6 +24,7 @@ from console import (
     payees,
     paying,
     payments,
+    plans,
     rebuilding,
     registries,
     replaying,
@@ -44,7 +45,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows, cash,
+    schedules, windows, cash, plans,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import Wire
 from schemas.payee import Payee
+from schemas.plan import Plan
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
@@ -25,6 +26,7 @@ from streams.topics import (
     GATEWAYS,
     OPERATORS,
     PAYEES,
+    PLANS,
     SCHEDULES,
     TARIFFS,
     TERMINALS,
@@ -67,6 +69,10 @@ def gateways(settings: Settings, time_out_s: float = 10) -> dict[str, Gateway]:
 
 def schedules(settings: Settings) -> dict[str, Schedule]:
     return table(settings, SCHEDULES, Schedule)
+
+
+def plans(settings: Settings) -> dict[str, Plan]:
+    return table(settings, PLANS, Plan)
 
 
 def operators(settings: Settings) -> dict[str, Operator]:

@@ -24,6 +24,7 @@ from schemas.ids import (
 from schemas.keys import KeyId
 from schemas.operator_order import OperatorOrder
 from schemas.payee import Payee, ZoneName
+from schemas.plan import Plan
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
@@ -155,6 +156,13 @@ class SetSchedule(OperatorOrder):
     schedule: Schedule
 
 
+class SetPlan(OperatorOrder):
+    """What agents of a tree pay for each month, week or day. A plan stays with its tree and its kind of period."""
+
+    kind: Literal["plan.set"] = "plan.set"
+    plan: Plan
+
+
 class SetOperator(OperatorOrder):
     """Introduce an operator or give one a further key; signed by an operator already known."""
 
@@ -170,7 +178,9 @@ class SetContact(OperatorOrder):
 
 
 TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | CollectCash
-DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
+DirectoryCommand = (
+    SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetPlan
+)
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
@@ -193,6 +203,8 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"gateways/{command.gateway.id}"
         case SetSchedule():
             return f"schedules/{command.schedule.id}"
+        case SetPlan():
+            return f"plans/{command.plan.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
         case SetContact():

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from schemas.cash import Collection
 from schemas.outcome import GatewayOutcome
+from schemas.plan import Charge
 from schemas.window import Window
 
 
@@ -39,6 +40,7 @@ class EntryKind(StrEnum):
     TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
     WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
     AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
+    FEE_CHARGED = "FEE_CHARGED"  # a period of a plan, to an agent
     CASH_COLLECTED = "CASH_COLLECTED"  # a terminal was emptied and its cash counted
 
 
@@ -175,6 +177,7 @@ class Entry:
     document: str = ""
     window: Window | None = None
     cash: Collection | None = None
+    charge: Charge | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

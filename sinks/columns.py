@@ -93,6 +93,7 @@ ENTRIES = Table(
         ("closed_window", "String"),
         ("change_to", "String"),
         ("collection", "String"),
+        ("charge", "String"),
     ),
 )
 
@@ -210,7 +211,7 @@ _DIRECTORY_COLUMNS = (
 # Directory tables have the names of their topics.
 DIRECTORY_TABLES = {
     name: Table(name, _DIRECTORY_COLUMNS)
-    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts", "schedules")
+    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts", "schedules", "plans")
 }
 
 ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, ALERTS, *DIRECTORY_TABLES.values())

@@ -73,6 +73,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         orjson.dumps(entry.window).decode() if entry.window else "",
         facts.change_to,
         orjson.dumps(entry.cash).decode() if entry.cash else "",
+        orjson.dumps(entry.charge).decode() if entry.charge else "",
     )
 
 

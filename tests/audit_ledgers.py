@@ -8,6 +8,7 @@ from dataclasses import replace
 from console.audit_agents import AgentAudit
 from console.audit_cash import CashAudit
 from console.audit_core import CoreFold
+from console.audit_fees import FeeAudit
 from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
 from console.audit_payments import PaymentAudit
@@ -30,6 +31,7 @@ from tests.builders import (
     set_limit,
 )
 from tests.builders_cash import a_collection
+from tests.builders_fees import fee_due
 
 POSTED, RESOLVED, VOIDED, HELD, DECLINED, UNKNOWN = (f"kiosk-1.{number}" for number in range(1, 7))
 
@@ -57,6 +59,7 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
         a_place(number=7, agent="W", collected=100_500, change_to="ab" * 16),
         a_deposit("W", 100_000),
         a_collection(200_000),
+        fee_due(),
         set_limit("S", 20_000),
     ]
 
@@ -72,7 +75,7 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
     """The checks that look at the ledger alone, by name."""
     ledger, payments, core = LedgerAudit(), PaymentAudit(), CoreFold()
     agents, limits = AgentAudit(ledger), LimitAudit()
-    cash = CashAudit()
+    cash, fees = CashAudit(), FeeAudit(ledger)
     core.begin(0, ledger, payments)
     for offset, entry in enumerate(entries):
         ledger.see(0, offset, entry)
@@ -80,9 +83,10 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
         agents.see(0, offset, entry)
         limits.see(0, offset, entry)
         cash.see(0, offset, entry)
+        fees.see(0, offset, entry)
         core.see(0, offset, entry)
     core.end(ledger, payments)
-    further = (*agents.checks(), *limits.checks(), cash.check, core.check)
+    further = (*agents.checks(), *limits.checks(), cash.check, fees.check, core.check)
     return {check.name: check for check in (*ledger.checks(), *payments.checks(ledger), *further)}
 
 

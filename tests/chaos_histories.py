@@ -18,6 +18,7 @@ from schemas.gateway import RetrySchedule
 from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import Payee, SubscriberField
+from schemas.period import following
 from schemas.tariff import Fee, Tariff
 from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
 from streams.ledger.perform import perform
@@ -57,6 +58,7 @@ from tests.builders import (
     window_due,
 )
 from tests.builders_cash import a_collection
+from tests.builders_fees import a_plan, fee_due, set_plan
 from tests.chaos.model import Model
 
 CURRENCY = {"A": "RUB", "B": "USD"}
@@ -154,7 +156,7 @@ class Story:
         elif pick < 15:
             yield self._remembered(self._directory())
         elif pick < 16:
-            yield self._window()
+            yield self._window() if self.rng.random() < 0.6 else self._charge()
         elif pick < 18:
             yield self._remembered(self._standing() if self.rng.random() < 0.7 else self._cash())
         elif pick < 21:
@@ -259,8 +261,21 @@ class Story:
             lambda: set_gateway(a_gateway(connections=rng.randint(1, 9)), id),
             lambda: set_operator(an_operator(keys=keys), id),
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
+            lambda: set_plan(a_plan(fixed=rng.randint(1, 9), tree=rng.choice("AAAB"),
+                                    period=rng.choice(("month", "month", "month", "week"))), id),
             lambda: revoke_key(rng.choice(("kiosk-1:1", "kiosk-1:2")), command_id=id),
         ))()  # fmt: skip
+
+    def _charge(self) -> LedgerCommand:
+        """Some period of a plan, by the month, the week or the day; now and then it was charged, or has not begun."""
+        rng, tree = self.rng, self.rng.choice("AAB")
+        plan, since = rng.choice((("service", "2026-01"), ("line", "2026-W01"), ("desk", "2026-01-01")))
+        agent, book = rng.choice(AGENTS), self.state.books.get(tree)
+        last = book.charged.get((plan, agent), "") if book is not None else ""
+        period = following(last) if last and rng.random() < 0.9 else since
+        currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+        return fee_due(period, agent, tree, plan=plan, since=since, terminals=rng.randint(0, 3), currency=currency,
+                       fixed=rng.choice((0, 500)), per_terminal=rng.choice((0, 20)))  # fmt: skip
 
     def _cash(self) -> Instruct:
         """What is counted in some terminal, of whoever's, in whatever currency."""

@@ -24,7 +24,7 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
+from streams.ledger.commands import FeeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.decisions import Decision
 from streams.ledger.fees import fee_within
@@ -61,6 +61,7 @@ from tests.builders import (
     window_due,
 )
 from tests.machine_cash import CashRules
+from tests.machine_fees import FeeRules
 from tests.reference_ledger import OPEN, Reference
 
 TREES = ("A", "B")
@@ -130,7 +131,7 @@ def windows_continue(log: list[Entry]) -> None:
             ends[key] = (one.last, one.closing)
 
 
-class LedgerMachine(CashRules, RuleBasedStateMachine):
+class LedgerMachine(CashRules, FeeRules, RuleBasedStateMachine):
     """A worker's state, the log it wrote, and the reference that watches."""
 
     commands = 0
@@ -173,7 +174,7 @@ class LedgerMachine(CashRules, RuleBasedStateMachine):
         entry, *more = decision
         self.log += decision
         self.followed(command.book, more)
-        if not isinstance(command, Settle | WindowDue):
+        if not isinstance(command, Settle | WindowDue | FeeDue):
             self.asked.append(command)
             self.written_after.append(len(self.log))
         return entry

@@ -18,6 +18,7 @@ from schemas.outcome import Verdict
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
 from tests.reference_cash import CashReference
+from tests.reference_fees import FeeReference
 
 HOLDING = ("HELD", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS")
@@ -60,7 +61,7 @@ class Sold:
 
 
 @dataclass
-class Reference(CashReference):
+class Reference(CashReference, FeeReference):
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)

@@ -26,6 +26,7 @@ from streams.topics import PAYMENTS, create_or_verify
 from tests.audit_world import Office, introduce, loading, order
 from tests.builders import close_window
 from tests.builders_cash import a_collection
+from tests.builders_fees import fee_due
 
 pytestmark = pytest.mark.integration
 
@@ -94,6 +95,7 @@ def a_morning(office: Office) -> None:
     emptied = a_collection(0, first, office.directory.terminals[first].agent, tree).command
     office.command(emptied, close_window("mobile", 1, tree).command, close_window(None, 1, tree).command)
     office.work()
+    office.charge(fee_due(agent=tree, tree=tree))
     office.pay(order(office, second, 3))
     office.producer.flush(10)
 

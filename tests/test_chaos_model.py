@@ -118,6 +118,10 @@ DAMAGES: dict[str, tuple[Callable[[Entry], Entry | None], str]] = {
         lambda one: replace(one, cash=replace(one.cash, expected=one.cash.expected + 1)) if one.cash else None,
         "divergence",
     ),
+    "the fee": (
+        lambda one: replace(one, charge=replace(one.charge, amount=one.charge.amount + 1)) if one.charge else None,
+        "divergence",
+    ),
     "the payee's word": (_never_sent, "divergence"),
 }
 

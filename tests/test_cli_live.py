@@ -179,6 +179,20 @@ def test_a_terminal_is_emptied_and_what_is_missing_is_told(network: Kassa, reque
     assert network("cash", "show", terminal, "--number", "2").code == 2
 
 
+def test_a_plan_charges_what_has_begun_and_explains_what_comes(network: Kassa, request: Any) -> None:
+    agent = tree(request)
+    plan, today = f"plan-{agent}", f"{datetime.now(UTC):%Y-%m-%d}"
+    set_ = ("plan", "set", plan, "--tree", agent, "--fixed", "150.00", "--per-terminal", "30.00", "--starts", today)
+    assert network(*set_).says(f"plan {plan}: 150.00 RUB and 30.00 RUB a terminal, each month")
+    eventually(lambda: network("plan", "show", plan).says(today[:7], agent, "180.00"))
+    assert network("plan", "explain", plan).says(agent, "180.00", today[:7], "-01")
+    assert network("plan", "list").says(plan, today)
+    assert (other := network(*set_, "--period", "week")).code == 1
+    assert other.says(f"plan {plan} has period month, which stays")
+    assert network(*set_, "--period", "year").code == 2
+    assert network("plan", "show", "none").code == 2
+
+
 def test_a_number_used_again_is_a_duplicate_or_a_conflict(network: Kassa, request: Any) -> None:
     terminal = kiosk(request)
     assert network(*paying(terminal)).code == 0

@@ -101,6 +101,7 @@ _WORDS = {
     "POSTED": "reward for {payment}: {amount} to {payee}",
     "DEPOSITED": "deposit, document {document}",
     "TRANSFERRED": "transfer {other}, document {document}",
+    "FEE_CHARGED": "fee: plan {document}",
     "WITHDRAWN": "withdrawn to the bank, document {document}",
 }
 

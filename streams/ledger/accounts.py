@@ -11,6 +11,7 @@ from streams.ledger.state import Book
 BANK = "bank"
 FEE = "fee"
 REWARD = "reward"
+AGENT_FEES = "agent-fees"
 
 # Memo accounts: what is in terminals is no money between agents and the operator.
 MEMO = ("cash:", "cash-taken:")

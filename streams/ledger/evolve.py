@@ -9,6 +9,7 @@ from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, Pa
 from streams.ledger.answered import CommandState
 from streams.ledger.cash import fold_cash, fold_collection
 from streams.ledger.change import kept_after
+from streams.ledger.charges import fold_charge
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
 from streams.ledger.payments import PaymentState
@@ -56,6 +57,8 @@ def evolve(state: State, entry: Entry) -> State:
         fold_window(book, entry, entry.window)
     if entry.cash is not None:
         fold_collection(book, entry, entry.cash)
+    if entry.charge is not None:
+        fold_charge(book, entry, entry.charge)
     if answers_command(entry):
         _remember(state, book, entry)
     return state
@@ -152,6 +155,7 @@ def _set_agent(book: Book, entry: Entry, terms: AgentTerms) -> None:
     if terms.parent is not None and terms.parent not in book.agents:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: agent {terms.agent} is below {terms.parent}, not open")
     book.open_agent(terms)
+    book.agents[terms.agent].opened_at = entry.at
 
 
 def _check_move(book: Book, entry: Entry, terms: AgentTerms) -> None:

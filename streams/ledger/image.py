@@ -23,6 +23,7 @@ class BookImage:
 
     sold: agent, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its marks in
     the form of accounts. tills: terminal, agent, currency, expected minor units, collections, first_entry.
+    charged: plan, agent, last period. opened: agent, ms UTC.
     """
 
     id: str
@@ -34,6 +35,8 @@ class BookImage:
     sold: tuple[tuple[str, str, int, int], ...]
     windows: tuple[tuple[str, int, int, int, tuple[tuple[str, str, int, int], ...]], ...] = ()
     tills: tuple[tuple[str, str, str, int, int, int], ...] = ()
+    charged: tuple[tuple[str, str, str], ...] = ()
+    opened: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,13 @@ def _book_image(book: Book) -> BookImage:
         for subject, one in book.windows.items()
     )
     tills = tuple((*key, one.expected, one.collections, one.first_entry) for key, one in book.tills.items())
-    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, sold, windows, tills)
+    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, sold, windows, tills, *_billing(book))
+
+
+def _billing(book: Book) -> tuple[tuple[tuple[str, str, str], ...], tuple[tuple[str, int], ...]]:
+    """charged, opened."""
+    charged = tuple((*key, period) for key, period in book.charged.items())
+    return charged, tuple((one.id, one.opened_at) for one in book.agents.values())
 
 
 def _book(image: BookImage) -> Book:
@@ -106,6 +115,9 @@ def _book(image: BookImage) -> Book:
         book.windows[subject] = OpenWindow(number, opened_at, first_entry, by_account)
     for terminal, owner, coin, expected, collections, first_entry in image.tills:
         book.tills[terminal, owner, coin] = Till(expected, collections, first_entry)
+    for name, opened in image.opened:
+        book.agents[name].opened_at = opened
+    book.charged = {(plan, name): period for plan, name, period in image.charged}
     return book
 
 

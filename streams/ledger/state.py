@@ -31,6 +31,7 @@ class AgentState:
     """An agent, its terms and its money. overdraft in minor units; `money` and `hold` are the book's own accounts.
 
     day: the last on which it, or one below it, sold; sold_day, sold_month: what counts of that day and its month.
+    opened_at: ms UTC.
     """
 
     id: str
@@ -50,6 +51,7 @@ class AgentState:
     day: str = ""
     sold_day: int = 0
     sold_month: int = 0
+    opened_at: int = 0
 
     @property
     def terms(self) -> AgentTerms:
@@ -106,6 +108,7 @@ class Book:
     seq: number of its last entry. record: the directory record as it stands. keys: every signing key it ever had on
     file, by key id, so that a revoked key stays revoked after it was dropped from the record. windows: the open one of
     each subject that has had one closed. tills: by terminal, agent and currency, those that ever took cash.
+    charged: by plan and agent, the last period that was charged.
     """
 
     id: str
@@ -116,6 +119,7 @@ class Book:
     keys: dict[str, dict[str, object]] = field(default_factory=dict)
     windows: dict[str, OpenWindow] = field(default_factory=dict)
     tills: dict[tuple[str, str, str], Till] = field(default_factory=dict)
+    charged: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def account(self, name: str, currency: str) -> Account:
         """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""

@@ -19,6 +19,7 @@ from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered
 from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_command import obeyed
+from tests.chaos.model_fees import charged_before, fee_charged
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
 from tests.chaos.model_window import window_closed
@@ -83,6 +84,7 @@ class Model:
         elif entry.cause.by == "timer":
             window = entry.window
             is_again = window is not None and window.number <= book.windows.get(window.subject, 0)
+            is_again = is_again or charged_before(book, entry)
         elif entry.cause.by == "dispatch":
             is_again = id in self.decided and id not in self.open
         else:
@@ -115,6 +117,10 @@ class Model:
             return self._sale(book, entry)
         if entry.cause.by == "dispatch":
             return self._answer(entry)
+        if (fee := entry.charge) is not None and entry.cause.by == "timer":
+            is_named = entry.cause.id == f"fee/{fee.plan}/{fee.agent}/{fee.period}" and not entry.cause.digest
+            charged = fee_charged(entry.book, book, fee, entry.at)
+            return [charged] if charged and is_named else []
         if entry.cause.by == "timer":
             window = entry.window
             if window is None or entry.cause.id != f"window/{window.subject}/{window.number}" or entry.cause.digest:
@@ -197,6 +203,8 @@ class Model:
             remember_sale(book, entry)
         if not _answers_order(entry) and entry.cause.by not in _OURS:
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
+        if (fee := entry.charge) is not None:
+            book.charged[fee.plan, fee.agent] = fee.period
         if entry.window is not None:
             book.windows[entry.window.subject] = entry.window.number
         if (terms := entry.agent) is not None:
@@ -244,6 +252,7 @@ def _seen(entry: Entry) -> Expected:
         entry.record,
         entry.document,
         entry.cash,
+        entry.charge,
     )
 
 

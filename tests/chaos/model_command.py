@@ -19,6 +19,7 @@ from schemas.command import (
     SetContact,
     SetLimit,
     SetOperator,
+    SetPlan,
     SetSchedule,
     SetTariff,
     SetTerminal,
@@ -138,6 +139,10 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
             value = order.tariff.model_dump(mode="json") if order.tariff.version > newest else _OTHER
         case SetContact():
             value = order.contact.model_dump(mode="json")
+        case SetPlan():
+            value = order.plan.model_dump(mode="json")
+            if book.record is not None and any(book.record[name] != value[name] for name in ("tree", "period")):
+                value = _OTHER
         case SetSchedule():
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
         case _:

@@ -9,6 +9,7 @@ from schemas.cash import Collection
 from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
 from schemas.gateway import RetrySchedule
 from schemas.payee import Payee
+from schemas.plan import Charge
 from schemas.tariff import Tariff
 
 Moves = tuple[tuple[str, str, int], ...]  # account, currency, minor units
@@ -29,6 +30,7 @@ class Expected(NamedTuple):
     record: DirectoryRecord | None = None
     document: str = ""
     cash: Collection | None = None
+    charge: Charge | None = None
 
 
 class Finding(NamedTuple):
@@ -89,6 +91,7 @@ class Book:
     day: str = ""  # the last on which something was held
     sold: dict[tuple[str, str], int] = field(default_factory=dict)  # agent, day or month -> minor units
     windows: dict[str, int] = field(default_factory=dict)  # subject -> number of the last one closed
+    charged: dict[tuple[str, str], str] = field(default_factory=dict)  # plan, agent -> the last period
     # terminal, agent, currency -> minor units put in since the last collection, its number, the first entry since
     tills: dict[tuple[str, str, str], tuple[int, int, int]] = field(default_factory=dict)
 
