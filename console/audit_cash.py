@@ -72,7 +72,8 @@ class CashAudit:
 def _put_in(entry: Entry, facts: PaymentFacts) -> int:
     """Collected with the order, and kept; or handed to the cashier once the payee has the payment. Minor units."""
     if facts.collected == 0:
-        return facts.amount + facts.fee if entry.kind is EntryKind.POSTED else 0
+        by_change = sum(amount for _, amount in facts.spent)
+        return max(0, facts.amount + facts.fee - by_change) if entry.kind is EntryKind.POSTED else 0
     at_receipt = entry.cause.id == facts.id and entry.cause.by not in _UNSIGNED
     if at_receipt and entry.kind in (EntryKind.HELD, EntryKind.WAITING_FUNDS):
         return facts.collected

@@ -78,8 +78,12 @@ ENTRY_COLUMNS: dict[str, str] = {
     "record_table": "record_table",
     "record_id": "record_id",
     "change_to": "change_to",
+    "change_spent_marks": "change_spent.mark",
+    "change_spent_amounts": "change_spent.amount",
+    "change_days": "change_days",
     "record": "record",
     "closed_window": "closed_window",
+    "crossing": "crossing",
     "collection": "collection",
     "charge": "charge",
 }
@@ -125,14 +129,16 @@ def entry_row(offset: int, entry: Json) -> Row:
         terms.get("status", "open"), terms.get("time_zone", "UTC"), terms.get("payment_max") or 0,
         terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
         facts.get("day", ""), facts.get("chain", []),
-        record["table"], record["id"], facts.get("change_to", ""), record["value"], entry.get("window"),
-        entry.get("cash"), entry.get("charge"),
+        record["table"], record["id"], facts.get("change_to", ""),
+        [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
+        (entry.get("change") or {}).get("days", 0),
+        record["value"], entry.get("window"), entry.get("crossing"), entry.get("cash"), entry.get("charge"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-4], *(orjson.loads(text) if text else None for text in row[-4:]))
+    return (*row[:-5], *(orjson.loads(text) if text else None for text in row[-5:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

@@ -15,6 +15,8 @@ from console import (
     audit,
     cash,
     change,
+    charts,
+    clearing,
     contacts,
     deposits,
     doctor,
@@ -25,6 +27,7 @@ from console import (
     paying,
     payments,
     plans,
+    postings,
     rebuilding,
     registries,
     replaying,
@@ -45,7 +48,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows, cash, plans,
+    schedules, windows, charts, clearing, postings, cash, plans,
 )  # fmt: skip
 
 

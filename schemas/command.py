@@ -7,9 +7,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.agent_command import AgentCommand
+from schemas.bring_change import BringChange
 from schemas.cash import CollectCash
 from schemas.change import ChangeCode
+from schemas.change_command import ChangeCommand
+from schemas.chart import SetChart
+from schemas.clearing_command import ClearingCommand
 from schemas.contact import Contact
+from schemas.currency_command import CurrencyCommand
 from schemas.gateway import Gateway
 from schemas.ids import (
     AgentId,
@@ -65,8 +70,11 @@ class SetLimit(OperatorOrder):
         tuple[PayeeId, ...] | None, Field(max_length=200, description="those permitted; an empty list: all")
     ] = None
     lift: Annotated[tuple[Liftable, ...], Field(max_length=3, description="limits that no longer hold")] = ()
+    currency: Annotated[
+        Currency | None, Field(description="whose limits, and in which they are; none: the tree's own")
+    ] = None
 
-    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift"})
+    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift", "currency"})
 
 
 class Deposit(OperatorOrder):
@@ -177,12 +185,29 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | CollectCash
+_Change = PayOutChange | BringChange | ChangeCommand
+TreeCommand = (
+    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change | ClearingCommand
+    | CurrencyCommand | CollectCash
+)  # fmt: skip
 DirectoryCommand = (
-    SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetPlan
+    SetTerminal
+    | RevokeKey
+    | SetPayee
+    | SetTariff
+    | SetGateway
+    | SetOperator
+    | SetContact
+    | SetSchedule
+    | SetChart
+    | SetPlan
 )
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
+
+
+# The kinds that a terminal may sign too, about its own tree. Everything else is an operator's to order.
+TERMINAL_MAY = frozenset({"change.bring"})
 
 
 def book_of(command: TreeCommand | DirectoryCommand) -> str:
@@ -203,6 +228,8 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"gateways/{command.gateway.id}"
         case SetSchedule():
             return f"schedules/{command.schedule.id}"
+        case SetChart():
+            return f"charts/{command.chart.id}"
         case SetPlan():
             return f"plans/{command.plan.id}"
         case SetOperator():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _TIME = "DateTime64(3, 'UTC')"
 _WORD = "LowCardinality(String)"
 _SHARES = "Array(Tuple(account String, amount Int64))"
+_SPENT = "Array(Tuple(mark String, amount Int64))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,9 @@ ENTRIES = Table(
         ("tariff_rule", _WORD),
         ("closed_window", "String"),
         ("change_to", "String"),
+        ("change_spent", _SPENT),
+        ("crossing", "String"),
+        ("change_days", "UInt32"),
         ("collection", "String"),
         ("charge", "String"),
     ),
@@ -160,6 +164,7 @@ PAYMENT_STATES = Table(
         ("chain", "Array(String)"),
         ("tariff_rule", _WORD),
         ("change_to", "String"),
+        ("change_spent", _SPENT),
     ),
 )
 
@@ -211,7 +216,17 @@ _DIRECTORY_COLUMNS = (
 # Directory tables have the names of their topics.
 DIRECTORY_TABLES = {
     name: Table(name, _DIRECTORY_COLUMNS)
-    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts", "schedules", "plans")
+    for name in (
+        "terminals",
+        "payees",
+        "tariffs",
+        "gateways",
+        "operators",
+        "contacts",
+        "schedules",
+        "charts",
+        "plans",
+    )
 }
 
 ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, ALERTS, *DIRECTORY_TABLES.values())

@@ -72,6 +72,9 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.tariff_rule,
         orjson.dumps(entry.window).decode() if entry.window else "",
         facts.change_to,
+        facts.spent,
+        orjson.dumps(entry.crossing).decode() if entry.crossing else "",
+        entry.change.days if entry.change else 0,
         orjson.dumps(entry.cash).decode() if entry.cash else "",
         orjson.dumps(entry.charge).decode() if entry.charge else "",
     )
@@ -198,6 +201,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             facts.chain,
             facts.tariff_rule,
             facts.change_to,
+            facts.spent,
         )
     ]
 

@@ -41,7 +41,7 @@ PAYMENTS = Topic(
 COMMANDS = Topic(
     "commands",
     "root agent's id or <table>/<id>",
-    "JWS of Command (operator's key)",
+    "JWS of Command (operator's key; server's for what one tree says to another)",
     True,
     {**_MONTH, **_INBOUND, **_APPEND_TIME},
 )
@@ -64,6 +64,7 @@ TARIFFS = Topic("tariffs", "payee's id", "Tariff", False, _COMPACTED)
 GATEWAYS = Topic("gateways", "gateway's id", "Gateway", False, _COMPACTED)
 OPERATORS = Topic("operators", "operator's id", "Operator", False, _COMPACTED)
 SCHEDULES = Topic("schedules", "<tree> or <tree>.<payee>", "Schedule", False, _COMPACTED)
+CHARTS = Topic("charts", "<tree>, or _common", "Chart", False, _COMPACTED)
 PLANS = Topic("plans", "plan's id", "Plan", False, _COMPACTED)
 
 DELIVERIES = Topic(
@@ -71,7 +72,7 @@ DELIVERIES = Topic(
 )
 CONTACTS = Topic("contacts", "<tree>/<agent>, or operator", "Contact", False, _COMPACTED)
 
-DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, CONTACTS, SCHEDULES, PLANS)
+DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, CONTACTS, SCHEDULES, CHARTS, PLANS)
 ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, ALERTS, OPEN_ALERTS, DELIVERIES, *DIRECTORY)
 
 

@@ -35,12 +35,14 @@ def _late(state: State, until: int) -> dict[tuple[str, str], list[PaymentFacts]]
     """By tree and payer, what was received by then and still waits; oldest first."""
     late: dict[tuple[str, str], list[PaymentFacts]] = {}
     for book in state.waiting.books():
-        for payer in state.waiting.payers(book):
-            for payment in state.waiting.of(book, payer):
+        for payer, currency in state.waiting.payers(book):
+            for payment in state.waiting.of(book, payer, currency):
                 facts = state.open[payment].facts
                 if facts is None or facts.received_at > until:
                     break  # who came later waits for less
                 late.setdefault((book, payer), []).append(facts)
+    for payments in late.values():  # of several currencies
+        payments.sort(key=lambda facts: facts.received_at)
     return late
 
 

@@ -8,26 +8,25 @@ from typing import TYPE_CHECKING
 from schemas.cash import CollectCash
 
 if TYPE_CHECKING:
-    from schemas.command import OpenAgent
     from tests.reference_ledger import Sold
 
 
 @dataclass
 class CashReference:
-    """Mixed into the reference, which has agents and what was sold; all of it on one terminal."""
+    """Mixed into the reference, which has what was sold; all of it on one terminal."""
 
-    agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     sold: dict[str, Sold] = field(default_factory=dict)
     collections: dict[tuple[str, str, str], list[tuple[int, int]]] = field(default_factory=dict)  # -> expected, counted
 
     def put_in(self, tree: str, agent: str, currency: str) -> int | None:
         """Minor units, ever; None: no cash was taken."""
         mine = [
-            one.collected or one.amount + one.fee
+            one.collected or max(0, one.amount + one.fee - sum(one.spent.values()))
             for one in self.sold.values()
-            if (one.tree, one.chain[0]) == (tree, agent) and (one.collected or one.state == "POSTED")
+            if (one.tree, one.chain[0], one.currency) == (tree, agent, currency)
+            and (one.collected or one.state == "POSTED")
         ]
-        return sum(mine) if mine and self.agents[tree, tree].currency == currency else None
+        return sum(mine) if any(mine) else None
 
     def collected(self, order: CollectCash) -> tuple[int, int, int] | None:
         """number, expected, counted; None: refused."""
@@ -39,7 +38,7 @@ class CashReference:
         before.append((put_in - sum(expected for expected, _ in before), counted))
         return len(before), *before[-1]
 
-    def shortage(self, tree: str, agent: str) -> int:
-        """Of all collections for an agent, minor units of its tree's currency."""
-        found = [pairs for (of, who, _), pairs in self.collections.items() if (of, who) == (tree, agent)]
+    def shortage(self, tree: str, agent: str, currency: str) -> int:
+        """Of all collections for an agent, minor units."""
+        found = [pairs for key, pairs in self.collections.items() if key == (tree, agent, currency)]
         return sum(expected - counted for pairs in found for expected, counted in pairs)

@@ -61,7 +61,7 @@ def test_a_payment_that_waits_is_declined_by_hand_and_its_cash_is_the_payers_cha
     assert (entry.cause.id, entry.cause.by) == ("give-up-2", "chief:1")
     assert legs(entry) == [("agent:S", -600), (f"change:{CODE}", 600)]
     assert balances(state) == {"agent:S": 400, f"change:{CODE}": 600, "bank": -1_000}
-    assert state.waiting.length("A", "S") == 1
+    assert state.waiting.length("A", "S", "RUB") == 1
 
 
 def test_terminal_and_operator_are_both_told() -> None:
@@ -95,7 +95,7 @@ def test_it_is_refused_where_the_payer_would_get_nothing_or_nothing_can_have_bee
     [entry] = performed(state, command)
     assert (entry.kind, entry.refusal) == (EntryKind.REFUSED, 300)
     assert why in entry.reason
-    assert state.waiting.length("A", "S") == 2
+    assert state.waiting.length("A", "S", "RUB") == 2
 
 
 def test_nothing_is_kept_of_an_agent_below_one_that_is_below_its_limit() -> None:

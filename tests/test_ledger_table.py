@@ -30,6 +30,7 @@ from tests.builders import (
     set_limit,
 )
 from tests.builders_cash import a_collection
+from tests.builders_currency import open_currency
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAYMENT = "kiosk-1.1"
@@ -86,6 +87,7 @@ COMMANDS: dict[str, LedgerCommand] = {
     "money is withdrawn": a_withdrawal("S", 1),
     "the agent is blocked": block("S"),
     "the agent is closed": close("S"),
+    "a currency is opened": open_currency("A"),
     "time passes": Rouse("A"),
     "the terminal is emptied": a_collection(100_000),
 }

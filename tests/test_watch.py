@@ -26,6 +26,7 @@ from streams.shard import Shard
 from streams.topics import ALERTS, OPEN_ALERTS, create_or_verify
 from streams.watch import Watch
 from tests.builders import AT, a_deposit, a_place, a_resolve, a_retry, a_settle, a_tree, decided, open_agent, set_limit
+from tests.builders_currency import open_currency
 
 MINUTE = 60_000
 Told = tuple[AlertKind, str, bool]
@@ -137,6 +138,12 @@ def test_an_agent_that_spends_anothers_money_has_no_balance_to_watch() -> None:
     partition = Partition(state=a_tree(200_000, funding="shared"))
     assert partition.look() == []
     assert partition.decide(a_place()) == []
+
+
+def test_what_is_watched_is_the_balance_in_the_trees_own_currency() -> None:
+    partition = Partition()
+    dollars = {"currency": "USD", "id": "dollars"}
+    assert partition.decide(open_currency("A"), open_currency("S"), a_deposit("S", 1, **dollars)) == []
 
 
 def test_a_limit_that_is_hit_is_one_alert_until_a_payment_passes_after_a_quiet_time() -> None:

@@ -43,7 +43,7 @@ FROM
         agent,
         currency,
         multiIf(
-            collected = 0, if(kind = 'POSTED', amount + fee, 0),
+            collected = 0, if(kind = 'POSTED', greatest(amount + fee - arraySum(change_spent.amount), 0), 0),
             cause_id != payment_id OR caused_by IN ('dispatch', 'funds', 'timer'), 0,
             kind IN ('HELD', 'WAITING_FUNDS') OR (kind = 'DECLINED' AND leg_count > 0), collected,
             0

@@ -27,10 +27,11 @@ def cash_of(entry: Entry, facts: PaymentFacts) -> int:
     """What the entry says was put into the payment's terminal; minor units.
 
     Cash that was collected is in the box at the receipt of its order; of an order that is declined at once only what is
-    kept for the payer, the rest is given back. Else the cashier takes it when the payee has the payment.
+    kept for the payer, the rest is given back. Else the cashier takes it when the payee has the payment: what
+    change that was spent did not pay.
     """
     if not facts.collected:
-        return facts.amount + facts.fee if entry.kind is EntryKind.POSTED else 0
+        return max(0, facts.amount + facts.fee - facts.from_change) if entry.kind is EntryKind.POSTED else 0
     if entry.cause.id != facts.id or entry.cause.by in UNSIGNED:
         return 0
     if entry.kind is EntryKind.DECLINED:

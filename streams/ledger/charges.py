@@ -29,7 +29,7 @@ def next_charge(book: Book, plan: Plan, agent: AgentState, today: str) -> tuple[
     """(period, since) that is to be charged now; None: none is, or the agent has no such money, or is closed."""
     current = period_of(today, plan.period)
     last = book.charged.get((plan.id, agent.id), "")
-    if last >= current or agent.status == CLOSED or _payer(book, agent.id).currency != plan.currency:
+    if last >= current or agent.status == CLOSED or not book.chain(agent.id, plan.currency):
         return None
     period, since = plan.next_period(last, today_of(book, agent.opened_at), today)
     return (period, since) if period <= current else None
@@ -46,9 +46,10 @@ def charge(book: Book | None, command: FeeDue, at: int) -> Entry | Stale:
     due = max(command.since, following(last)) if last else command.since
     if command.period != due or first_day(due) > today_of(book, at):
         return Stale(f"plan {command.plan} has charged agent {agent.id} for {last or 'nothing'}: {due} is next")
-    payer = _payer(book, agent.id)
-    if payer.currency != command.currency:
-        return Stale(f"agent {payer.id} has no money in {command.currency}")
+    chain = book.chain(agent.id, command.currency)
+    if not chain:
+        return Stale(f"agent {agent.id} has no money in {command.currency}")
+    payer = chain[payer_position(chain)]
     amount = command.fixed + command.per_terminal * command.terminals
     charged = Charge(
         plan=command.plan,
@@ -69,11 +70,6 @@ def charge(book: Book | None, command: FeeDue, at: int) -> Entry | Stale:
     return Entry(
         book.id, book.seq + 1, EntryKind.FEE_CHARGED, at, cause, legs, document=document, charge=charged
     )  # fmt: skip
-
-
-def _payer(book: Book, agent: str) -> AgentState:
-    chain = book.chain(agent)
-    return chain[payer_position(chain)]
 
 
 def fold_charge(book: Book, entry: Entry, charged: Charge) -> None:

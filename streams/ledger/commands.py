@@ -76,6 +76,14 @@ class WindowDue:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeDue:
+    """Time has passed: change of this book that nobody touched for so many days expires. From a timer, in memory."""
+
+    book: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class FeeDue:
     """A period of a plan has begun: from a timer, in memory, not from a topic. Amounts in minor units.
 
@@ -95,4 +103,4 @@ class FeeDue:
     plan_digest: str
 
 
-LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | FeeDue
+LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue | FeeDue

@@ -55,7 +55,7 @@ def _given_up(book: Book, order: ResolvePayment, payment: PaymentState, blank: E
 
 def _not_kept(book: Book, facts: PaymentFacts) -> str | None:
     """Why the payer's cash cannot be kept for the payer, if so."""
-    line = book.chain(facts.payer_agent)
+    line = book.chain(facts.payer_agent, facts.currency)
     refusal = shortfall(line, facts.collected)
     if refusal is None:
         return None

@@ -18,6 +18,8 @@ from schemas.entry import FINAL, Entry
 from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered
 from tests.chaos.model_cash import remember_cash
+from tests.chaos.model_change import expired, remember_change
+from tests.chaos.model_clearing import remember_crossing, seen_crossing
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_fees import charged_before, fee_charged
 from tests.chaos.model_sale import sold, taken_up
@@ -82,9 +84,7 @@ class Model:
         elif entry.cause.by == "funds":
             is_again = id in self.decided and (id not in self.open or self.open[id].state != "WAITING_FUNDS")
         elif entry.cause.by == "timer":
-            window = entry.window
-            is_again = window is not None and window.number <= book.windows.get(window.subject, 0)
-            is_again = is_again or charged_before(book, entry)
+            is_again = entry.cause.id in book.timers or charged_before(book, entry)
         elif entry.cause.by == "dispatch":
             is_again = id in self.decided and id not in self.open
         else:
@@ -122,6 +122,8 @@ class Model:
             charged = fee_charged(entry.book, book, fee, entry.at)
             return [charged] if charged and is_named else []
         if entry.cause.by == "timer":
+            if entry.change is not None and entry.kind.value == "CHANGE_EXPIRED":
+                return expired(book, entry)
             window = entry.window
             if window is None or entry.cause.id != f"window/{window.subject}/{window.number}" or entry.cause.digest:
                 return []
@@ -140,7 +142,8 @@ class Model:
                 waiting = Counter(
                     sale.facts.payer_agent
                     for sale in self.open.values()
-                    if sale.book == entry.book and sale.state == "WAITING_FUNDS"
+                    if (sale.book, sale.state, sale.facts.currency)
+                    == (entry.book, "WAITING_FUNDS", order.get("currency"))
                 )
                 number = self._next_number
                 yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting)
@@ -152,7 +155,8 @@ class Model:
             return
         payer = sale.facts.payer_agent
         line = [one for one in self.open.values() if one.state == "WAITING_FUNDS" and one.book == entry.book]
-        if next((one for one in line if one.facts.payer_agent == payer), None) is not sale:
+        purse = payer, sale.facts.currency
+        if next((one for one in line if (one.facts.payer_agent, one.facts.currency) == purse), None) is not sale:
             return
         if (expected := taken_up(book, sale, self._next_number, entry.at)) is not None:
             yield expected
@@ -198,6 +202,9 @@ class Model:
         book.seq = entry.seq
         for leg in entry.legs:
             book.ends[leg.account, leg.currency] = (leg.seq, leg.balance)
+        remember_change(book, entry)
+        if entry.cause.by == "timer":
+            book.timers.add(entry.cause.id)
         if entry.payment is not None:
             self._believe_payment(entry)
             remember_sale(book, entry)
@@ -207,8 +214,9 @@ class Model:
             book.charged[fee.plan, fee.agent] = fee.period
         if entry.window is not None:
             book.windows[entry.window.subject] = entry.window.number
+        remember_crossing(book, entry)
         if (terms := entry.agent) is not None:
-            book.agents[terms.agent] = agent_of(terms)
+            book.believe(terms.agent, terms.currency, agent_of(terms))
         if entry.record is not None:
             book.record = entry.record.value
             book.keys.update((key["kid"], key) for key in entry.record.value.get("keys", ()))
@@ -251,6 +259,8 @@ def _seen(entry: Entry) -> Expected:
         entry.agent,
         entry.record,
         entry.document,
+        seen_crossing(entry),
+        entry.change,
         entry.cash,
         entry.charge,
     )

@@ -18,7 +18,8 @@ def remember_cash(book: Book, entry: Entry) -> None:
         return
     amount = 0
     if not facts.collected:
-        amount = facts.amount + facts.fee if entry.kind.value == "POSTED" else 0
+        rest = facts.amount + facts.fee - sum(spent for _, spent in facts.spent)
+        amount = max(rest, 0) if entry.kind.value == "POSTED" else 0
     elif entry.cause.id == facts.id and entry.cause.by not in ("dispatch", "funds"):
         kept = entry.kind.value == "DECLINED" and not entry.legs
         amount = 0 if kept else facts.collected

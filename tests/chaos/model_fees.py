@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from schemas.entry import Entry
 from schemas.plan import Charge
-from tests.chaos.model_agents import today
 from tests.chaos.model_terms import Book, Expected, moves_of
 
 
@@ -17,11 +17,12 @@ def fee_charged(tree: str, book: Book, said: Charge, at: int) -> Expected | None
         return None
     last = book.charged.get((said.plan, said.agent), "")
     period = max(said.since, _after(last)) if last else said.since
-    if _begins(period).isoformat() > today(book, tree, at):
+    zone = ZoneInfo(book.agents[tree].time_zone)
+    if _begins(period) > datetime.fromtimestamp(at // 1000, UTC).astimezone(zone).date():
+        return None
+    if book.agent_in(said.agent, said.currency) is None:
         return None
     payer = next(agent for agent in line if book.agents[agent].funding == "own")
-    if book.agents[payer].currency != said.currency:
-        return None
     amount = said.fixed + said.per_terminal * said.terminals
     moves = moves_of(said.currency, (f"agent:{payer}", -amount), ("agent-fees", amount))
     found = Charge(
