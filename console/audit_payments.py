@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from console.audit_change import ChangeAudit, due_to_payer, is_pay_out, spent_wrongly
+from console.audit_change import ChangeAudit, due_to_payer, is_expiry, is_pay_out, is_reclaim, spent_wrongly
 from console.audit_clearing import KINDS as CROSSINGS
 from console.audit_clearing import wrong_crossing
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
@@ -175,6 +175,10 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if _is_deposit(moved) else f"a deposit moved {moved}"
     if kind is EntryKind.CHANGE_PAID_OUT:
         return None if is_pay_out(moved) else f"a pay-out of change moved {moved}"
+    if kind is EntryKind.CHANGE_EXPIRED:
+        return None if is_expiry(moved) else f"expiry of change moved {moved}"
+    if kind is EntryKind.CHANGE_RECLAIMED:
+        return None if is_reclaim(moved) else f"a reclaim of change moved {moved}"
     if kind is EntryKind.WINDOW_CLOSED:
         return None  # what it may move is for windows.settled to say
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):

@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from schemas.agent_command import AgentCommand
 from schemas.bring_change import BringChange
 from schemas.change import ChangeCode
+from schemas.change_command import ChangeCommand
 from schemas.chart import SetChart
 from schemas.clearing_command import ClearingCommand
 from schemas.contact import Contact
@@ -175,9 +176,10 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
+_Change = PayOutChange | BringChange | ChangeCommand
 TreeCommand = (
-    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | BringChange
-    | ClearingCommand | CurrencyCommand
+    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change | ClearingCommand
+    | CurrencyCommand
 )  # fmt: skip
 DirectoryCommand = (
     SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetChart

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from schemas.change import ChangeNote
 from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.window import Window
@@ -45,6 +46,8 @@ class EntryKind(StrEnum):
     TRANSFER_RETURNED = "TRANSFER_RETURNED"  # the other tree could not take it, and here it is again
     TRANSFER_CONFIRMED = "TRANSFER_CONFIRMED"  # the other tree has it
     CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
+    CHANGE_EXPIRED = "CHANGE_EXPIRED"  # nobody touched it for as long as is written there
+    CHANGE_RECLAIMED = "CHANGE_RECLAIMED"  # an agent gave a payer cash for change that had expired
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -188,6 +191,7 @@ class Entry:
     document: str = ""
     window: Window | None = None
     crossing: Crossing | None = None
+    change: ChangeNote | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

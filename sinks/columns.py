@@ -95,6 +95,7 @@ ENTRIES = Table(
         ("change_to", "String"),
         ("change_spent", _SPENT),
         ("crossing", "String"),
+        ("change_days", "UInt32"),
     ),
 )
 

@@ -175,6 +175,7 @@ class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, RuleB
         entry, *more = decision
         self.log += decision
         self.followed(command.book, more)
+        self.reference.look(TREES, self.at)
         if not isinstance(command, Settle | WindowDue):
             self.asked.append(command)
             self.written_after.append(len(self.log))
@@ -232,6 +233,7 @@ class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, RuleB
             assert isinstance(more, list)
             self.log += more
             self.followed(tree, more)
+            self.reference.look(TREES, self.at)
 
     def deposit(self, tree, agent, amount, wrong, currency="") -> None:
         currency = "EUR" if wrong else currency or CURRENCY[tree]

@@ -131,6 +131,9 @@ class Reference(Currencies, ChangeReference, ClearingReference):
         for book, _, name, amount, coin in self.handed_out:
             if (book, coin) == here:
                 found[name] -= amount
+        for (book, coin, name), amount in self.gone.items():
+            if (book, coin) == here:
+                found[name] -= amount
         return found
 
     def chain(self, tree: str, agent: str | None) -> list[str]:

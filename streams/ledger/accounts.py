@@ -12,6 +12,7 @@ from streams.ledger.state import Book
 BANK = "bank"
 FEE = "fee"
 REWARD = "reward"
+UNCLAIMED = "unclaimed"  # change that nobody came for in time
 
 Movements = list[tuple[str, int]]  # account, minor units
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.bring_change import BringChange
+from schemas.change_command import ReclaimChange
 from schemas.chart import SetChart
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import (
@@ -29,7 +30,7 @@ from schemas.currency_command import OpenCurrency
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
-from tests.chaos.model_change import mark_of
+from tests.chaos.model_change import mark_of, reclaimed
 from tests.chaos.model_chart import charted
 from tests.chaos.model_clearing import brought, heard, sent
 from tests.chaos.model_currency import currency_opened
@@ -73,6 +74,8 @@ def obeyed(
             return _deposited(book, command)
         case PayOutChange():
             return _paid_out(book, command)
+        case ReclaimChange():
+            return reclaimed(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
             if sale is None or sale.book != id or sale.state not in ("MANUAL", "WAITING_FUNDS"):
