@@ -63,6 +63,8 @@ class ClearingRules:
         assert entry is not None
         outcomes = {"REFUSED": ("REFUSED", 300), "220": ("REFUSED", 220)}
         assert (entry.kind, entry.refusal) == outcomes.get(expected, (expected, 0)), entry.reason
+        if before is close:  # while it may come back its giver stays
+            self.standing(close, from_tree, giver)
 
     def codes_with_change(self, tree) -> list[str]:
         kept = self.reference.change(tree)
