@@ -31,6 +31,7 @@ class Expected(NamedTuple):
     document: str = ""
     crossing: Crossing | None = None  # but for `by`
     change: ChangeNote | None = None
+    rate: str = ""
 
 
 class Finding(NamedTuple):
