@@ -259,6 +259,8 @@ class Story:
             return self._cap()
         if self.rng.random() < 0.2:
             return move(self.rng.choice(AGENTS), self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
+        if self.rng.random() < 0.1 and (empty := self._with_nothing()):
+            return close(*self.rng.choice(empty)[::-1], id=self._id())
         stopped = [(book.id, one.id) for book in self.state.books.values() for one in book.agents.values()
                    if one.status == "blocked"]  # fmt: skip
         if stopped and self.rng.random() < 0.7:
@@ -266,6 +268,11 @@ class Story:
             return unblock(agent, tree, id=self._id())
         what = self.rng.choice((block, block, unblock, close))
         return what(self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
+
+    def _with_nothing(self) -> list[tuple[str, str]]:
+        """Tree and id of the agents that could be closed, as far as their money goes."""
+        return [(book.id, one.id) for book in self.state.books.values() for one in book.agents.values()
+                if one.parent is not None and one.status != "closed" and not one.balance and not one.held]  # fmt: skip
 
     def _cap(self) -> Instruct:
         rng = self.rng
