@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from schemas.change import ChangeNote
 from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
+from schemas.record import record
 from schemas.window import Window
 
 
@@ -54,7 +55,7 @@ class EntryKind(StrEnum):
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leg:
     """One line of one account's statement: credit is positive, debit negative, minor units.
 
@@ -68,7 +69,7 @@ class Leg:
     balance: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cause:
     """What the entry answers: a payment order, an operator's command, or a gateway's outcome.
 
@@ -81,7 +82,7 @@ class Cause:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PaymentFacts:
     """All of a payment that does not change after it was received. Amounts in minor units, times in ms UTC.
 
@@ -165,7 +166,7 @@ class DirectoryRecord:
     value: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One decision. Its Kafka key is `book`; `seq` counts the book's entries 1, 2, 3, …; `at` is ms UTC.
 
