@@ -298,7 +298,7 @@ class Reference(Currencies, ChangeReference, ClearingReference, CashReference, F
         if sold is None or sold.tree != order.tree or sold.state not in ("MANUAL", "WAITING_FUNDS"):
             return "REFUSED"
         if sold.state == "WAITING_FUNDS":
-            if order.paid or self._short(order.tree, sold.payer, sold.collected):
+            if order.paid or self._short(order.tree, sold.payer, sold.collected, sold.currency):
                 return "REFUSED"
             sold.state, sold.code = "DECLINED", 300
             return sold.state
@@ -428,7 +428,7 @@ class Reference(Currencies, ChangeReference, ClearingReference, CashReference, F
             return 155
         return self.capped(tree, sold.chain, sold.amount, self.today(tree, at), sold.currency)
 
-    def _short(self, tree: str, payer: str, needed: int, currency: str = "") -> int:
+    def _short(self, tree: str, payer: str, needed: int, currency: str) -> int:
         if self.available(tree, payer, currency) < needed:
             return 220
         return 280 if any(self.available(tree, above, currency) < 0 for above in self.chain(tree, payer)[1:]) else 0
