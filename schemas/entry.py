@@ -15,6 +15,7 @@ from schemas.change import ChangeNote
 from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.plan import Charge
+from schemas.record import record
 from schemas.window import Window
 
 
@@ -50,6 +51,7 @@ class EntryKind(StrEnum):
     CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
     CHANGE_EXPIRED = "CHANGE_EXPIRED"  # nobody touched it for as long as is written there
     CHANGE_RECLAIMED = "CHANGE_RECLAIMED"  # an agent gave a payer cash for change that had expired
+    EXCHANGED = "EXCHANGED"  # an agent's money in one currency became money in another
     FEE_CHARGED = "FEE_CHARGED"  # a period of a plan, to an agent
     CASH_COLLECTED = "CASH_COLLECTED"  # a terminal was emptied and its cash counted
 
@@ -57,7 +59,7 @@ class EntryKind(StrEnum):
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leg:
     """One line of one account's statement: credit is positive, debit negative, minor units.
 
@@ -71,7 +73,7 @@ class Leg:
     balance: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cause:
     """What the entry answers: a payment order, an operator's command, or a gateway's outcome.
 
@@ -84,7 +86,7 @@ class Cause:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PaymentFacts:
     """All of a payment that does not change after it was received. Amounts in minor units, times in ms UTC.
 
@@ -168,13 +170,13 @@ class DirectoryRecord:
     value: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One decision. Its Kafka key is `book`; `seq` counts the book's entries 1, 2, 3, …; `at` is ms UTC.
 
     Legs sum to zero per currency. `refusal` is the code of schemas.refusal when there is one. `tries` counts the pay
     requests that may have reached the payee, `deferrals` the attempts since then, in a row, that did not; `due_at` is
-    when to ask again, ms UTC.
+    when to ask again, ms UTC. `rate`: of an exchange, units of the currency taken for one of the currency given.
     """
 
     book: str
@@ -196,6 +198,7 @@ class Entry:
     window: Window | None = None
     crossing: Crossing | None = None
     change: ChangeNote | None = None
+    rate: str = ""
     cash: Collection | None = None
     charge: Charge | None = None
 

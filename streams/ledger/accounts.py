@@ -13,6 +13,7 @@ BANK = "bank"
 FEE = "fee"
 REWARD = "reward"
 UNCLAIMED = "unclaimed"  # change that nobody came for in time
+EXCHANGE = "exchange"
 AGENT_FEES = "agent-fees"
 
 # Memo accounts: what is in terminals is no money between agents and the operator.

@@ -10,7 +10,7 @@ from schemas.cash import CollectCash
 from schemas.change_command import ReclaimChange
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
-from schemas.currency_command import OpenCurrency
+from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
@@ -23,6 +23,7 @@ from streams.ledger.clearing import bring_change, obey, send_money
 from streams.ledger.commands import Instruct
 from streams.ledger.currencies import open_currency, purse_of
 from streams.ledger.directory import new_record
+from streams.ledger.exchange import exchange
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
@@ -68,6 +69,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = open_currency(book, order, blank)
         case ReclaimChange():
             answer = reclaim(book, order, blank)
+        case Exchange():
+            answer = exchange(state, book, order, blank)
         case CollectCash():
             answer = collect(book, order, blank)
         case CloseWindow():

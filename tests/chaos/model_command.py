@@ -28,7 +28,7 @@ from schemas.command import (
     SetTerminal,
     TreeCommand,
 )
-from schemas.currency_command import OpenCurrency
+from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
@@ -36,7 +36,7 @@ from tests.chaos.model_cash import collected
 from tests.chaos.model_change import mark_of, reclaimed
 from tests.chaos.model_chart import charted
 from tests.chaos.model_clearing import brought, heard, sent
-from tests.chaos.model_currency import currency_opened
+from tests.chaos.model_currency import currency_opened, exchanged
 from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
@@ -88,6 +88,8 @@ def obeyed(
             return resolved(sale, paid=command.paid)
         case OpenCurrency():
             return currency_opened(book, command)
+        case Exchange():
+            return exchanged(book, command, waiting)
         case CollectCash():
             return collected(book, command)
         case CloseWindow():

@@ -33,6 +33,7 @@ class Expected(NamedTuple):
     document: str = ""
     crossing: Crossing | None = None  # but for `by`
     change: ChangeNote | None = None
+    rate: str = ""
     cash: Collection | None = None
     charge: Charge | None = None
 
