@@ -27,7 +27,6 @@ from tests.audit_world import Office, introduce, loading, order
 from tests.builders import close_window
 from tests.builders_cash import a_collection
 from tests.builders_charts import a_chart, set_chart
-from tests.builders_charts import set_chart
 from tests.builders_clearing import a_transfer_to
 from tests.builders_fees import fee_due
 
@@ -101,7 +100,7 @@ def a_morning(office: Office) -> None:
     office.command(emptied, close_window("mobile", 1, tree).command, close_window(None, 1, tree).command)
     other = office.directory.terminals[second].tree
     office.command(a_transfer_to(other, tree, other, 100, tree).command)
-    office.command(a_transfer_to(other, tree, "nobody", 100, tree).command, set_chart().command)
+    office.command(a_transfer_to(other, tree, "nobody", 100, tree).command)
     office.work()
     office.charge(fee_due(agent=tree, tree=tree))
     office.pay(order(office, second, 3))
