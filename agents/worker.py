@@ -11,6 +11,7 @@ from mode.utils.times import Seconds
 from agents.accept import Accept
 from agents.alert_watch import AlertWatch
 from agents.assignment import Assignment, ready_file
+from agents.change_clock import ChangeClock
 from agents.dispatch import Dispatch
 from agents.settlement import SettlementClock
 from agents.verify import Verifier
@@ -76,6 +77,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     vitals.is_wired = True
     app.add_dependency(dispatch)
     app.add_dependency(SettlementClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
+    app.add_dependency(ChangeClock(shards, clock, settings.change_days, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app

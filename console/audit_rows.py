@@ -80,6 +80,8 @@ ENTRY_COLUMNS: dict[str, str] = {
     "change_to": "change_to",
     "change_spent_marks": "change_spent.mark",
     "change_spent_amounts": "change_spent.amount",
+    "change_days": "change_days",
+    "rate": "rate",
     "record": "record",
     "closed_window": "closed_window",
     "crossing": "crossing",
@@ -128,6 +130,7 @@ def entry_row(offset: int, entry: Json) -> Row:
         facts.get("day", ""), facts.get("chain", []),
         record["table"], record["id"], facts.get("change_to", ""),
         [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
+        (entry.get("change") or {}).get("days", 0), entry.get("rate", ""),
         record["value"], entry.get("window"), entry.get("crossing"),
     )  # fmt: skip
 

@@ -9,11 +9,18 @@ from console.amounts import minor_units
 from console.errors import BadInput
 from console.output import major
 from console.warehouse import opened
-from schemas.change import SPENT_MAX, ChangeSpent, account_change, mark_of
+from schemas.change import SPENT_MAX, ChangeSpent, account_change, account_change_of, mark_of
 from schemas.payment import PaymentOrder
 
 # tree, at, kind, amount, balance, currency, payment: minor units.
 Line = tuple[str, datetime, str, int, int, str, str]
+
+
+def account_named(code: str | None, payment: str | None) -> str:
+    """The account of change under a code, or of a payment that had none. Raises BadInput unless one is given."""
+    if (code is None) == (payment is None):
+        raise BadInput("say which change: --code, or --payment for change that has no code")
+    return account_change(mark_of(code)) if code is not None else account_change_of(payment or "")
 
 
 def statement(account: str) -> list[Line]:

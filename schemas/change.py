@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -29,6 +30,13 @@ class ChangeSpent(Wire):
 
     code: Annotated[ChangeCode, Field(description="as it is printed on the payer's receipt")]
     amount: PositiveMinor
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeNote:
+    """What an entry about change says beside its legs. days: without a touch after which it expires."""
+
+    days: int = 0
 
 
 def new_code() -> str:

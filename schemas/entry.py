@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from schemas.change import ChangeNote
 from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.record import record
@@ -46,6 +47,9 @@ class EntryKind(StrEnum):
     TRANSFER_RETURNED = "TRANSFER_RETURNED"  # the other tree could not take it, and here it is again
     TRANSFER_CONFIRMED = "TRANSFER_CONFIRMED"  # the other tree has it
     CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
+    CHANGE_EXPIRED = "CHANGE_EXPIRED"  # nobody touched it for as long as is written there
+    CHANGE_RECLAIMED = "CHANGE_RECLAIMED"  # an agent gave a payer cash for change that had expired
+    EXCHANGED = "EXCHANGED"  # an agent's money in one currency became money in another
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -168,7 +172,7 @@ class Entry:
 
     Legs sum to zero per currency. `refusal` is the code of schemas.refusal when there is one. `tries` counts the pay
     requests that may have reached the payee, `deferrals` the attempts since then, in a row, that did not; `due_at` is
-    when to ask again, ms UTC.
+    when to ask again, ms UTC. `rate`: of an exchange, units of the currency taken for one of the currency given.
     """
 
     book: str
@@ -189,6 +193,8 @@ class Entry:
     document: str = ""
     window: Window | None = None
     crossing: Crossing | None = None
+    change: ChangeNote | None = None
+    rate: str = ""
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

@@ -95,6 +95,8 @@ ENTRIES = Table(
         ("change_to", "String"),
         ("change_spent", _SPENT),
         ("crossing", "String"),
+        ("change_days", "UInt32"),
+        ("rate", "String"),
     ),
 )
 

@@ -74,6 +74,8 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.change_to,
         facts.spent,
         orjson.dumps(entry.crossing).decode() if entry.crossing else "",
+        entry.change.days if entry.change else 0,
+        entry.rate,
     )
 
 

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
             "declined (1, repeat later). Bounds the memory and the money that a dead payee can tie up",
         ),
     ] = 20_000
+    change_days: Annotated[
+        int,
+        Field(ge=1, le=36_500, description="days without a touch after which payers' change goes to account unclaimed"),
+    ] = 1_096
     rejects_per_s: Annotated[
         int,
         Field(

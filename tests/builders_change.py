@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.change import ChangeSpent, mark_of
+from schemas.change_command import ReclaimChange
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import Place
+from streams.ledger.commands import Instruct, Place
 from streams.ledger.state import State
-from tests.builders import a_place, a_rate, a_settle, a_tariff, a_tree, decided
+from tests.builders import NOW, a_place, a_rate, a_settle, a_tariff, a_tree, an_instruct, decided
 
 CODE, OTHER_CODE = "00112233445566778899aabbccddeeff", "ff" * 16
 MARK, OTHER_MARK = mark_of(CODE), mark_of(OTHER_CODE)
@@ -33,6 +34,13 @@ def spending(*parts: tuple[str, int], number: int = 9, **changes: Any) -> Place:
     spent = tuple(ChangeSpent(code=code, amount=amount) for code, amount in parts or [(CODE, LEFT)])
     values = {"amount": LEFT - 1_000, "fee": 1_000, "change_from": spent, "tariff": an_absolute_fee()}
     return a_place(**{"number": number} | values | changes)
+
+
+def a_reclaim(code: str = CODE, agent: str = "S", amount: int = LEFT, tree: str = "A", **changes: Any) -> Instruct:
+    """Of change under a code that has expired; code="" says it has none, and is known by its payment."""
+    values: dict[str, Any] = {"id": "reclaim-1", "issued_at": NOW, "tree": tree, "agent": agent, "code": code or None}
+    values |= {"amount": amount, "currency": "RUB", "evidence": "Receipt 12"}
+    return an_instruct(ReclaimChange(**values | changes))
 
 
 def with_change(money: int = 49_300) -> State:

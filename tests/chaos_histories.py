@@ -19,7 +19,7 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import Payee, SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle
+from streams.ledger.commands import ChangeDue, Instruct, LedgerCommand, Place, Settle
 from streams.ledger.perform import perform
 from streams.ledger.state import State
 from tests.builders import (
@@ -56,10 +56,11 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.builders_change import a_reclaim
 from tests.builders_charts import a_chart, numbers, set_chart
-from tests.builders_clearing import a_transfer_to, called_for_by
+from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.chaos.model import Model
-from tests.chaos_currencies import a_currency, beginning_abroad, currency_for
+from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
 
 CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
 AGENTS = ("A", "B", "S", "T", "U", "V")
@@ -140,7 +141,8 @@ class Story:
     def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
         while True:
             for command in self._next():
-                self.at += self.rng.choice((0, 1, 1, 250)) if self.rng.random() < 0.97 else 7_200_000
+                is_soon = self.rng.random() < 0.97
+                self.at += self.rng.choice((0, 1, 1, 250) if is_soon else (7_200_000, 7_200_000, 90_000_000))
                 self.decided += 1
                 decision = perform(self.state, command, self.at)
                 for entry in decision if isinstance(decision, list) else ():
@@ -158,9 +160,9 @@ class Story:
         elif pick < 15:
             yield self._remembered(self._directory())
         elif pick < 16:
-            yield self._window()
+            yield self._window() if self.rng.random() < 0.6 else self._old_change()
         elif pick < 17:
-            yield self._remembered(a_currency(self.rng, self._id()))
+            yield self._remembered(self.rng.choice((a_currency, an_exchange_of, an_exchange_of))(self.rng, self._id()))
         elif pick < 18:
             yield self._remembered(self._standing())
         elif pick < 21:
@@ -243,6 +245,9 @@ class Story:
         tree, to_tree = rng.choice(("AC", "AC", "CA", "CA", "CA", "BA", "AB", "CC", "CZ"))
         giver, taker = (rng.choice((*AGENTS, tree, tree)) for tree in (tree, to_tree))
         currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+        if rng.random() < 0.4:
+            amount = rng.choice((1, 700, 5_000))
+            return bring(rng.choice(CHANGE), amount, tree, to_tree, id=self._id(), currency=currency)
         return a_transfer_to(to_tree, giver, taker, rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
 
     def _standing(self) -> Instruct:
@@ -294,6 +299,19 @@ class Story:
         if rng.random() < 0.5:
             return window_due(payee, number, tree)
         return self._remembered(close_window(payee or None, number, tree, id=self._id()))
+
+    def _old_change(self) -> LedgerCommand:
+        """What nobody touched for a day expires; who comes for it after all gets it, if it is no more than that."""
+        rng, tree = self.rng, self.rng.choice("AAB")
+        expired = list(self.state.books[tree].change.expired.items()) if tree in self.state.books else []
+        if not expired or rng.random() < 0.5:
+            return ChangeDue(tree, 1)
+        (account, coin), amount = rng.choice(expired)
+        code = {account_change(mark_of(one)): one for one in CHANGE}.get(account, "")
+        payment = None if code else account.removeprefix("change:payment:")
+        amount = max(1, amount - rng.choice((0, 0, 1, -1)))
+        known = {"id": self._id(), "currency": coin, "payment": payment}
+        return self._remembered(a_reclaim(code, rng.choice(AGENTS), amount, tree, **known))
 
     def _sale(self) -> Place:
         rng = self.rng

@@ -247,6 +247,10 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.TRANSFER_REJECTED,
         EntryKind.TRANSFER_RETURNED,
         EntryKind.TRANSFER_CONFIRMED,
+        EntryKind.CHANGE_EXPIRED,
+        EntryKind.CURRENCY_OPENED,
+        EntryKind.CHANGE_RECLAIMED,
+        EntryKind.EXCHANGED,
     }
 
 

@@ -20,8 +20,11 @@ SENTENCES: Mapping[EntryKind, str] = {
     EntryKind.WITHDRAWN: "Withdrawal",
     EntryKind.CHANGE_PAID_OUT: "Change handed out",
     EntryKind.WINDOW_CLOSED: "Settlement with {payee}",
+    EntryKind.CHANGE_EXPIRED: "Change that nobody claimed",
+    EntryKind.CHANGE_RECLAIMED: "Change that was claimed after all",
     EntryKind.TRANSFER_SENT: "Transfer to another tree",
     EntryKind.TRANSFER_RECEIVED: "Transfer from another tree",
+    EntryKind.EXCHANGED: "Currency exchange",
     EntryKind.TRANSFER_RETURNED: "Transfer that came back from another tree",
 }
 

@@ -12,6 +12,8 @@ from streams.ledger.state import Book
 BANK = "bank"
 FEE = "fee"
 REWARD = "reward"
+UNCLAIMED = "unclaimed"  # change that nobody came for in time
+EXCHANGE = "exchange"
 
 Movements = list[tuple[str, int]]  # account, minor units
 

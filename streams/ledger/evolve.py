@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
+from schemas.change import CHANGE
 from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from streams.ledger.answered import CommandState
 from streams.ledger.change import kept_after
@@ -76,6 +77,8 @@ def _move(book: Book, entry: Entry) -> None:
             raise LedgerCorrupt(_broken_chain(entry, leg, account.seq, account.balance))
         account.seq = leg.seq
         account.balance = leg.balance
+        if leg.account.startswith(CHANGE):
+            book.change.fold(entry, leg)
         sums[leg.currency] = sums.get(leg.currency, 0) + leg.amount
     if any(sums.values()):
         raise LedgerCorrupt(f"book {entry.book} entry {entry.seq}: legs do not sum to zero: {sums}")

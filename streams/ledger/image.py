@@ -23,7 +23,7 @@ class BookImage:
     tree's own currency before further ones.
 
     sold: agent, currency, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its
-    marks in the form of accounts.
+    marks in the form of accounts. change_touched, change_expired: as in KeptChange, in its order.
     """
 
     id: str
@@ -35,6 +35,8 @@ class BookImage:
     sold: tuple[tuple[str, str, str, int, int], ...]
     windows: tuple[tuple[str, int, int, int, tuple[tuple[str, str, int, int], ...]], ...] = ()
     under_way: tuple[Crossing, ...] = ()
+    change_touched: tuple[tuple[str, str, int], ...] = ()
+    change_expired: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,12 @@ def _book_image(book: Book) -> BookImage:
         (subject, one.number, one.opened_at, one.first_entry, tuple((*key, *mark) for key, mark in one.marks.items()))
         for subject, one in book.windows.items()
     )
-    return BookImage(book.id, book.seq, accounts, terms, book.record, book.keys, sold, windows,
-                     tuple(book.under_way.values()))  # fmt: skip
+    return BookImage(
+        book.id, book.seq, accounts, terms, book.record, book.keys, sold, windows,
+        under_way=tuple(book.under_way.values()),
+        change_touched=tuple((*key, at) for key, at in book.change.touched.items()),
+        change_expired=tuple((*key, amount) for key, amount in book.change.expired.items()),
+    )  # fmt: skip
 
 
 def _book(image: BookImage) -> Book:
@@ -107,6 +113,8 @@ def _book(image: BookImage) -> Book:
         by_account = {(name, currency): (seq, balance) for name, currency, seq, balance in marks}
         book.windows[subject] = OpenWindow(number, opened_at, first_entry, by_account)
     book.under_way = {one.number: one for one in image.under_way}
+    book.change.touched = {(account, currency): at for account, currency, at in image.change_touched}
+    book.change.expired = {(account, currency): amount for account, currency, amount in image.change_expired}
     return book
 
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.bring_change import BringChange
+from schemas.change_command import ReclaimChange
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
-from schemas.currency_command import OpenCurrency
+from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.change import pay_out
-from streams.ledger.clearing import obey, send_money
+from streams.ledger.change_expiry import reclaim
+from streams.ledger.clearing import bring_change, obey, send_money
 from streams.ledger.commands import Instruct
 from streams.ledger.currencies import open_currency, purse_of
 from streams.ledger.directory import new_record
+from streams.ledger.exchange import exchange
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
@@ -47,6 +51,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = send_money(state, book, order, blank)
         case Transfer():
             answer = transfer(state, book, order, blank)
+        case BringChange():
+            answer = bring_change(book, order, blank)
         case ReceiveMoney() | TakeBackMoney() | ConfirmMoney():
             answer = obey(book, order, blank)
         case Withdraw():
@@ -59,6 +65,10 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = pay_out(book, order, blank)
         case OpenCurrency():
             answer = open_currency(book, order, blank)
+        case ReclaimChange():
+            answer = reclaim(book, order, blank)
+        case Exchange():
+            answer = exchange(state, book, order, blank)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
         case _:

@@ -11,6 +11,7 @@ from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind
 from schemas.ids import account_agent, account_hold
 from streams.ledger.answered import Commands
+from streams.ledger.change_kept import KeptChange
 from streams.ledger.payments import OUTSTANDING, Payments, PaymentState
 from streams.ledger.queues import Queues
 
@@ -131,6 +132,7 @@ class Book:
     windows: dict[str, OpenWindow] = field(default_factory=dict)
     under_way: dict[int, Crossing] = field(default_factory=dict)
     currencies: dict[str, dict[str, AgentState]] = field(default_factory=dict)
+    change: KeptChange = field(default_factory=KeptChange)
 
     def account(self, name: str, currency: str) -> Account:
         """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""

@@ -17,6 +17,7 @@ from schemas.command import DirectoryCommand, TreeCommand
 from schemas.entry import FINAL, Entry
 from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered
+from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_sale import sold, taken_up
@@ -81,8 +82,7 @@ class Model:
         elif entry.cause.by == "funds":
             is_again = id in self.decided and (id not in self.open or self.open[id].state != "WAITING_FUNDS")
         elif entry.cause.by == "timer":
-            window = entry.window
-            is_again = window is not None and window.number <= book.windows.get(window.subject, 0)
+            is_again = entry.cause.id in book.timers
         elif entry.cause.by == "dispatch":
             is_again = id in self.decided and id not in self.open
         else:
@@ -116,6 +116,8 @@ class Model:
         if entry.cause.by == "dispatch":
             return self._answer(entry)
         if entry.cause.by == "timer":
+            if entry.change is not None and entry.kind.value == "CHANGE_EXPIRED":
+                return expired(book, entry)
             window = entry.window
             if window is None or entry.cause.id != f"window/{window.subject}/{window.number}" or entry.cause.digest:
                 return []
@@ -193,6 +195,9 @@ class Model:
         book.seq = entry.seq
         for leg in entry.legs:
             book.ends[leg.account, leg.currency] = (leg.seq, leg.balance)
+        remember_change(book, entry)
+        if entry.cause.by == "timer":
+            book.timers.add(entry.cause.id)
         if entry.payment is not None:
             self._believe_payment(entry)
             remember_sale(book, entry)
@@ -246,6 +251,8 @@ def _seen(entry: Entry) -> Expected:
         entry.record,
         entry.document,
         seen_crossing(entry),
+        entry.change,
+        entry.rate,
     )
 
 

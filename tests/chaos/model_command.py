@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.bring_change import BringChange
+from schemas.change_command import ReclaimChange
 from schemas.chart import SetChart
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import (
@@ -24,14 +26,14 @@ from schemas.command import (
     SetTerminal,
     TreeCommand,
 )
-from schemas.currency_command import OpenCurrency
+from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
-from tests.chaos.model_change import mark_of
+from tests.chaos.model_change import mark_of, reclaimed
 from tests.chaos.model_chart import charted
-from tests.chaos.model_clearing import heard, sent
-from tests.chaos.model_currency import currency_opened
+from tests.chaos.model_clearing import brought, heard, sent
+from tests.chaos.model_currency import currency_opened, exchanged
 from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
@@ -62,6 +64,8 @@ def obeyed(
             return moved(book, command, waiting)
         case Transfer() if command.to_tree is not None:
             return sent(id, book, command, waiting)
+        case BringChange():
+            return brought(id, book, command)
         case ReceiveMoney() | TakeBackMoney() | ConfirmMoney():
             return heard(book, command)
         case Transfer() | Withdraw():
@@ -70,6 +74,8 @@ def obeyed(
             return _deposited(book, command)
         case PayOutChange():
             return _paid_out(book, command)
+        case ReclaimChange():
+            return reclaimed(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
             if sale is None or sale.book != id or sale.state not in ("MANUAL", "WAITING_FUNDS"):
@@ -79,6 +85,8 @@ def obeyed(
             return resolved(sale, paid=command.paid)
         case OpenCurrency():
             return currency_opened(book, command)
+        case Exchange():
+            return exchanged(book, command, waiting)
         case CloseWindow():
             return window_closed(book, command.payee or "", command.number) or _refused()
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from schemas.change import ChangeNote
 from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
 from schemas.gateway import RetrySchedule
@@ -29,6 +30,8 @@ class Expected(NamedTuple):
     record: DirectoryRecord | None = None
     document: str = ""
     crossing: Crossing | None = None  # but for `by`
+    change: ChangeNote | None = None
+    rate: str = ""
 
 
 class Finding(NamedTuple):
@@ -107,6 +110,10 @@ class Book:
             one.parent, one.status, one.time_zone, one.payees = (
                 agent.parent, agent.status, agent.time_zone, agent.payees
             )  # fmt: skip
+
+    touched: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> ms UTC, the oldest first
+    expired: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> what was not reclaimed
+    timers: set[str] = field(default_factory=set)  # causes that a timer gave
 
     def line(self, agent: str | None) -> list[str]:
         """The agent and all above it."""

@@ -1,3 +1,7 @@
+-- Of an entry by which change expired: after how many days without a touch.
+
+ALTER TABLE {database}.entries ADD COLUMN IF NOT EXISTS change_days UInt32;
+
 -- Change that paid for a payment: fingerprints of the codes, and how much of each. Its movements are in `legs`.
 
 ALTER TABLE {database}.entries ADD COLUMN IF NOT EXISTS change_spent Array(Tuple(mark String, amount Int64));
