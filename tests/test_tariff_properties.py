@@ -42,6 +42,7 @@ fees = st.builds(
     rounding=st.sampled_from([None, "down", "up", "half"]),
     base=st.sampled_from(["amount", "collected"]),
 )
+edges = st.sampled_from([99, 100, 101, 199, 200, 201, 300])
 shares = st.lists(st.integers(0, 2_500), max_size=4).map(tuple)
 moments = st.one_of(
     st.integers(AT, AT + 7 * 86_400_000),
@@ -89,6 +90,16 @@ def test_an_accepted_tariff_never_ties_and_the_narrowest_rule_is_chosen(tariff, 
     if first_tie(tariff, AT) is None:
         assert len(best) <= 1
         chosen = Choice(tariff).of(agent, amount, at)
+        assert (chosen.name if chosen else "") == (best[0].name if best else "")
+
+
+@given(tariff=tariffs(), asked=st.lists(st.tuples(st.sampled_from(AGENTS), edges, moments), min_size=2, max_size=30))
+def test_what_was_found_for_one_payment_is_not_kept_for_another(tariff, asked):
+    """One prepared tariff for all of them, as a worker has it; amounts on both sides of where bands begin and end."""
+    assume(first_tie(tariff, AT) is None)
+    choice = Choice(tariff)
+    for agent, amount, at in asked:
+        best, chosen = winners(tariff, agent, amount, at), choice.of(agent, amount, at)
         assert (chosen.name if chosen else "") == (best[0].name if best else "")
 
 

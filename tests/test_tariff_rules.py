@@ -12,7 +12,7 @@ from schemas.command import SetTariff
 from schemas.entry import EntryKind
 from schemas.ids import instant_ms, ms_instant
 from schemas.tariff import Fee, Tariff, TariffRule
-from streams.ledger.tariff_choice import choice_of
+from streams.ledger.tariff_choice import Choice, choice_of
 from tests.builders import (
     AT,
     NOW,
@@ -308,3 +308,10 @@ def test_a_tariff_with_rules_survives_being_written():
     entry = decided(a_state(), set_tariff(tariff))
     assert entry.record is not None
     assert Tariff.model_validate(entry.record.value, strict=False) == tariff
+
+
+@pytest.mark.parametrize("amounts", [(99, 100, 199, 200), (200, 199, 100, 99)])
+def test_a_band_ends_where_it_ends_whichever_payment_came_first(amounts):
+    choice = Choice(a_tariff(rules=(a_rule("band", amount_from=100, amount_to=200),)))
+    found = {amount: choice.of("A/S", amount, AT) for amount in amounts}
+    assert {amount for amount, one in found.items() if one is not None} == {100, 199}

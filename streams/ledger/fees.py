@@ -29,9 +29,11 @@ def rewards_of(prices: Prices | None, amount: int, chain: Sequence[AgentState]) 
     total = prices.reward.of(amount) if prices is not None else 0
     if prices is None or not total:
         return ()
-    shares = [  # kept with every open payment, so each account's name is one string
-        (sys.intern(account_agent(agent.id)), total * bps // 10_000)
-        for agent, bps in zip(chain, prices.reward_shares_bps, strict=False)
-    ]
-    rest = total - sum(share for _, share in shares)
-    return tuple((account, share) for account, share in (*shares, (REWARD, rest)) if share)
+    shares: list[tuple[str, int]] = []
+    rest = total
+    for agent, bps in zip(chain, prices.reward_shares_bps, strict=False):
+        share = total * bps // 10_000
+        if share:  # kept with every open payment, so each account's name is one string
+            shares.append((sys.intern(account_agent(agent.id)), share))
+            rest -= share
+    return (*shares, (REWARD, rest)) if rest else tuple(shares)

@@ -26,8 +26,9 @@ def shortfall(chain: Sequence[AgentState], needed: int) -> Refusal | None:
     position = payer_position(chain)
     if chain[position].available < needed:
         return Refusal.AGENT_LACKS_FUNDS if position == 0 else Refusal.UPSTREAM_LACKS_FUNDS
-    if any(above.available < 0 for above in chain[position + 1 :]):
-        return Refusal.UPSTREAM_LACKS_FUNDS
+    for above in chain[position + 1 :]:
+        if above.available < 0:
+            return Refusal.UPSTREAM_LACKS_FUNDS
     return None
 
 

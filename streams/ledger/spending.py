@@ -42,11 +42,13 @@ def sold_in_month(agent: AgentState, day: str) -> int:
 def count(book: Book, facts: PaymentFacts) -> None:
     """A payment was held. For `evolve` only."""
     agents = book.agents_in(facts.currency)
+    day, amount = facts.day, facts.amount
     for name in facts.chain:
         agent = agents[name]
-        agent.sold_month = sold_in_month(agent, facts.day) + facts.amount
-        agent.sold_day = sold_on(agent, facts.day) + facts.amount
-        agent.day = facts.day
+        if agent.day != day:
+            agent.sold_month, agent.sold_day, agent.day = sold_in_month(agent, day), 0, day
+        agent.sold_month += amount
+        agent.sold_day += amount
 
 
 def give_back(book: Book, facts: PaymentFacts) -> None:

@@ -5,6 +5,7 @@ A tariff is prepared once, when its first payment comes, and kept as long as the
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from schemas.tariff import Prices, Tariff, TariffRule
 from schemas.week import DAY, WEEK, WEEKDAYS, clock_minute, minutes_of, week_minute
 
 _EVER_MS = 253_402_300_800_000  # the year 10000, where instants of a tariff end
-_KEPT = 1_000  # tariffs prepared at a time
+_KEPT = 1_000  # tariffs prepared at a time, and of each what was found
 
 
 class Narrowness(NamedTuple):
@@ -50,35 +51,50 @@ class Conditions:
     narrowness: Narrowness
     prices: Prices
 
+    def holds(self, agent: str, amount: int, minute: int) -> bool:
+        """For this agent and amount, at this minute of the week; validity is another question."""
+        return (
+            (self.members is None or agent in self.members)
+            and self.low <= amount < self.high
+            and (self.week is None or self.week[minute] == 1)
+        )
+
 
 class Choice:
-    """A tariff, prepared for choosing."""
+    """A tariff, prepared for choosing.
 
-    __slots__ = ("_for_agent", "_for_others", "rules", "tariff")
+    Rules change only at the ends of amount bands and of stretches of the week; between two of these the same ones hold.
+    Which they are for an agent is looked up once, and kept.
+    """
+
+    __slots__ = ("_amounts", "_found", "_minutes", "_named", "rules", "tariff")
 
     def __init__(self, tariff: Tariff) -> None:
         self.tariff = tariff
         self.rules = sorted((_prepared(tariff, rule) for rule in tariff.rules), key=lambda one: one.narrowness)
-        named = {agent for one in self.rules for agent in one.members or ()}
-        self._for_others = [one for one in self.rules if one.members is None]
-        self._for_agent = {
-            agent: [one for one in self.rules if one.members is None or agent in one.members] for agent in named
-        }
+        self._named = {agent for one in self.rules for agent in one.members or ()}
+        self._amounts = sorted({end for one in self.rules for end in (one.low, one.high)})
+        self._minutes = sorted(
+            {end for one in self.rules if one.week is not None for stretch in one.stretches for end in stretch}
+        )
+        self._found: dict[tuple[str, int, int], list[Conditions]] = {}
 
     def of(self, agent: str, amount: int, at: int) -> Conditions | None:
         """The rule for a payment of this agent ("<tree>/<agent>") of this amount (minor units) at this time (ms UTC).
 
         None: no rule holds, so the tariff's own prices do.
         """
-        minute = -1
-        for one in self._for_agent.get(agent, self._for_others):
-            if one.low <= amount < one.high and one.since <= at < one.until:
-                if one.week is None:
-                    return one
-                if minute < 0:
-                    minute = week_minute(at, self.tariff.time_zone)
-                if one.week[minute]:
-                    return one
+        minute = week_minute(at, self.tariff.time_zone) if self._minutes else 0
+        who = agent if agent in self._named else ""
+        key = who, bisect_right(self._amounts, amount), bisect_right(self._minutes, minute)
+        found = self._found.get(key)
+        if found is None:
+            if len(self._found) >= _KEPT:
+                self._found.clear()
+            found = self._found[key] = [one for one in self.rules if one.holds(who, amount, minute)]
+        for one in found:
+            if one.since <= at < one.until:
+                return one
         return None
 
 
