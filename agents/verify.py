@@ -11,15 +11,16 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
-from schemas.command import COMMAND, book_of
+from schemas.command import COMMAND, TERMINAL_MAY, DirectoryCommand, TreeCommand, book_of
 from schemas.envelope import Envelope, EnvelopeError, VerifyingKey, open_envelope
 from schemas.ids import instant_ms
 from schemas.keys import owner_of
 from schemas.payment import PaymentOrder
 from schemas.reject import RejectReason
+from schemas.reversal import ReversePayment
 from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
 from streams.directory import Directory
-from streams.ledger.commands import Instruct, Place
+from streams.ledger.commands import Instruct, Place, Reversible
 from streams.partitioner import partition_of
 from streams.settings import Settings
 
@@ -79,13 +80,39 @@ class Verifier:
         return Ask(place, arrival.received_at, arrival)
 
     def _command(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
-        signer.believe(self._directory.operator_key(envelope.kid), envelope, arrival.received_at)
+        key, terminal = self._directory.operator_key(envelope.kid), ""
+        if key is None:
+            key, terminal = self._directory.terminal_key(envelope.kid), owner_of(envelope.kid)
+        signer.believe(key, envelope, arrival.received_at)
         command = _parsed(COMMAND.validate_json, envelope.payload)
+        if terminal:
+            self._check_right(terminal, command)
         self._check_clock(instant_ms(command.issued_at), arrival.received_at)
         book = book_of(command)
         if self._partition(book) != arrival.partition:
             return Forward(arrival, book)
-        return Ask(Instruct(book, command, command.digest(), envelope.kid), arrival.received_at, arrival)
+        reversible = self._reversible() if isinstance(command, ReversePayment) else None
+        instruct = Instruct(book, command, command.digest(), envelope.kid, terminal, reversible)
+        return Ask(instruct, arrival.received_at, arrival)
+
+    def _check_right(self, terminal: str, command: TreeCommand | DirectoryCommand) -> None:
+        """A terminal may order a few things, and only in its own tree."""
+        if command.kind not in TERMINAL_MAY:
+            raise EnvelopeError(
+                RejectReason.UNKNOWN_KEY, f"{terminal} is no operator, and only one orders {command.kind}"
+            )
+        if (tree := self._directory.terminals[terminal].tree) != book_of(command):
+            raise EnvelopeError(
+                RejectReason.WRONG_AGENT, f"terminal {terminal} is in tree {tree}, not in {book_of(command)}"
+            )
+
+    def _reversible(self) -> Reversible:
+        """Lists of the live tables: a thread may change these meanwhile."""
+        payees, gateways = list(self._directory.payees.values()), list(self._directory.gateways.values())
+        return Reversible(
+            {payee.id: payee.reversal_s for payee in payees if payee.reversal_s},
+            frozenset(gateway.id for gateway in gateways if gateway.cancels),
+        )
 
     def _check_clock(self, made_at: int, received_at: int) -> None:
         ahead_s = (made_at - received_at) / 1000

@@ -23,7 +23,7 @@ class LimitAudit:
         if entry.agent is not None:
             self._terms[entry.book, entry.agent.agent] = entry.agent
         facts = entry.payment
-        if facts is None or entry.kind not in (EntryKind.HELD, EntryKind.VOIDED):
+        if facts is None or entry.kind not in (EntryKind.HELD, EntryKind.VOIDED, EntryKind.REVERSED):
             return
         if entry.kind is EntryKind.HELD:
             self._check.looked_at += 1

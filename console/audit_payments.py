@@ -9,21 +9,28 @@ from console.audit_change import ChangeAudit, due_to_payer, is_pay_out
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
+from console.audit_reversals import KINDS as REVERSAL_KINDS
+from console.audit_reversals import ReversalAudit
 from console.audit_waiting import WaitingAudit
 from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.outcome import Verdict
 
-# A payment's state ("": not known yet) -> the kinds of entry that may follow. DEFERRED leaves it HELD; the final ones
-# have no row. UNKNOWN is never VOIDED: after an unclear attempt a refusal may be the answer to the repeat only.
+# A payment's state ("": not known yet) -> the kinds of entry that may follow. DEFERRED leaves it HELD, REVERSAL_REFUSED
+# POSTED; those that are for ever have no row. UNKNOWN is never VOIDED: after an unclear attempt a refusal may be the
+# answer to the repeat only.
 MAY_FOLLOW: dict[str, frozenset[str]] = {
     "": frozenset({"HELD", "DECLINED", "WAITING_FUNDS"}),
     "WAITING_FUNDS": frozenset({"HELD", "DECLINED"}),
     "HELD": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "MANUAL"}),
     "MANUAL": frozenset({"POSTED", "VOIDED"}),
+    "POSTED": frozenset({"REVERSING"}),
+    "REVERSING": frozenset({"REVERSING", "REVERSED", "REVERSAL_REFUSED", "REVERSAL_MANUAL"}),
+    "REVERSAL_MANUAL": frozenset({"REVERSED", "REVERSAL_REFUSED"}),
 }
+_STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
 _HOLDING = frozenset({"HELD", "UNKNOWN", "MANUAL"})
-OPEN = _HOLDING | {"WAITING_FUNDS"}
+OPEN = _HOLDING | {"WAITING_FUNDS", "REVERSING", "REVERSAL_MANUAL"}
 _NO_ROW: frozenset[str] = frozenset()
 _DISPATCH, _FUNDS = "dispatch", "funds"
 _UNSIGNED = frozenset({_DISPATCH, _FUNDS, "timer"})
@@ -44,6 +51,7 @@ class PaymentAudit:
         self._numbers = Check("payments.numbers")
         self._waiting = WaitingAudit()
         self._change = ChangeAudit()
+        self._reversals = ReversalAudit()
         self._movements = Check("ledger.movements")
         self._once = Check("decisions.once")
 
@@ -52,6 +60,7 @@ class PaymentAudit:
         if (wrong := _wrong_movement(entry)) is not None:
             self._movements.fail(f"{where(partition, offset, entry)}: {wrong}")
         self._change.see(partition, offset, entry)
+        self._reversals.terms(entry)
         facts = entry.payment
         if entry.cause.by not in _UNSIGNED:
             self._decide(partition, offset, entry)
@@ -59,7 +68,7 @@ class PaymentAudit:
             self._follow(partition, offset, entry, facts)
         elif entry.kind is EntryKind.TRANSFERRED or entry.kind is EntryKind.WITHDRAWN:
             self._waiting.give(partition, offset, entry)
-        elif entry.kind.value in MAY_FOLLOW["HELD"] | MAY_FOLLOW[""]:
+        elif entry.kind.value in MAY_FOLLOW["HELD"] | MAY_FOLLOW[""] | MAY_FOLLOW["REVERSING"]:
             self._path.fail(f"{where(partition, offset, entry)}: names no payment")
 
     def checks(self, ledger: LedgerAudit) -> list[Check]:
@@ -70,6 +79,7 @@ class PaymentAudit:
             self._evidence,
             self._facts,
             self._waiting.check,
+            self._reversals.check,
             self._numbers,
         ]
         return [*found, self._holds(ledger), self._once]
@@ -105,7 +115,8 @@ class PaymentAudit:
         self._evidence.looked_at += 1
         if (doubt := _doubt(entry, facts, state)) is not None:
             self._evidence.fail(f"{where(partition, offset, entry)}: payment {facts.id} {doubt}")
-        after = "HELD" if kind == "DEFERRED" else kind
+        after = _STANDS.get(kind, kind)
+        self._reversals.see(partition, offset, entry, facts, number, state)
         self._waiting.see(partition, offset, entry, facts)
         self._keep_held(entry, facts, state in _HOLDING, after in _HOLDING)
         index.state[number] = index.states.number(after)
@@ -175,6 +186,8 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if is_pay_out(moved) else f"a pay-out of change moved {moved}"
     if kind is EntryKind.WINDOW_CLOSED:
         return None  # what it may move is for windows.settled to say
+    if kind in REVERSAL_KINDS:
+        return None  # and here for payments.reversals
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if facts is None:
@@ -223,6 +236,8 @@ def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
 def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     """Why the entry must not be believed, if so: law 6, an unclear answer is never guessed."""
     kind, outcome, cause = entry.kind, entry.outcome, entry.cause
+    if kind in REVERSAL_KINDS:
+        return None  # for payments.reversals to say
     if kind is EntryKind.DECLINED and facts.collected and facts.payer_agent and not entry.legs and entry.refusal != 1:
         return None if entry.refusal == 300 else "is declined, and the payer's cash is nowhere"
     if kind is EntryKind.HELD or kind is EntryKind.DECLINED:

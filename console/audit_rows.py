@@ -78,6 +78,9 @@ ENTRY_COLUMNS: dict[str, str] = {
     "record_table": "record_table",
     "record_id": "record_id",
     "change_to": "change_to",
+    "posted_at": "toUnixTimestamp64Milli(posted_at)",
+    "posted_ref": "posted_ref",
+    "refund": "refund",
     "record": "record",
     "closed_window": "closed_window",
 }
@@ -102,6 +105,7 @@ _NO_PAYMENT: Json = {
 _NO_OUTCOME: Json = {"step": "", "verdict": "", "code": "", "provider_ref": "", "comment": ""}
 _NO_TERMS: Json = {"agent": "", "parent": "", "name": "", "currency": "", "overdraft": 0, "funding": "",
                    "status": "", "time_zone": ""}  # fmt: skip
+_NOT_POSTED: Json = {"at": 0, "provider_ref": "", "refund": ""}
 _NO_RECORD: Json = {"table": "", "id": "", "value": None}
 
 
@@ -109,6 +113,7 @@ def entry_row(offset: int, entry: Json) -> Row:
     """What `entries` must have of a ledger record's JSON, in the order of ENTRY_COLUMNS."""
     cause, facts = entry["cause"], entry["payment"] or _NO_PAYMENT
     outcome, terms, record = entry["outcome"] or _NO_OUTCOME, entry["agent"] or _NO_TERMS, entry["record"] or _NO_RECORD
+    posted = entry.get("posted") or _NOT_POSTED
     return (
         offset, entry["book"], entry["seq"], entry["kind"], entry["at"], cause["id"], cause["digest"], cause["by"],
         entry["refusal"], entry["reason"], entry["tries"], entry["deferrals"], entry["due_at"], entry["document"],
@@ -123,7 +128,8 @@ def entry_row(offset: int, entry: Json) -> Row:
         terms.get("status", "open"), terms.get("time_zone", "UTC"), terms.get("payment_max") or 0,
         terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
         facts.get("day", ""), facts.get("chain", []),
-        record["table"], record["id"], facts.get("change_to", ""), record["value"], entry.get("window"),
+        record["table"], record["id"], facts.get("change_to", ""),
+        posted["at"], posted["provider_ref"], posted["refund"], record["value"], entry.get("window"),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from console.lookup import find_terminal
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
 from console.output import json_line, major, pairs, rows, say
+from console.reversing import reverse
 from console.signing import done, give, now
 from console.story import Step, Story, from_ledger
 from schemas.command import ResolvePayment
@@ -23,9 +24,10 @@ PaymentArgument = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Payments: show, resolve.", no_args_is_help=True)
+    group = typer.Typer(help="Payments: show, resolve, reverse.", no_args_is_help=True)
     group.command("show")(show)
     group.command("resolve")(resolve)
+    group.command("reverse")(reverse)
     app.add_typer(group, name="payment")
 
 
@@ -56,7 +58,9 @@ def resolve(
     operator: Operator = None,
     time_out: TimeOut = 10,
 ) -> None:
-    """Decide a payment that is in MANUAL: the payee has the money, or it has not and will not."""
+    """Decide a payment in MANUAL: the payee has the money, or has not and will not. In REVERSAL_MANUAL: has it still,
+    or gave it back.
+    """
     if paid is None:
         raise BadInput("say which: --paid (the payee has the money) or --not-paid (it has not and will not)")
     settings = broker_settings()
@@ -69,7 +73,7 @@ def resolve(
         evidence=evidence,
     )
     answer = give(settings, command, operator, time_out)
-    done(f"payment {payment} is {'POSTED' if paid else 'VOIDED'}", command, answer)
+    done(f"payment {payment} is {'POSTED' if paid else 'VOIDED (REVERSED, where it was given back)'}", command, answer)
 
 
 def _find(settings: Settings, payment: str, from_topic: bool) -> Story | None:

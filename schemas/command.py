@@ -23,6 +23,7 @@ from schemas.ids import (
 from schemas.keys import KeyId
 from schemas.operator_order import OperatorOrder
 from schemas.payee import Payee, ZoneName
+from schemas.reversal import ReversePayment
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
@@ -168,10 +169,15 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange
+TreeCommand = (
+    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | ReversePayment
+)
 DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
+
+# The kinds that a terminal may sign too, about its own tree. Everything else is an operator's to order.
+TERMINAL_MAY = frozenset({"payment.reverse"})
 
 
 def book_of(command: TreeCommand | DirectoryCommand) -> str:

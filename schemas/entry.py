@@ -11,6 +11,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from schemas.outcome import GatewayOutcome
+from schemas.reversal import Posted
 from schemas.window import Window
 
 
@@ -38,9 +39,14 @@ class EntryKind(StrEnum):
     TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
     WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
     AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
+    REVERSING = "REVERSING"  # of a posted payment: the payee is asked to give it back, again while it is not clear
+    REVERSED = "REVERSED"  # the payee gave it back; all that was posted is taken back; final
+    REVERSAL_REFUSED = "REVERSAL_REFUSED"  # the payee keeps it: the payment is POSTED again
+    REVERSAL_MANUAL = "REVERSAL_MANUAL"  # whether the payee gave it back is for an operator to find out
 
 
-FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
+# POSTED may still be reversed, if the payee permits it; the others are for ever.
+FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.REVERSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ class Entry:
 
     Legs sum to zero per currency. `refusal` is the code of schemas.refusal when there is one. `tries` counts the pay
     requests that may have reached the payee, `deferrals` the attempts since then, in a row, that did not; `due_at` is
-    when to ask again, ms UTC.
+    when to ask again, ms UTC. In a reversal these are of its cancel requests; `posted` says how the payment was posted.
     """
 
     book: str
@@ -172,6 +178,7 @@ class Entry:
     record: DirectoryRecord | None = None
     document: str = ""
     window: Window | None = None
+    posted: Posted | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""
@@ -185,7 +192,11 @@ class Entry:
 
 def holds(entries: Iterable[Entry]) -> list[str]:
     """The payments whose payees may be asked from here on."""
-    return [entry.payment.id for entry in entries if entry.kind is EntryKind.HELD and entry.payment is not None]
+    return [entry.payment.id for entry in entries
+            if entry.kind in _ASKED and not entry.due_at and entry.payment is not None]  # fmt: skip
+
+
+_ASKED = frozenset({EntryKind.HELD, EntryKind.REVERSING})
 
 
 ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)

@@ -92,6 +92,9 @@ ENTRIES = Table(
         ("tariff_rule", _WORD),
         ("closed_window", "String"),
         ("change_to", "String"),
+        ("posted_at", _TIME),
+        ("posted_ref", "String"),
+        ("refund", _WORD),
     ),
 )
 
@@ -158,6 +161,8 @@ PAYMENT_STATES = Table(
         ("chain", "Array(String)"),
         ("tariff_rule", _WORD),
         ("change_to", "String"),
+        ("posted_at", _TIME),
+        ("refund", _WORD),
     ),
 )
 

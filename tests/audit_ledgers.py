@@ -58,10 +58,10 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
     ]
 
 
-def a_ledger(gateway_url: str = "http://127.0.0.1:9/mobile/") -> list[Entry]:
-    """The entries of one partition, in order: each state a payment can be in, and every kind of command."""
+def a_ledger(gateway_url: str = "http://127.0.0.1:9/mobile/", *more: LedgerCommand) -> list[Entry]:
+    """The entries of one partition, in order: each state a payment can be in, and every kind of command, then more."""
     state = State(0)
-    decisions = [perform(state, command, AT + n) for n, command in enumerate(commands(gateway_url))]
+    decisions = [perform(state, command, AT + n) for n, command in enumerate([*commands(gateway_url), *more])]
     return [entry for decision in decisions if isinstance(decision, list) for entry in decision]
 
 

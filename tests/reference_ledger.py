@@ -17,9 +17,10 @@ from schemas.ids import instant_ms
 from schemas.outcome import Verdict
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
+from tests.reference_reversal import IN_REVERSAL, WITH_THE_PAYEE, Reversals
 
 HOLDING = ("HELD", "UNKNOWN", "MANUAL")
-OPEN = (*HOLDING, "WAITING_FUNDS")
+OPEN = (*HOLDING, "WAITING_FUNDS", *IN_REVERSAL)
 FREE = Tariff(payee="free")
 
 
@@ -45,21 +46,24 @@ class Sold:
     change: str = ""
     code: int = 0
     needs: int = 0
+    refund: str = ""
 
     @property
     def kept(self) -> int:
         """What the agent owes the payer, who put it in."""
         if self.state in ("VOIDED", "DECLINED"):
             return self.collected
-        return max(0, self.collected - self.amount - self.fee) if self.has_held else 0
+        back = self.amount + self.fee if (self.state, self.refund) == ("REVERSED", "change") else 0
+        beyond = max(0, self.collected - self.amount - self.fee)
+        return back + (beyond if self.has_held or self.state == "REVERSED" else 0)
 
     @property
     def has_held(self) -> bool:
-        return self.state in (*HOLDING, "POSTED")
+        return self.state in (*HOLDING, *WITH_THE_PAYEE)
 
 
 @dataclass
-class Reference:
+class Reference(Reversals):
     agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     deposits: list[Deposit] = field(default_factory=list)
@@ -84,7 +88,7 @@ class Reference:
         spent += sum(sold.kept for sold in here if sold.payer == agent)
         paid_in += sum(amount for book, payer, _, amount in self.handed_out if (book, payer) == (tree, agent))
         paid_in += sum(amount for book, who, amount in self.others if (book, who) == (tree, agent))
-        return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
+        return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state in WITH_THE_PAYEE)
 
     def held(self, tree: str, agent: str) -> int:
         return sum(
@@ -95,8 +99,9 @@ class Reference:
 
     def operators_income(self, tree: str) -> int:
         """Processing fees and the rest of every reward."""
-        posted = [sold for sold in self.sold.values() if sold.tree == tree and sold.state == "POSTED"]
-        return sum(sold.processing + sold.reward - sum(sold.shares.values()) for sold in posted)
+        posted = [sold for sold in self.sold.values() if sold.tree == tree and sold.state in WITH_THE_PAYEE]
+        borne = sum(share for of, share in self.borne if of == tree)
+        return sum(sold.processing + sold.reward - sum(sold.shares.values()) for sold in posted) - borne
 
     def available(self, tree: str, agent: str) -> int:
         return self.balance(tree, agent) + self.limits[tree, agent]
@@ -126,12 +131,13 @@ class Reference:
 
     def owed(self, tree: str, payee: str) -> int:
         """What was posted to a payee, less the reward it gives and all that its windows have paid."""
-        sold = [one for one in self.sold.values() if (one.tree, one.payee, one.state) == (tree, payee, "POSTED")]
+        sold = [one for one in self.sold.values() if (one.tree, one.payee) == (tree, payee)]
+        sold = [one for one in sold if one.state in WITH_THE_PAYEE]
         return sum(one.amount - one.reward for one in sold) - sum(self.paid_out.get((tree, payee), []))
 
     def waiting(self) -> list[Sold]:
         """Payments a gateway has yet to answer."""
-        return [sold for sold in self.sold.values() if sold.state in ("HELD", "UNKNOWN")]
+        return [sold for sold in self.sold.values() if sold.state in ("HELD", "UNKNOWN", "REVERSING")]
 
     # --- what should be answered
 
@@ -177,7 +183,7 @@ class Reference:
     def sold_in(self, tree: str, agent: str, period: str) -> int:
         """period: a day or a month, as its days begin."""
         return sum(one.amount for one in self.sold.values() if one.tree == tree and agent in one.chain
-                   and one.state != "VOIDED" and one.day.startswith(period))  # fmt: skip
+                   and one.state not in ("VOIDED", "REVERSED") and one.day.startswith(period))  # fmt: skip
 
     def today(self, tree: str, at: int) -> str:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
@@ -259,6 +265,8 @@ class Reference:
         return "AGENT_MOVED"
 
     def resolved(self, order: ResolvePayment) -> str:
+        if (reversal := self.reversal_resolved(order)) is not None:
+            return reversal
         sold = self.sold.get(order.payment)
         if sold is None or sold.tree != order.tree or sold.state != "MANUAL":
             return "REFUSED"

@@ -25,6 +25,7 @@ from streams.settings import Settings
 from streams.topics import PAYMENTS, create_or_verify
 from tests.audit_world import Office, introduce, loading, order
 from tests.builders import close_window
+from tests.builders_reversal import a_reversal
 
 pytestmark = pytest.mark.integration
 
@@ -92,6 +93,10 @@ def a_morning(office: Office) -> None:
     tree = office.directory.terminals[first].tree
     office.command(close_window("mobile", 1, tree).command, close_window(None, 1, tree).command)
     office.work()
+    office.command(*(a_reversal(one.id, tree).command for one in orders[:2]))
+    office.work()
+    office.settle(orders[0].id, Verdict.CANCELLED)
+    office.settle(orders[1].id, Verdict.FATAL, code="300")
     office.pay(order(office, second, 3))
     office.producer.flush(10)
 

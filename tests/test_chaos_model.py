@@ -114,6 +114,10 @@ DAMAGES: dict[str, tuple[Callable[[Entry], Entry | None], str]] = {
         lambda one: replace(one, record=replace(one.record, value={})) if one.record else None,
         "divergence",
     ),
+    "how it was posted": (
+        lambda one: replace(one, posted=replace(one.posted, at=one.posted.at + 1)) if one.posted else None,
+        "divergence",
+    ),
     "the payee's word": (_never_sent, "divergence"),
 }
 

@@ -9,6 +9,7 @@ from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, Resol
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
+from schemas.reversal import ReversePayment
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.change import pay_out
@@ -17,6 +18,7 @@ from streams.ledger.directory import new_record
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
+from streams.ledger.reversal import reversal_entry, reverse
 from streams.ledger.settle import Change, payment_entry
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
@@ -47,6 +49,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = move(state, book, order, blank)
         case ResolvePayment():
             answer = _resolve(state, book, order, blank)
+        case ReversePayment():
+            answer = reverse(state, book, command, order, blank)
         case PayOutChange():
             answer = pay_out(book, order, blank)
         case CloseWindow():
@@ -126,6 +130,10 @@ def _resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> E
     payment = state.payments.find(order.payment)
     if payment is None or payment.book != book.id:
         return _no(f"there is no payment {order.payment} in tree {order.tree}")
+    if payment.state is EntryKind.REVERSAL_MANUAL:
+        kind, refusal = (EntryKind.REVERSAL_REFUSED, Refusal.OTHER.code) if order.paid else (EntryKind.REVERSED, 0)
+        change = Change(kind, payment.tries, refusal, order.evidence)
+        return reversal_entry(book, payment, blank.cause, change, blank.at)
     if payment.state is not EntryKind.MANUAL:
         return _no(f"payment {order.payment} is {payment.state}; only one in MANUAL is decided by an operator")
     if order.paid:

@@ -1,7 +1,8 @@
 """What each agent sold on its tree's current day and in its current month.
 
-It counts amounts (what payees get), of every payment that was held on that day and not voided, for the agent that sold
-it and every agent above. Only the current day and month are kept: nothing more can be sold on one that is over.
+It counts amounts (what payees get), of every payment that was held on that day and not voided or reversed, for the
+agent that sold it and every agent above. Only the current day and month are kept: nothing more can be sold on one that
+is over.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def count(book: Book, facts: PaymentFacts) -> None:
 
 
 def give_back(book: Book, facts: PaymentFacts) -> None:
-    """A payment was voided: its day and month get their part back while they are still current. For `evolve` only."""
+    """A payment was voided or reversed: its day and month get their part back while they are still current. For
+    `evolve` only.
+    """
     for name in facts.chain:
         agent = book.agents[name]
         if agent.day == facts.day:

@@ -92,10 +92,10 @@ def over(book: Book, line: list[str], amount: int, day: str) -> int:
 
 
 def remember_sale(book: Book, entry: Entry) -> None:
-    """What was held counts, for its day and month, until it is voided."""
+    """What was held counts, for its day and month, until it is voided or reversed."""
     facts = entry.payment
     assert facts is not None
-    sign = {"HELD": 1, "VOIDED": -1}.get(entry.kind.value, 0)
+    sign = {"HELD": 1, "VOIDED": -1, "REVERSED": -1}.get(entry.kind.value, 0)
     if sign == 1:
         book.day = max(book.day, facts.day)
     for name in facts.chain if sign else ():

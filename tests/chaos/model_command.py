@@ -26,6 +26,7 @@ from schemas.command import (
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
+from tests.chaos.model_reversal import reversal_resolved
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
 
@@ -61,6 +62,8 @@ def obeyed(
             return _paid_out(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
+            if sale is not None and sale.book == id and sale.state == "REVERSAL_MANUAL":
+                return reversal_resolved(book, sale, paid=command.paid)
             if sale is None or sale.book != id or sale.state != "MANUAL":
                 return _refused()
             return resolved(sale, paid=command.paid)

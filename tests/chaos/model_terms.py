@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
 from schemas.gateway import RetrySchedule
 from schemas.payee import Payee
+from schemas.reversal import Posted
 from schemas.tariff import Tariff
 
 Moves = tuple[tuple[str, str, int], ...]  # account, currency, minor units
@@ -27,6 +28,7 @@ class Expected(NamedTuple):
     terms: AgentTerms | None = None
     record: DirectoryRecord | None = None
     document: str = ""
+    posted: Posted | None = None
 
 
 class Finding(NamedTuple):
@@ -47,6 +49,8 @@ class Known(Protocol):
     def payees(self, id: str, at: int) -> list[Payee | None]: ...
     def tariffs(self, payee: str, at: int) -> list[Tariff | None]: ...
     def schedules(self, gateway: str, at: int) -> list[RetrySchedule]: ...
+    def cancels(self, gateway: str, at: int) -> list[bool]: ...
+    def is_terminal(self, owner: str) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -66,7 +70,7 @@ class Agent:
 
 @dataclass(slots=True)
 class Sale:
-    """A payment that is not final. sent: pay requests that may have arrived; unreached: failures to ask since then."""
+    """A payment open or posted. sent: requests that may have arrived; unreached: failures to ask since then."""
 
     book: str
     facts: PaymentFacts
@@ -74,6 +78,7 @@ class Sale:
     sent: int = 0
     unreached: int = 0
     refusal: int = 0
+    posted: Posted | None = None
 
 
 @dataclass(slots=True)
