@@ -11,10 +11,12 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
+from schemas.bring_change import BringChange
+from schemas.clearing_command import CLEARING, ClearingCommand
 from schemas.command import COMMAND, TERMINAL_MAY, DirectoryCommand, TreeCommand, book_of
 from schemas.envelope import Envelope, EnvelopeError, VerifyingKey, open_envelope
 from schemas.ids import instant_ms
-from schemas.keys import owner_of
+from schemas.keys import SERVER_KID, owner_of
 from schemas.payment import PaymentOrder
 from schemas.reject import RejectReason
 from schemas.reversal import ReversePayment
@@ -32,9 +34,11 @@ _T = TypeVar("_T")
 class Verifier:
     """The directory's facts and the settings' bounds, applied to one message at a time. Safe in any thread."""
 
-    def __init__(self, settings: Settings, directory: Directory) -> None:
+    def __init__(self, settings: Settings, directory: Directory, server: VerifyingKey | None = None) -> None:
+        """server: the workers' own key, by which trees talk to each other; None: no tree is believed."""
         self._settings = settings
         self._directory = directory
+        self._server = server
         self._partitions: dict[str, int] = {}
 
     def payment(self, arrival: Arrival) -> Item:
@@ -80,31 +84,23 @@ class Verifier:
         return Ask(place, arrival.received_at, arrival)
 
     def _command(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
-        key, terminal = self._directory.operator_key(envelope.kid), ""
-        if key is None:
+        is_ours, terminal = envelope.kid == SERVER_KID, ""
+        key = self._server if is_ours else self._directory.operator_key(envelope.kid)
+        if key is None and not is_ours:
             key, terminal = self._directory.terminal_key(envelope.kid), owner_of(envelope.kid)
         signer.believe(key, envelope, arrival.received_at)
         command = _parsed(COMMAND.validate_json, envelope.payload)
+        _check_signer(command, is_ours)
         if terminal:
             self._check_right(terminal, command)
-        self._check_clock(instant_ms(command.issued_at), arrival.received_at)
+        if not is_ours:  # ours may have waited for as long as its reader was away
+            self._check_clock(instant_ms(command.issued_at), arrival.received_at)
         book = book_of(command)
         if self._partition(book) != arrival.partition:
             return Forward(arrival, book)
         reversible = self._reversible() if isinstance(command, ReversePayment) else None
         instruct = Instruct(book, command, command.digest(), envelope.kid, terminal, reversible)
         return Ask(instruct, arrival.received_at, arrival)
-
-    def _check_right(self, terminal: str, command: TreeCommand | DirectoryCommand) -> None:
-        """A terminal may order a few things, and only in its own tree."""
-        if command.kind not in TERMINAL_MAY:
-            raise EnvelopeError(
-                RejectReason.UNKNOWN_KEY, f"{terminal} is no operator, and only one orders {command.kind}"
-            )
-        if (tree := self._directory.terminals[terminal].tree) != book_of(command):
-            raise EnvelopeError(
-                RejectReason.WRONG_AGENT, f"terminal {terminal} is in tree {tree}, not in {book_of(command)}"
-            )
 
     def _reversible(self) -> Reversible:
         """Lists of the live tables: a thread may change these meanwhile."""
@@ -113,6 +109,15 @@ class Verifier:
             {payee.id: payee.reversal_s for payee in payees if payee.reversal_s},
             frozenset(gateway.id for gateway in gateways if gateway.cancels),
         )
+
+    def _check_right(self, terminal: str, command: TreeCommand | DirectoryCommand) -> None:
+        """A terminal may order a few things, and only for its own tree."""
+        if command.kind not in TERMINAL_MAY:
+            why = f"{terminal} is no operator, and only one orders {command.kind}"
+            raise EnvelopeError(RejectReason.UNKNOWN_KEY, why)
+        about = command.to_tree if isinstance(command, BringChange) else book_of(command)
+        if (tree := self._directory.terminals[terminal].tree) != about:
+            raise EnvelopeError(RejectReason.WRONG_AGENT, f"terminal {terminal} is in tree {tree}, not in {about}")
 
     def _check_clock(self, made_at: int, received_at: int) -> None:
         ahead_s = (made_at - received_at) / 1000
@@ -141,6 +146,15 @@ class _Signer:
         if revoked_at is not None and received_at >= instant_ms(revoked_at):
             raise EnvelopeError(RejectReason.REVOKED_KEY, f"key {envelope.kid} was revoked at {revoked_at.isoformat()}")
         self.kid = envelope.kid
+
+
+def _check_signer(command: TreeCommand | DirectoryCommand, is_ours: bool) -> None:
+    """What one tree says to another is the workers' alone, and the ids it is known by."""
+    if isinstance(command, ClearingCommand) != is_ours:
+        who = "the workers' key does not sign" if is_ours else "an operator's key does not sign"
+        raise EnvelopeError(RejectReason.WRONG_SIGNER, f"{who} {command.kind}")
+    if command.id.startswith(CLEARING) and not is_ours:
+        raise EnvelopeError(RejectReason.WRONG_SIGNER, f"ids that begin with {CLEARING} are the workers' own")
 
 
 def _parsed(parse: Callable[[bytes], _T], payload: bytes) -> _T:

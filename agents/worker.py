@@ -11,10 +11,12 @@ from mode.utils.times import Seconds
 from agents.accept import Accept
 from agents.alert_watch import AlertWatch
 from agents.assignment import Assignment, ready_file
+from agents.change_clock import ChangeClock
 from agents.dispatch import Dispatch
 from agents.settlement import SettlementClock
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
+from schemas.envelope import VerifyingKey
 from streams.app import create_app, source_topics
 from streams.clock import Clock
 from streams.directory import Directory, DirectoryReader
@@ -41,13 +43,14 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
         """A worker that stops opens nothing: it would only keep itself, and its partitions, waiting."""
         return not app.should_stop and assignment.owns(partition)
 
+    server_key = ensure_server_key(settings)
     shards = Shards(
-        settings, ensure_server_key(settings), owns, dispatch.recovered, dispatch.closed,
+        settings, server_key, owns, dispatch.recovered, dispatch.closed,
         watch=lambda partition: Watch(settings, partition, directory.directory.contacts),
     )  # fmt: skip
     assignment.shards = dispatch.shards = shards
     accept = Accept(settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock)
-    verifier = Verifier(settings, directory.directory)
+    verifier = Verifier(settings, directory.directory, VerifyingKey.load(server_key.public()))
     payments, commands = source_topics(app)
     within: Seconds = settings.batch_within_ms / 1000
 
@@ -74,6 +77,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     vitals.is_wired = True
     app.add_dependency(dispatch)
     app.add_dependency(SettlementClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
+    app.add_dependency(ChangeClock(shards, clock, settings.change_days, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app

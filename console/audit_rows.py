@@ -78,11 +78,15 @@ ENTRY_COLUMNS: dict[str, str] = {
     "record_table": "record_table",
     "record_id": "record_id",
     "change_to": "change_to",
+    "change_spent_marks": "change_spent.mark",
+    "change_spent_amounts": "change_spent.amount",
+    "change_days": "change_days",
     "posted_at": "toUnixTimestamp64Milli(posted_at)",
     "posted_ref": "posted_ref",
     "refund": "refund",
     "record": "record",
     "closed_window": "closed_window",
+    "crossing": "crossing",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -129,13 +133,15 @@ def entry_row(offset: int, entry: Json) -> Row:
         terms.get("daily_max") or 0, terms.get("monthly_max") or 0, terms.get("payees", []),
         facts.get("day", ""), facts.get("chain", []),
         record["table"], record["id"], facts.get("change_to", ""),
-        posted["at"], posted["provider_ref"], posted["refund"], record["value"], entry.get("window"),
+        [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
+        (entry.get("change") or {}).get("days", 0), posted["at"], posted["provider_ref"], posted["refund"],
+        record["value"], entry.get("window"), entry.get("crossing"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-2], *(orjson.loads(text) if text else None for text in row[-2:]))
+    return (*row[:-3], *(orjson.loads(text) if text else None for text in row[-3:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

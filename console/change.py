@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from console.amounts import minor_units
-from console.context import broker_settings, load_settings
-from console.errors import BadInput, NotFound
+from console.change_bring import bring
+from console.change_kept import account_named, statement
+from console.change_reclaim import reclaim
+from console.change_send import send_change
+from console.context import broker_settings
+from console.errors import NotFound
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import AsJson, CommandId, Operator, TimeOut, Tree
+from console.options import AsJson, CommandId, CurrencyOf, Operator, TimeOut, Tree
 from console.output import json_line, major, rows
 from console.signing import done, give, now
-from schemas.change import account_change, account_change_of, mark_of
 from schemas.command import PayOutChange
 
 Code = Annotated[str | None, typer.Option(metavar="CODE", help="The code on the payer's receipt.")]
@@ -22,26 +25,19 @@ Payment = Annotated[str | None, typer.Option(metavar="PAYMENT", help="Of change 
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Payers' change: show, pay-out.", no_args_is_help=True)
+    group = typer.Typer(help="Payers' change: show, send, bring, pay-out, reclaim.", no_args_is_help=True)
     group.command("show")(show)
+    group.command("send")(send_change)
+    group.command("bring")(bring)
     group.command("pay-out")(pay_out)
+    group.command("reclaim")(reclaim)
     app.add_typer(group, name="change")
 
 
 def show(code: Code = None, payment: Payment = None, as_json: AsJson = False) -> None:
     """Every line of the change under a code, as ClickHouse has it; the last balance is what is left."""
-    account = _account(code, payment)
-    settings = load_settings()
-    if not settings.clickhouse:
-        raise BadInput("no warehouse is known: start one with `kassa up`, or set KASSA_CLICKHOUSE=http://host:8123")
-    from sinks.warehouse import connect  # ClickHouse's client takes half a second to import
-    from sinks.warehouse import rows as select
-
-    query = (
-        "SELECT book, at, kind, amount, balance, currency, payment_id FROM legs FINAL WHERE account = {account:String} "
-        "ORDER BY book, currency, seq"
-    )
-    lines = list(select(connect(settings), query, {"account": account}))
+    account = account_named(code, payment)
+    lines = statement(account)
     if not lines:
         raise NotFound("no change was ever kept under this")
     columns = ("tree", "at", "kind", "amount", "balance", "currency", "payment")
@@ -60,15 +56,16 @@ def pay_out(
     evidence: Annotated[str, typer.Option(metavar="TEXT", help="The payer's receipt or letter: it goes on record.")],
     code: Code = None,
     payment: Payment = None,
+    currency: CurrencyOf = None,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
 ) -> None:
     """An agent gave a payer cash for change: so much of it is the agent's money now."""
-    _account(code, payment)
+    account_named(code, payment)
     settings = broker_settings()
-    there = find_agent(settings, agent, tree)
+    there = find_agent(settings, agent, tree, currency)
     command = PayOutChange(
         id=command_id or fresh_id(),
         issued_at=now(),
@@ -82,9 +79,3 @@ def pay_out(
     )
     answer = give(settings, command, operator, time_out)
     done(f"{major(command.amount, there.currency)} {there.currency} of change is {agent}'s", command, answer)
-
-
-def _account(code: str | None, payment: str | None) -> str:
-    if (code is None) == (payment is None):
-        raise BadInput("say which change: --code, or --payment for change that has no code")
-    return account_change(mark_of(code)) if code is not None else account_change_of(payment or "")

@@ -14,6 +14,8 @@ from console import (
     alerts,
     audit,
     change,
+    charts,
+    clearing,
     contacts,
     deposits,
     doctor,
@@ -23,6 +25,7 @@ from console import (
     payees,
     paying,
     payments,
+    postings,
     rebuilding,
     registries,
     replaying,
@@ -43,7 +46,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows,
+    schedules, windows, charts, clearing, postings,
 )  # fmt: skip
 
 

@@ -14,6 +14,19 @@ def fee_on_top(tariff: Tariff | None, amount: int, agent: str, at: int) -> int |
     return prices_for(tariff, amount, agent, at).fee.on_top(amount)
 
 
+def amount_within(tariff: Tariff | None, total: int, agent: str, at: int) -> int | None:
+    """The most that a payee can get of a total (minor units) with the fee inside it; None: no amount fits."""
+    rules = choice_of(tariff).rules if tariff is not None else ()
+    prices: list[Prices] = [tariff or Prices(), *(rule.prices for rule in rules)]
+    fitting = {total - one.fee.within(total) for one in prices}
+    return max((one for one in fitting if one > 0 and _fits(tariff, one, total, agent, at)), default=None)
+
+
+def _fits(tariff: Tariff | None, amount: int, total: int, agent: str, at: int) -> bool:
+    """By which rule a payment is priced depends on its amount."""
+    return prices_for(tariff, amount, agent, at).fee.within(total) == total - amount
+
+
 def prices_for(tariff: Tariff | None, amount: int, agent: str, at: int) -> Prices:
     """Those of the rule that holds, or the tariff's own."""
     if tariff is None:

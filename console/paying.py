@@ -7,18 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from console.amounts import minor_units, named_values
+from console.change_kept import spent_from
 from console.client import Answer, Client
 from console.context import broker_settings
 from console.errors import BadInput, NotFinal, Refused
 from console.fees import fee_on_top
 from console.lookup import find_agent, find_terminal, payees, tariffs
 from console.numbers import reserve_numbers
-from console.options import AsJson, TimeOut
+from console.options import AsJson, NoWait, TimeOut, Wait
 from console.output import json_line, major, say
 from console.repeats import remembered
 from console.requests import payment_request
 from console.signing import now
-from schemas.change import mark_of, new_code
+from schemas.change import ChangeSpent, mark_of, new_code
+from schemas.envelope import SigningKey
 from schemas.ids import instant_ms
 from schemas.payment import PaymentOrder
 from schemas.reply import Reply
@@ -52,11 +54,15 @@ def pay(
     change_code: Annotated[
         str | None, typer.Option("--change", metavar="CODE", help="Under which to keep the change. Default: a new one.")
     ] = None,
+    spend: Annotated[
+        list[str] | None,
+        typer.Option("--change-code", metavar="CODE[:AMOUNT]", help="Change that pays first: all of it, or so much."),
+    ] = None,
     number: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="The terminal's running number: one used before repeats it.")
     ] = None,
-    wait: Annotated[float, typer.Option(min=0, metavar="S", help="How long to wait for the final state.")] = 30,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Stop at the first answer: held or declined.")] = False,
+    wait: Wait = 30,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
     time_out: TimeOut = 10,
 ) -> None:
@@ -69,14 +75,32 @@ def pay(
     record = find_terminal(settings, terminal)
     code = change_code or (new_code() if put_in is not None else None)
     order = _order(settings, record, payee, subscriber, amount, fee, field or [], collected, number)
-    order = _with_cash(order, put_in, code)
-    request = payment_request(remembered(settings, order, "made_at"), record.tree, key)
+    order = _with_cash(order, put_in, code, spent_from(spend or [], record.tree, order), collected)
+    send(settings, order, record.tree, key, code, wait=wait, no_wait=no_wait, as_json=as_json, time_out=time_out)
+
+
+def send(
+    settings: Settings,
+    order: PaymentOrder,
+    tree: str,
+    key: SigningKey,
+    code: str | None,
+    *,
+    wait: float,
+    no_wait: bool,
+    as_json: bool,
+    time_out: float,
+) -> None:
+    """Sign it, send it and tell what becomes of it. code: under which its change is kept. Raises as _judge does."""
+    request = payment_request(remembered(settings, order, "made_at"), tree, key)
     if not as_json:
-        price = f"{major(order.amount, order.currency)} + fee {major(order.fee, order.currency)} {order.currency}"
-        say(f"payment {order.id}: {price} to {payee}")
+        coin = order.currency
+        say(f"payment {order.id}: {major(order.amount, coin)} + fee {major(order.fee, coin)} {coin} to {order.payee}")
+        if order.from_change:
+            say(f"of it {major(order.from_change, coin)} {coin} from change")
         if code is not None:
             say(f"change code {code}: whoever has it has the change")
-    with Client(settings, [terminal]) as client:
+    with Client(settings, [order.terminal]) as client:
         last = None
         for answer in client.ask(request, time_out, 0 if no_wait else wait):
             _tell(answer, as_json)
@@ -124,11 +148,16 @@ def _order(
     )
 
 
-def _with_cash(order: PaymentOrder, put_in: str | None, code: str | None) -> PaymentOrder:
-    """What was put in, and where the payer's own money goes. Only the code's fingerprint is sent."""
+def _with_cash(
+    order: PaymentOrder, put_in: str | None, code: str | None, spent: tuple[ChangeSpent, ...], collected: bool
+) -> PaymentOrder:
+    """What was put in, what change pays, and where what is left goes: of that the fingerprint alone is sent."""
     changes: dict[str, Any] = {"change_to": mark_of(code)} if code is not None else {}
+    changes["change_from"] = spent
     if put_in is not None:
         changes["collected"] = minor_units(put_in, order.currency)
+    elif collected:
+        changes["collected"] = max(0, order.collected - sum(one.amount for one in spent))
     return PaymentOrder.model_validate({**order.model_dump(), **changes})
 
 

@@ -58,8 +58,8 @@ def resolve(
     operator: Operator = None,
     time_out: TimeOut = 10,
 ) -> None:
-    """Decide a payment in MANUAL: the payee has the money, or has not and will not. In REVERSAL_MANUAL: has it still,
-    or gave it back.
+    """Decide a payment that is in MANUAL: the payee has the money, or has it not. Or give up one that waits. In
+    REVERSAL_MANUAL: the payee has the money still, or gave it back.
     """
     if paid is None:
         raise BadInput("say which: --paid (the payee has the money) or --not-paid (it has not and will not)")
@@ -73,7 +73,7 @@ def resolve(
         evidence=evidence,
     )
     answer = give(settings, command, operator, time_out)
-    done(f"payment {payment} is {'POSTED' if paid else 'VOIDED (REVERSED, where it was given back)'}", command, answer)
+    done(f"payment {payment} is {'POSTED' if paid else 'not paid, and ended'}", command, answer)
 
 
 def _find(settings: Settings, payment: str, from_topic: bool) -> Story | None:

@@ -8,15 +8,35 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
+
+from schemas.ids import PositiveMinor, Wire
 
 # With which the accounts begin.
 CHANGE = "change:"
 
 ChangeCode = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 ChangeMark = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+# Codes that one payment may spend from.
+SPENT_MAX = 5
+
+
+class ChangeSpent(Wire):
+    """So much of a payer's change, wholly or partly, goes into a payment: the code proves whose it is."""
+
+    code: Annotated[ChangeCode, Field(description="as it is printed on the payer's receipt")]
+    amount: PositiveMinor
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeNote:
+    """What an entry about change says beside its legs. days: without a touch after which it expires."""
+
+    days: int = 0
 
 
 def new_code() -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from schemas.change import ChangeNote
+from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.reversal import Posted
 from schemas.window import Window
@@ -39,6 +41,14 @@ class EntryKind(StrEnum):
     TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
     WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
     AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
+    TRANSFER_SENT = "TRANSFER_SENT"  # money left for another tree
+    TRANSFER_RECEIVED = "TRANSFER_RECEIVED"  # money came from another tree
+    TRANSFER_REJECTED = "TRANSFER_REJECTED"  # money from another tree cannot be taken and goes back
+    TRANSFER_RETURNED = "TRANSFER_RETURNED"  # the other tree could not take it, and here it is again
+    TRANSFER_CONFIRMED = "TRANSFER_CONFIRMED"  # the other tree has it
+    CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
+    CHANGE_EXPIRED = "CHANGE_EXPIRED"  # nobody touched it for as long as is written there
+    CHANGE_RECLAIMED = "CHANGE_RECLAIMED"  # an agent gave a payer cash for change that had expired
     REVERSING = "REVERSING"  # of a posted payment: the payee is asked to give it back, again while it is not clear
     REVERSED = "REVERSED"  # the payee gave it back; all that was posted is taken back; final
     REVERSAL_REFUSED = "REVERSAL_REFUSED"  # the payee keeps it: the payment is POSTED again
@@ -87,7 +97,7 @@ class PaymentFacts:
     tariff_version, tariff_rule: what it was priced by; 0: the payee had no tariff; "": the tariff's own prices.
     held_at: when funds were reserved, if that was later than the receipt; it and txn are 0, day and chain empty, for as
     long as the payment waits for funds. change_to: fingerprint of the code under which the payer's money is kept;
-    empty: under the payment's id.
+    empty: under the payment's id. spent: fingerprint and amount of change that paid for it, once held.
     """
 
     id: str
@@ -114,16 +124,24 @@ class PaymentFacts:
     tariff_rule: str = ""
     held_at: int = 0
     change_to: str = ""
+    spent: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def from_change(self) -> int:
+        """What change paid of amount and fee; minor units."""
+        return sum(amount for _, amount in self.spent) if self.spent else 0
 
     @property
     def change(self) -> int:
-        """What was put in beyond amount and fee; minor units."""
-        return max(0, self.collected - self.amount - self.fee)
+        """What was put in beyond amount and fee, change that was spent before cash; minor units."""
+        return max(0, self.collected + self.from_change - self.amount - self.fee) if self.collected else 0
 
 
 @dataclass(frozen=True, slots=True)
 class AgentTerms:
-    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared".
+    """An agent's terms in one currency after the entry. overdraft in minor units; funding is "own" or "shared".
+
+    Parent, name, funding, status, time zone and payees are the agent's own, in whatever currency.
 
     status: "open", "blocked" or "closed" (for good). time_zone: the tree's (IANA). payment_max, daily_max, monthly_max:
     the most of a payment, a day, a month, minor units; None: no such limit. payees: those permitted; none: all.
@@ -178,6 +196,8 @@ class Entry:
     record: DirectoryRecord | None = None
     document: str = ""
     window: Window | None = None
+    crossing: Crossing | None = None
+    change: ChangeNote | None = None
     posted: Posted | None = None
 
     def encode(self) -> bytes:

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 import orjson
 from pydantic import Field, model_validator
 
-from schemas.change import ChangeMark
+from schemas.change import SPENT_MAX, ChangeMark, ChangeSpent
 from schemas.ids import (
     AgentId,
     Currency,
@@ -42,7 +42,8 @@ class PaymentOrder(Wire):
     amount: Annotated[PositiveMinor, Field(description="what the payee is to receive, minor units")]
     fee: Annotated[Minor, Field(description="what the payer pays on top, minor units")] = 0
     collected: Annotated[
-        Minor, Field(description="cash already in the box, minor units: at least amount and fee; 0: not taken yet")
+        Minor,
+        Field(description="cash already in the box, minor units: with change_from at least amount and fee; 0: not yet"),
     ] = 0
     currency: Currency
     made_at: Annotated[Instant, Field(description="the terminal's clock; recorded, never trusted")]
@@ -50,6 +51,14 @@ class PaymentOrder(Wire):
         ChangeMark | None,
         Field(description="fingerprint of the payer's change code; needed where collected is beyond amount and fee"),
     ] = None
+    change_from: Annotated[
+        tuple[ChangeSpent, ...],
+        Field(
+            max_length=SPENT_MAX,
+            exclude_if=lambda spent: not spent,
+            description="change that pays amount and fee before any cash does",
+        ),
+    ] = ()
 
     @model_validator(mode="after")
     def _id_is_terminal_and_number(self) -> Self:
@@ -57,10 +66,26 @@ class PaymentOrder(Wire):
             raise ValueError("id must be '<terminal>.<number>'")
         return self
 
+    @model_validator(mode="after")
+    def _no_code_twice(self) -> Self:
+        if self.change_from and len({one.code for one in self.change_from}) < len(self.change_from):
+            raise ValueError("change_from names a code twice")
+        return self
+
+    @property
+    def from_change(self) -> int:
+        """What change pays of it, minor units."""
+        return sum(one.amount for one in self.change_from) if self.change_from else 0
+
     def digest(self) -> str:
         """128-bit hash of the content, equal for equal orders however their JSON was written; 32 hex digits."""
-        content = self.__dict__
-        if self.change_to is None:  # orders have had none for a long time, and their digests are on ledgers
-            content = {name: value for name, value in content.items() if name != "change_to"}
+        content = dict(self.__dict__)
+        # Orders have had none of these for a long time, and their digests are on ledgers.
+        if self.change_to is None:
+            del content["change_to"]
+        if self.change_from:
+            content["change_from"] = [one.__dict__ for one in self.change_from]
+        else:
+            del content["change_from"]
         canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
         return hashlib.blake2b(canonical, digest_size=16).hexdigest()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _TIME = "DateTime64(3, 'UTC')"
 _WORD = "LowCardinality(String)"
 _SHARES = "Array(Tuple(account String, amount Int64))"
+_SPENT = "Array(Tuple(mark String, amount Int64))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,9 @@ ENTRIES = Table(
         ("tariff_rule", _WORD),
         ("closed_window", "String"),
         ("change_to", "String"),
+        ("change_spent", _SPENT),
+        ("crossing", "String"),
+        ("change_days", "UInt32"),
         ("posted_at", _TIME),
         ("posted_ref", "String"),
         ("refund", _WORD),
@@ -161,6 +165,7 @@ PAYMENT_STATES = Table(
         ("chain", "Array(String)"),
         ("tariff_rule", _WORD),
         ("change_to", "String"),
+        ("change_spent", _SPENT),
         ("posted_at", _TIME),
         ("refund", _WORD),
     ),
@@ -214,7 +219,7 @@ _DIRECTORY_COLUMNS = (
 # Directory tables have the names of their topics.
 DIRECTORY_TABLES = {
     name: Table(name, _DIRECTORY_COLUMNS)
-    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts", "schedules")
+    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts", "schedules", "charts")
 }
 
 ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, ALERTS, *DIRECTORY_TABLES.values())

@@ -75,6 +75,9 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.tariff_rule,
         orjson.dumps(entry.window).decode() if entry.window else "",
         facts.change_to,
+        facts.spent,
+        orjson.dumps(entry.crossing).decode() if entry.crossing else "",
+        entry.change.days if entry.change else 0,
         posted.at,
         posted.provider_ref,
         posted.refund,
@@ -210,6 +213,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             facts.chain,
             facts.tariff_rule,
             facts.change_to,
+            facts.spent,
             posted.at if posted is not None else entry.at if state is EntryKind.POSTED else 0,
             posted.refund if posted is not None and state is not EntryKind.POSTED else "",
         )

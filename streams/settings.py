@@ -67,6 +67,10 @@ class Settings(BaseSettings):
             "declined (1, repeat later). Bounds the memory and the money that a dead payee can tie up",
         ),
     ] = 20_000
+    change_days: Annotated[
+        int,
+        Field(ge=1, le=36_500, description="days without a touch after which payers' change goes to account unclaimed"),
+    ] = 1_096
     rejects_per_s: Annotated[
         int,
         Field(
@@ -92,6 +96,9 @@ class Settings(BaseSettings):
     ] = 900
     unknown_alert_s: Annotated[
         int, Field(ge=1, le=30 * 86_400, description="how long a payment may be UNKNOWN or MANUAL before an alert")
+    ] = 3_600
+    waiting_alert_s: Annotated[
+        int, Field(ge=1, le=30 * 86_400, description="how long a payment may wait for funds before an alert")
     ] = 3_600
     gateway_alert_bad: Annotated[
         int, Field(ge=1, le=1_000, description="unclear answers of a gateway to a partition, for an alert …")

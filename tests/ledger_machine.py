@@ -60,6 +60,10 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.machine_change import CODES, ChangeRules, cash_beside
+from tests.machine_charts import ChartRules, every_account_has_a_kind
+from tests.machine_clearing import ClearingRules
+from tests.machine_currencies import CurrencyRules
 from tests.machine_reversal import ReversalRules
 from tests.reference_ledger import OPEN, Reference
 from tests.reference_reversal import IN_REVERSAL
@@ -98,7 +102,6 @@ fundings = st.sampled_from(["own", "shared"])
 sellers = st.sampled_from([("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "A"), ("B", "B"), ("B", "S")])
 wrongs = st.sampled_from([*[""] * 16, "fee", "collected", "phone", "currency", "payee"])
 backlogs = st.sampled_from([1, 2, 5, *[1_000] * 9])
-CODES = tuple(f"{number:032x}" for number in range(3))
 extras = st.sampled_from([0, 0, 0, 1, 700, 5_000])
 sales = st.tuples(sellers, amounts, st.sampled_from(TARIFFS), st.booleans(), extras, st.sampled_from(["", *CODES]),
                   wrongs, backlogs, moments)  # fmt: skip
@@ -131,7 +134,7 @@ def windows_continue(log: list[Entry]) -> None:
             ends[key] = (one.last, one.closing)
 
 
-class LedgerMachine(ReversalRules, RuleBasedStateMachine):
+class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, ReversalRules, RuleBasedStateMachine):
     """A worker's state, the log it wrote, and the reference that watches."""
 
     commands = 0
@@ -157,10 +160,10 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
 
     def followed(self, tree: str, more: list[Entry]) -> None:
         """What waited for money that came is held in the same breath, oldest first, and nothing else is."""
-        found: dict[str, list[str]] = {}
+        found: dict[tuple[str, str], list[str]] = {}
         for entry in more:
             assert (entry.kind in ("HELD", "DECLINED"), entry.cause.by) == (True, "funds")
-            found.setdefault(entry.payment.payer_agent, []).append(entry.payment.id)
+            found.setdefault((entry.payment.payer_agent, entry.payment.currency), []).append(entry.payment.id)
         assert found == self.reference.roused(tree, self.at)
         assert not ready(self.state, self.at)
 
@@ -174,6 +177,7 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
         entry, *more = decision
         self.log += decision
         self.followed(command.book, more)
+        self.reference.look(TREES, self.at)
         if not isinstance(command, Settle | WindowDue):
             self.asked.append(command)
             self.written_after.append(len(self.log))
@@ -201,6 +205,7 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
         for agent, parent in ("S", "A"), ("T", "S"), ("U", "T"):
             self.open("A", agent, parent, funding if agent == "T" else "own", 0, "A")
             self.deposit("A", agent, money + 1, False)
+        self.begin_abroad()
 
     @rule(order=orders)
     def administer(self, order) -> None:
@@ -230,9 +235,10 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
             assert isinstance(more, list)
             self.log += more
             self.followed(tree, more)
+            self.reference.look(TREES, self.at)
 
-    def deposit(self, tree, agent, amount, wrong) -> None:
-        currency = "EUR" if wrong else CURRENCY[tree]
+    def deposit(self, tree, agent, amount, wrong, currency="") -> None:
+        currency = "EUR" if wrong else currency or CURRENCY[tree]
         command = a_deposit(agent, amount, tree, currency=currency, id=self.new_id())
         self.instructed(command, self.reference.deposited(command.command))
 
@@ -243,11 +249,12 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
         books = self.state.waiting.books()
         tree = books[pick % len(books)]
         payers = self.state.waiting.payers(tree)
-        payer = payers[pick % len(payers)]
-        facts = self.state.open[self.state.waiting.oldest(tree, payer)].facts
+        payer, coin = payers[pick % len(payers)]
+        facts = self.state.open[self.state.waiting.oldest(tree, payer, coin)].facts
         self.standing(block, tree, facts.agent) if limit == "block" else self.cap(tree, facts.agent, limit, limit)
         needed = facts.held + facts.change if facts.held and pick % 2 else facts.collected
-        self.deposit(tree, payer, max(1, needed - self.state.books[tree].agents[payer].available + more), False)
+        available = self.state.books[tree].agents_in(coin)[payer].available
+        self.deposit(tree, payer, max(1, needed - available + more), False, coin)
         self.standing(unblock, tree, facts.agent)
         self.cap(tree, facts.agent, {"lift": ("payment_max", "daily_max", "monthly_max"), "payees": ()}, {})
 
@@ -257,6 +264,9 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
             command = a_withdrawal(giver, amount, tree, **changes)
         else:
             command = a_transfer(giver, taker, amount, tree, **changes)
+        self.given_or_not(command)
+
+    def given_or_not(self, command) -> None:
         expected = self.reference.gave(command.command)
         entry = self.ask(command)
         assert entry is not None
@@ -283,21 +293,25 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
         for sale in sales:
             self.place(*sale)
 
-    def place(self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0) -> None:
+    def place(
+        self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0, spent=(), cash="", coin=""
+    ) -> None:  # fmt: skip
         tree, agent = seller
-        currency = CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
+        currency = coin or CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
         payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "mobile"
         made_at = AT + ago_ms
         fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
         fee += 2 * (wrong == "fee")
+        total = amount + fee
         order = an_order(
             len(self.asked) + 1,
             agent=agent,
             payee=payee,
             amount=amount,
             fee=fee,
-            collected=collected * (amount + fee + extra) + (wrong == "collected"),
+            collected=collected * (total + extra) + (wrong == "collected") + cash_beside(cash, total, spent),
             change_to=mark_of(code) if code else None,
+            change_from=spent,
             currency=currency,
             subscriber={"phone": "9161234567" if wrong != "phone" else "8161234567"},
             made_at=ms_instant(made_at),
@@ -309,7 +323,7 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
         kind = self.reference.sold[command.order.id].state if command.order.id in self.reference.sold else "DECLINED"
         assert (entry.refusal, entry.kind) == (code, kind), entry.reason
         if entry.kind == "HELD":
-            for above in self.state.books[tree].chain(entry.payment.payer_agent):
+            for above in self.state.books[tree].chain(entry.payment.payer_agent, currency):
                 assert above.available >= 0, "a limit was crossed"
 
     @precondition(lambda self: any(one.state != "REVERSING" for one in self.state.outstanding()))
@@ -334,7 +348,8 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
     @precondition(lambda self: self.reference.sold)
     @rule(pick=numbers, paid=st.booleans())
     def resolve(self, pick, paid) -> None:
-        manual = [name for name, sold in self.reference.sold.items() if sold.state in ("MANUAL", "REVERSAL_MANUAL")]
+        ends = ("MANUAL", "REVERSAL_MANUAL", "WAITING_FUNDS") if pick % 2 else ("MANUAL", "REVERSAL_MANUAL")
+        manual = [name for name, sold in self.reference.sold.items() if sold.state in ends]
         payments = manual or list(self.reference.sold)
         payment = payments[pick % len(payments)]
         command = a_resolve(payment, paid, self.reference.sold[payment].tree, id=self.new_id())
@@ -349,9 +364,10 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
         tree, agent = seller
         payment = list(self.reference.sold)[pick % len(self.reference.sold)]
         name = mark_of(code) if code else f"payment:{payment}"
+        coin = self.reference.sold[payment].currency
         if whole:
-            amount = max(1, self.reference.change(tree).get(name, 0) + pick % 2)
-        known = {"payment": None if code else payment, "currency": CURRENCY[tree], "id": self.new_id()}
+            amount = max(1, self.reference.change(tree, coin).get(name, 0) + pick % 2)
+        known = {"payment": None if code else payment, "currency": coin, "id": self.new_id()}
         command = a_pay_out(code, agent, amount, tree, **known)
         self.instructed(command, self.reference.paid_change(command.command))
 
@@ -421,24 +437,21 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
 
     @invariant()
     def balances_are_the_references(self) -> None:
-        for (tree, name), _ in self.reference.agents.items():
-            agent = self.state.books[tree].agents[name]
-            assert agent.balance == self.reference.balance(tree, name)
-            assert agent.held == self.reference.held(tree, name) >= 0
-            assert agent.available == self.reference.available(tree, name)
-        for tree in TREES:
-            book = self.state.books.get(tree)
-            if book is not None:
-                accounts = [book.accounts.get((name, CURRENCY[tree]), Account()) for name in ("fee", "reward")]
-                assert sum(account.balance for account in accounts) == self.reference.operators_income(tree)
+        for tree, name, coin in self.reference.purses():
+            agent = self.state.books[tree].agents_in(coin)[name]
+            assert agent.balance == self.reference.balance(tree, name, coin)
+            assert agent.held == self.reference.held(tree, name, coin) >= 0
+            assert agent.available == self.reference.available(tree, name, coin)
+        for tree, coin in {(tree, coin) for tree, _, coin in self.reference.purses()}:
+            accounts = [self.state.books[tree].accounts.get((name, coin), Account()) for name in ("fee", "reward")]
+            assert sum(account.balance for account in accounts) == self.reference.operators_income(tree, coin)
 
     @invariant()
     def change_is_the_references(self) -> None:
-        for tree in TREES:
-            book = self.state.books.get(tree)
-            accounts = book.accounts.items() if book is not None else ()
-            kept = {name.removeprefix("change:"): end.balance for (name, _), end in accounts if name[:7] == "change:"}
-            assert {name: amount for name, amount in self.reference.change(tree).items() if amount} == {
+        for tree, coin in {(tree, coin) for tree, _, coin in self.reference.purses()}:
+            accounts = [(name, end) for (name, of), end in self.state.books[tree].accounts.items() if of == coin]
+            kept = {name.removeprefix("change:"): end.balance for name, end in accounts if name[:7] == "change:"}
+            assert {name: amount for name, amount in self.reference.change(tree, coin).items() if amount} == {
                 name: amount for name, amount in kept.items() if amount
             }
             assert all(amount >= 0 for amount in kept.values())
@@ -447,16 +460,17 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
     def payees_are_owed_what_the_reference_owes_them(self) -> None:
         for tree in TREES:
             for payee in "mobile", "abroad":
-                account = self.state.books[tree].accounts.get((f"payee:{payee}", CURRENCY[tree]), Account())
+                coin = PAYEES[payee].currency
+                account = self.state.books[tree].accounts.get((f"payee:{payee}", coin), Account())
                 assert account.balance == self.reference.owed(tree, payee)
 
     @invariant()
     def what_counts_for_limits_is_the_references(self) -> None:
-        for (tree, name), _ in self.reference.agents.items():
-            agent = self.state.books[tree].agents[name]
+        for tree, name, coin in self.reference.purses():
+            agent = self.state.books[tree].agents_in(coin)[name]
             if agent.day:
-                assert agent.sold_day == self.reference.sold_in(tree, name, agent.day)
-                assert agent.sold_month == self.reference.sold_in(tree, name, agent.day[:7])
+                assert agent.sold_day == self.reference.sold_in(tree, name, agent.day, coin)
+                assert agent.sold_month == self.reference.sold_in(tree, name, agent.day[:7], coin)
 
     @invariant()
     def backlogs_are_the_references(self) -> None:
@@ -474,7 +488,9 @@ class LedgerMachine(ReversalRules, RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
+        self.hear_everything()
         windows_continue(self.log)
+        every_account_has_a_kind(self.log)
         ends: dict[tuple[str, str, str], tuple[int, int]] = {}
         finals = Counter[str]()
         for entry in self.log:

@@ -19,13 +19,13 @@ WITH_THE_PAYEE = ("POSTED", *IN_REVERSAL)
 
 @dataclass
 class Reversals:
-    """posted_at: payment -> ms UTC. borne: (tree, minor units) of closed agents' shares that the operator paid."""
+    """posted_at: payment -> ms UTC. borne: (tree, minor units, currency) of closed agents' shares the operator paid."""
 
     sold: dict[str, Sold] = field(default_factory=dict)
     closed: set[tuple[str, str]] = field(default_factory=set)
-    others: list[tuple[str, str, int]] = field(default_factory=list)
+    others: list[tuple[str, str, int, str]] = field(default_factory=list)
     posted_at: dict[str, int] = field(default_factory=dict)
-    borne: list[tuple[str, int]] = field(default_factory=list)
+    borne: list[tuple[str, int, str]] = field(default_factory=list)
 
     def asked_back(self, command: Instruct, at: int) -> int:
         """The code; 0: the payee is asked."""
@@ -87,6 +87,6 @@ class Reversals:
         sold.state = "REVERSED"
         for agent, share in sold.shares.items():
             if (sold.tree, agent) in self.closed:
-                self.others.append((sold.tree, agent, share))
-                self.borne.append((sold.tree, share))
+                self.others.append((sold.tree, agent, share, sold.currency))
+                self.borne.append((sold.tree, share, sold.currency))
         return sold.state

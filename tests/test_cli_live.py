@@ -21,6 +21,7 @@ from streams.keyring import write_public
 from streams.settings import Settings
 from streams.topics import ALL
 from tests.builders import an_order
+from tests.builders_charts import a_chart, numbers
 from tests.cli_runs import Kassa, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
@@ -159,6 +160,22 @@ def test_cash_waits_for_funds_and_its_change_is_handed_out(network: Kassa, reque
     assert (again := network(*out)).code == 1
     assert again.says("0 minor units of change are left")
     assert network("change", "pay-out", agent, "1.00", "--evidence", "none").code == 2
+
+
+def test_change_pays_partly_by_code_and_what_is_left_is_sent_to_a_phone(network: Kassa, request: Any) -> None:
+    terminal, code = kiosk(request), "0123456789abcdef" * 2
+    assert network(*paying(terminal, "--put-in", "500.00", "--change", code, amount="100.00")).says("POSTED")
+    eventually(lambda: network("change", "show", "--code", code).says("395.00"))
+    shown = network(*paying(terminal, "--change-code", f"{code}:395.01", amount="1000.00"))
+    assert (shown.code, shown.says("300", "39500 minor units of change are left, not 39501")) == (1, True), shown
+    shown = network(*paying(terminal, "--change-code", f"{code}:95.00", amount="200.00"))
+    assert (shown.code, shown.says("of it 95.00 RUB from change", "POSTED")) == (0, True), shown
+    eventually(lambda: network("change", "show", "--code", code).says("300.00"))
+    send = ("change", "send", "--terminal", terminal, "--payee", "mobile", "--subscriber", "9161234567")
+    shown = network(*send, "--code", code)
+    assert (shown.code, shown.says("285.71 + fee 14.29 RUB", "of it 300.00 RUB from change", "POSTED")) == (0, True)
+    eventually(lambda: network("change", "show", "--code", code).says(" 0.00"))
+    assert network(*send, "--code", code).says("no change in RUB is left under this code")
 
 
 def test_a_number_used_again_is_a_duplicate_or_a_conflict(network: Kassa, request: Any) -> None:
@@ -408,3 +425,36 @@ def test_the_warehouse_is_rebuilt_under_a_running_stack(network: Kassa, request:
     assert network(*paying(terminal)).code == 0
     eventually(lambda: network("payment", "show", f"{terminal}.2", "--json").out != "")
     assert kinds(told_alike(network, f"{terminal}.2")) == ["HELD", "POSTED"]
+
+
+def test_a_chart_of_accounts_is_set_shown_and_replaced(network: Kassa, request: Any, tmp_path: Path) -> None:
+    agent, path = tree(request), tmp_path / "chart.json"
+    path.write_text(a_chart().model_dump_json())
+    for version in 1, 2:
+        shown = network("chart", "set", str(path), "--tree", agent)
+        assert shown.says(f"version {version} of the chart of tree {agent} is in force"), shown
+    shown = network("chart", "show", "--tree", agent)
+    assert shown.says("version   2", "branch    0017", "agent-fees", "40821810000000000001"), shown
+    path.write_text(a_chart(accounts={"RUB": numbers(hold="")}).model_dump_json())
+    shown = network("chart", "set", str(path), "--tree", agent)
+    assert (shown.code, shown.says("300", "the chart has no RUB account for hold")) == (1, True), shown
+    assert network("chart", "show").says("there is no chart of all trees")
+
+
+def test_a_window_is_posted_alike_before_and_after_a_rebuild_and_another_chart(
+    network: Kassa, request: Any, tmp_path: Path
+) -> None:
+    agent, chart = tree(request), tmp_path / "chart.json"
+    chart.write_text(a_chart().model_dump_json())
+    assert network("chart", "set", str(chart), "--tree", agent).code == 0
+    assert network(*paying(kiosk(request))).code == 0
+    assert network("window", "close", "--tree", agent, "--window", "1").code == 0
+    once, again = tmp_path / "once.csv", tmp_path / "again.csv"
+    export = ("postings", "export", "--tree", agent, "--window", "1", "--out")
+    eventually(lambda: network(*export, str(once)).code == 0)
+    assert "40821810000000000001;40821810000000000002;95.95;RUB;Funds held for payment" in once.read_text()
+    chart.write_text(a_chart(branch="0018").model_dump_json())
+    assert network("chart", "set", str(chart), "--tree", agent).code == 0
+    assert network("rebuild-warehouse", "--yes").code == 0
+    eventually(lambda: network(*export, str(again)).code == 0)
+    assert again.read_bytes() == once.read_bytes()

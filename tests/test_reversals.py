@@ -7,6 +7,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from schemas.change import ChangeSpent, mark_of
 from schemas.entry import Entry, EntryKind, holds
 from schemas.outcome import Verdict
 from schemas.refusal import Refusal
@@ -39,6 +40,7 @@ from tests.builders import (
     open_agent,
     set_limit,
 )
+from tests.builders_change import CODE
 from tests.builders_reversal import REVERSIBLE, WINDOW_S, a_cancel, a_reversal
 
 ONCE = a_retry(budget=1)
@@ -90,6 +92,25 @@ def test_cash_back_leaves_the_change_of_what_was_put_in_where_it_is() -> None:
     state = reversing(collected=117_750, change_to=MARK)
     decided(state, a_cancel())
     assert balances(state) == {"agent:S": 182_250, f"change:{MARK}": 17_750, "bank": -200_000}
+
+
+@pytest.mark.parametrize(("refund", "kept"), [("cash", 0), ("change", 100_000)])
+def test_what_change_had_paid_is_given_back_like_the_rest(refund: str, kept: int) -> None:
+    state = a_tree(money=300_000)
+    decided(state, a_place(collected=117_750, change_to=mark_of(CODE)))
+    decided(state, a_settle())
+    decided(state, a_place(number=2, change_from=(ChangeSpent(code=CODE, amount=17_750),)))
+    decided(state, a_settle("kiosk-1.2"))
+    before = balances(state)
+    decided(state, a_reversal("kiosk-1.2", refund=refund))
+    facts = state.open["kiosk-1.2"].facts
+    assert facts is not None
+    assert facts.spent == ((mark_of(CODE), 17_750),)
+    decided(state, a_cancel("kiosk-1.2"))
+    after = balances(state)
+    assert after.get("change:payment:kiosk-1.2", 0) == kept
+    assert f"change:{mark_of(CODE)}" not in after
+    assert after["agent:S"] - before["agent:S"] == 95_000 - kept
 
 
 def test_asking_opens_the_payment_again_and_its_gateway_is_to_be_asked() -> None:

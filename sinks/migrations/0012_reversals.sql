@@ -55,7 +55,8 @@ SELECT
     chain,
     partition,
     offset,
-    change_to
+    change_to,
+    change_spent
 FROM {database}.payment_states FINAL;
 
 CREATE OR REPLACE VIEW {database}.agent_day AS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from schemas.change import account_change
 from schemas.entry import Leg, PaymentFacts
 from schemas.ids import account_agent, account_hold
 from streams.ledger.state import Book
@@ -11,6 +12,7 @@ from streams.ledger.state import Book
 BANK = "bank"
 FEE = "fee"
 REWARD = "reward"
+UNCLAIMED = "unclaimed"  # change that nobody came for in time
 
 Movements = list[tuple[str, int]]  # account, minor units
 
@@ -20,9 +22,16 @@ def account_payee(payee: str) -> str:
     return f"payee:{payee}"
 
 
-def holding(payer: str, held: int) -> Movements:
-    """Reserve the agent's money."""
-    return [(account_agent(payer), -held), (account_hold(payer), held)]
+def holding(facts: PaymentFacts) -> Movements:
+    """Reserve the payer's change that was spent and the agent's money, which the cash for the rest replaces.
+
+    Where the change is more than what is held, the rest of it is the agent's part of the fee.
+    """
+    return [
+        *((account_change(mark), -amount) for mark, amount in facts.spent),
+        (account_agent(facts.payer_agent), facts.from_change - facts.held),
+        (account_hold(facts.payer_agent), facts.held),
+    ]
 
 
 def releasing(facts: PaymentFacts) -> Movements:

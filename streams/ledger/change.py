@@ -10,6 +10,7 @@ from schemas.payment import PaymentOrder
 from schemas.refusal import Refusal
 from streams.ledger.accounts import Movements, legs_of
 from streams.ledger.agents import agent_at_work
+from streams.ledger.currencies import purse_of
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import Objection
 from streams.ledger.state import AgentState, Book
@@ -31,8 +32,8 @@ _AFTER_THE_HOLD = frozenset(
 
 
 def beyond(order: PaymentOrder) -> int:
-    """What was put in beyond amount and fee; minor units."""
-    return max(0, order.collected - order.amount - order.fee)
+    """What was put in beyond amount and fee, of which change that is spent pays first; minor units."""
+    return max(0, order.collected + order.from_change - order.amount - order.fee) if order.collected else 0
 
 
 def account_of(facts: PaymentFacts) -> str:
@@ -46,8 +47,12 @@ def keeping(facts: PaymentFacts, amount: int) -> Movements:
 
 
 def giving_back(facts: PaymentFacts) -> Movements:
-    """Of a payment that was held and is not made: amount and fee, since what was beyond is the payer's already."""
-    return keeping(facts, facts.amount + facts.fee) if facts.collected else []
+    """Of a payment that was held and is not made: change that was spent is under its codes again, and cash for the
+    rest of amount and fee is change, since what was beyond is the payer's already."""
+    spent = facts.from_change
+    cash = facts.amount + facts.fee - spent if facts.collected else 0
+    back = [(account_change(mark), amount) for mark, amount in facts.spent]
+    return [(account_agent(facts.payer_agent), -spent - cash), *back, (account_of(facts), cash)]
 
 
 def may_give_back(order: PaymentOrder, chain: list[AgentState]) -> bool:
@@ -56,9 +61,14 @@ def may_give_back(order: PaymentOrder, chain: list[AgentState]) -> bool:
 
 
 def kept_after(entry: Entry) -> int:
-    """What is kept for the payer because of the payment this entry is about, after it; minor units."""
+    """What is kept of the payer's cash because of the payment this entry is about, after it; minor units."""
     now = sum(leg.amount for leg in entry.legs if leg.account.startswith(CHANGE))
-    return now + (entry.payment.change if entry.payment is not None and entry.kind in _AFTER_THE_HOLD else 0)
+    facts = entry.payment
+    if facts is None:
+        return now
+    if facts.spent:  # that was change before, and is no cash
+        now += {EntryKind.HELD: facts.from_change, EntryKind.VOIDED: -facts.from_change}.get(entry.kind, 0)
+    return now + (facts.change if entry.kind in _AFTER_THE_HOLD else 0)
 
 
 def pay_out(book: Book, order: PayOutChange, blank: Entry) -> Entry | Objection:
@@ -72,7 +82,9 @@ def pay_out(book: Book, order: PayOutChange, blank: Entry) -> Entry | Objection:
         return Objection(Refusal.OTHER, f"no change in {order.currency} is kept under this in tree {order.tree}")
     if kept.balance < order.amount:
         return Objection(Refusal.OTHER, f"{kept.balance} minor units of change are left, not {order.amount}")
-    chain = book.chain(agent.id)
+    if isinstance(lacking := purse_of(book, agent, order.currency, "the change"), Objection):
+        return lacking
+    chain = book.chain(agent.id, order.currency)
     payer = chain[payer_position(chain)]
     legs = legs_of(book, order.currency, [(account, -order.amount), (account_agent(payer.id), order.amount)])
     return Entry(

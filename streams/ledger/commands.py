@@ -92,4 +92,12 @@ class WindowDue:
     due_at: int
 
 
-LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue
+@dataclass(frozen=True, slots=True)
+class ChangeDue:
+    """Time has passed: change of this book that nobody touched for so many days expires. From a timer, in memory."""
+
+    book: str
+    days: int
+
+
+LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schemas.entry import EntryKind
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
+from streams.ledger.change_expiry import expire_when_due
+from streams.ledger.commands import ChangeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
 from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
 from streams.ledger.payments import OUTSTANDING
@@ -33,6 +34,9 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
         case WindowDue():
             closed = close_when_due(state.books.get(command.book), command, at)
             return closed if isinstance(closed, Stale) else [closed]
+        case ChangeDue():
+            expired = expire_when_due(state.books.get(command.book), command, at)
+            return expired if isinstance(expired, Stale) else [expired]
 
 
 def _place(state: State, command: Place, at: int) -> Decision:

@@ -26,11 +26,18 @@ class Objection(NamedTuple):
 
 
 def objection(
-    command: Place, chain: Sequence[AgentState], price: Price, needed: int, backlog: Mapping[str, int], day: str
+    command: Place,
+    chain: Sequence[AgentState],
+    price: Price,
+    needed: int,
+    backlog: Mapping[str, int],
+    day: str,
+    unspendable: Objection | None = None,
 ) -> Objection | None:
     """The first rule, in Refusal's order of precedence, that the order breaks.
 
-    needed: minor units to be held. backlog: how many payments wait for each gateway. day: the tree's business day.
+    needed: minor units that the agent itself is to give. backlog: how many payments wait for each gateway. day: the
+    tree's business day. unspendable: why change the order spends cannot be spent.
 
     A wrong currency comes before everything that compares amounts: until it fits, they mean nothing.
     """
@@ -48,6 +55,7 @@ def objection(
         or _subscriber(order, payee)
         or _amount(order, payee)
         or _fee(order, price)
+        or unspendable
         or _limits(chain, order.amount, day)
         or _funds(chain, needed)
         or _backlog(command, payee, backlog)
@@ -70,7 +78,7 @@ def _currency(order: PaymentOrder, payee: Payee, agent: AgentState) -> Objection
     if order.currency != payee.currency:
         return Objection(Refusal.OTHER, f"the payment is in {order.currency}, the payee takes {payee.currency}")
     if order.currency != agent.currency:
-        return Objection(Refusal.OTHER, f"the payment is in {order.currency}, the agent has {agent.currency}")
+        return Objection(Refusal.OTHER, f"agent {agent.id} has no account in {order.currency}, the payment's currency")
     return None
 
 
@@ -109,10 +117,14 @@ def _fee(order: PaymentOrder, price: Price) -> Objection | None:
     if order.fee != price.fee:
         by = f" by rule {price.rule} of the tariff" if price.rule else ""
         return Objection(Refusal.BAD_FEE, f"the fee within {total} is {price.fee}{by}, not {order.fee}")
-    if 0 < order.collected < total:
-        return Objection(Refusal.BAD_FEE, f"collected {order.collected} is less than amount and fee, {total}")
-    if order.collected > total and order.change_to is None:
-        return Objection(Refusal.BAD_FEE, f"collected {order.collected} is beyond {total}, and no change_to is given")
+    spent = order.from_change
+    if spent > total:
+        return Objection(Refusal.BAD_FEE, f"{spent} of change is spent for amount and fee, {total}: leave the rest")
+    paid = f"collected {order.collected}{f' with {spent} of change' if spent else ''}"
+    if 0 < order.collected < total - spent:
+        return Objection(Refusal.BAD_FEE, f"{paid} is less than amount and fee, {total}")
+    if order.collected > total - spent and order.change_to is None:
+        return Objection(Refusal.BAD_FEE, f"{paid} is beyond {total}, and no change_to is given")
     return None
 
 

@@ -8,6 +8,7 @@ from schemas.payee import Payee
 from schemas.payment import PaymentOrder
 from streams.ledger.accounts import holding, legs_of
 from streams.ledger.change import beyond, keeping, may_give_back
+from streams.ledger.change_spent import spent_by, unspendable
 from streams.ledger.commands import Place
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import Objection, objection
@@ -21,20 +22,22 @@ def place(state: State, command: Place, at: int) -> Entry:
     """HELD, WAITING_FUNDS or DECLINED. The order's id must be new."""
     order = command.order
     book = state.books.get(command.book) or Book(command.book)
-    chain = book.chain(order.agent)
+    chain = book.chain(order.agent, order.currency) or book.chain(order.agent)  # objected to where it has no such money
     payer = chain[payer_position(chain)].id if chain else ""
     price = price_of(command.tariff, book.id, order, chain, at)
     held = order.amount + price.processing
     day = business_day(chain, at) if chain else ""
-    why_not = objection(command, chain, price, held + beyond(order), state.backlog, day)
-    if state.waiting.length(book.id, payer):
+    needed = held + beyond(order) - order.from_change
+    why_not = objection(command, chain, price, needed, state.backlog, day, unspendable(book, order))
+    if state.waiting.length(book.id, payer, order.currency):
         why_not = in_line(state, book, chain, payer, why_not)
     kind, why_not, given_back = _course(state, book, order, chain, payer, why_not)
     if kind is EntryKind.HELD:
         counts_for = counted_for(chain)
         facts = _facts(command, at, price, payer=payer, held=held, txn=state.next_txn, day=day, chain=counts_for)
     else:
-        to_be_held = kind is EntryKind.WAITING_FUNDS and why_not is not None and why_not.refusal in LIMITS
+        waits = kind is EntryKind.WAITING_FUNDS and not order.change_from
+        to_be_held = waits and why_not is not None and why_not.refusal in LIMITS
         facts = _facts(command, at, price, payer=payer, held=held if to_be_held else 0)
     movements = keeping(facts, order.collected if given_back else facts.change if kind is EntryKind.HELD else 0)
     return Entry(
@@ -43,7 +46,7 @@ def place(state: State, command: Place, at: int) -> Entry:
         kind=kind,
         at=at,
         cause=Cause(order.id, command.digest, command.by),
-        legs=legs_of(book, order.currency, [*(holding(payer, held) if facts.txn else ()), *movements]),
+        legs=legs_of(book, order.currency, [*(holding(facts) if facts.txn else ()), *movements]),
         payment=facts,
         refusal=why_not.refusal.code if why_not is not None else 0,
         reason=why_not.reason if why_not is not None else "",
@@ -56,15 +59,17 @@ def _course(
     """The state it comes into, why, and whether its cash is kept for the payer now.
 
     Cash that was taken is never nowhere: what cannot be paid for want of funds waits for them, and what cannot be paid
-    at all is the payer's change, as soon as the agent has as much.
+    at all is the payer's change, as soon as the agent has as much. Change is not spent while an order waits, and could
+    be gone when its turn comes: what spends some is declined, and its cash kept.
     """
     if why_not is None:
         return EntryKind.HELD, None, False
     if not may_give_back(order, chain):
         return EntryKind.DECLINED, why_not, False
-    if why_not.refusal not in LIMITS and not must_wait_to_give_back(state, book, chain, payer, order.collected):
+    is_curable = why_not.refusal in LIMITS and not order.change_from
+    if not is_curable and not must_wait_to_give_back(state, book, chain, payer, order.collected):
         return EntryKind.DECLINED, why_not, True
-    full = is_full(state, book, payer)
+    full = is_full(state, book, payer, order.currency)
     return (EntryKind.WAITING_FUNDS, why_not, False) if full is None else (EntryKind.DECLINED, full, False)
 
 
@@ -108,6 +113,7 @@ def _facts(
         chain=chain,
         tariff_rule=price.rule,
         change_to=order.change_to or "",
+        spent=spent_by(order) if txn else (),
     )
 
 

@@ -53,8 +53,11 @@ def _moves(sale: Sale, kind: str) -> Moves:
     facts = sale.facts
     agent, hold, payee = f"agent:{facts.payer_agent}", f"hold:{facts.payer_agent}", f"payee:{facts.payee}"
     if kind == "VOIDED":
-        back = kept_for(facts, facts.amount + facts.fee) if facts.collected else ()
-        return moves_of(facts.currency, (hold, -facts.held), (agent, facts.held), *back)
+        spent = sum(amount for _, amount in facts.spent)
+        cash = facts.amount + facts.fee - spent if facts.collected else 0
+        back = [(f"change:{mark}", amount) for mark, amount in facts.spent]
+        moves = (hold, -facts.held), (agent, facts.held), (agent, -spent - cash), *back, kept_for(facts, cash)[1]
+        return moves_of(facts.currency, *moves)
     if kind != "POSTED":
         return ()
     given = sum(share for _, share in facts.rewards)

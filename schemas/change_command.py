@@ -1,0 +1,34 @@
+"""What an operator may order about payers' change that is kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.change import ChangeCode
+from schemas.ids import AgentId, Currency, PaymentId, PositiveMinor, ShortText
+from schemas.operator_order import OperatorOrder
+
+
+class ReclaimChange(OperatorOrder):
+    """An agent gave a payer cash for change that has expired. The code proves whose it was, or where there is none the
+    payment and what the operator saw; never more than has expired of it."""
+
+    kind: Literal["change.reclaim"] = "change.reclaim"
+    tree: AgentId
+    agent: AgentId
+    code: Annotated[ChangeCode | None, Field(description="as it is printed on the payer's receipt")] = None
+    payment: PaymentId | None = None
+    amount: PositiveMinor
+    currency: Currency
+    evidence: ShortText
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.code is None) == (self.payment is None):
+            raise ValueError("give the code, or the payment of change that has none")
+        return self
+
+
+ChangeCommand = ReclaimChange
