@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from console import agent_currency, agent_limits, agent_money, agent_move, agent_standing, agent_tree
+from console import agent_currency, agent_exchange, agent_limits, agent_money, agent_move, agent_standing, agent_tree
 from console.amounts import minor_units
 from console.context import broker_settings
 from console.lookup import find_agent, purses, spender
@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
     group.command("statement")(statement)
     agent_money.add_to(group)
     agent_currency.add_to(group)
+    agent_exchange.add_to(group)
     agent_move.add_to(group)
     agent_standing.add_to(group)
     agent_tree.add_to(group)

@@ -69,7 +69,7 @@ class LedgerAudit:
                 self.touched[entry.book, entry.agent.agent, currency] = entry.seq
         if entry.kind is EntryKind.HELD or (entry.kind is EntryKind.DECLINED and entry.legs):
             self._look_at_limits(partition, offset, entry)
-        elif entry.kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN, EntryKind.TRANSFER_SENT):
+        elif entry.kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN, EntryKind.EXCHANGED, EntryKind.TRANSFER_SENT):
             self._look_at_giver(partition, offset, entry)
 
     def checks(self) -> list[Check]:

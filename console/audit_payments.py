@@ -8,6 +8,7 @@ from dataclasses import replace
 from console.audit_change import ChangeAudit, due_to_payer, is_expiry, is_pay_out, is_reclaim, spent_wrongly
 from console.audit_clearing import KINDS as CROSSINGS
 from console.audit_clearing import wrong_crossing
+from console.audit_exchange import ExchangeAudit
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
@@ -53,6 +54,7 @@ class PaymentAudit:
         self._numbers = Check("payments.numbers")
         self._waiting = WaitingAudit()
         self._change = ChangeAudit()
+        self._exchanges = ExchangeAudit()
         self._reversals = ReversalAudit()
         self._movements = Check("ledger.movements")
         self._once = Check("decisions.once")
@@ -62,13 +64,14 @@ class PaymentAudit:
         if (wrong := _wrong_movement(entry)) is not None:
             self._movements.fail(f"{where(partition, offset, entry)}: {wrong}")
         self._change.see(partition, offset, entry)
+        self._exchanges.see(partition, offset, entry)
         self._reversals.terms(entry)
         facts = entry.payment
         if entry.cause.by not in _UNSIGNED:
             self._decide(partition, offset, entry)
         if facts is not None:
             self._follow(partition, offset, entry, facts)
-        elif entry.kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN, EntryKind.TRANSFER_SENT):
+        elif entry.kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN, EntryKind.EXCHANGED, EntryKind.TRANSFER_SENT):
             self._waiting.give(partition, offset, entry)
         elif entry.kind.value in MAY_FOLLOW["HELD"] | MAY_FOLLOW[""] | MAY_FOLLOW["REVERSING"]:
             self._path.fail(f"{where(partition, offset, entry)}: names no payment")
@@ -77,6 +80,7 @@ class PaymentAudit:
         found = [
             self._movements,
             self._change.check,
+            self._exchanges.check,
             self._path,
             self._evidence,
             self._facts,
@@ -192,6 +196,8 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if is_reclaim(moved) else f"a reclaim of change moved {moved}"
     if kind is EntryKind.WINDOW_CLOSED:
         return None  # what it may move is for windows.settled to say
+    if kind is EntryKind.EXCHANGED:
+        return None  # for ledger.exchanges to say
     if kind in REVERSAL_KINDS:
         return None  # and here for payments.reversals
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):

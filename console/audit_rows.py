@@ -81,6 +81,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "change_spent_marks": "change_spent.mark",
     "change_spent_amounts": "change_spent.amount",
     "change_days": "change_days",
+    "rate": "rate",
     "posted_at": "toUnixTimestamp64Milli(posted_at)",
     "posted_ref": "posted_ref",
     "refund": "refund",
@@ -134,7 +135,8 @@ def entry_row(offset: int, entry: Json) -> Row:
         facts.get("day", ""), facts.get("chain", []),
         record["table"], record["id"], facts.get("change_to", ""),
         [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
-        (entry.get("change") or {}).get("days", 0), posted["at"], posted["provider_ref"], posted["refund"],
+        (entry.get("change") or {}).get("days", 0), entry.get("rate", ""),
+        posted["at"], posted["provider_ref"], posted["refund"],
         record["value"], entry.get("window"), entry.get("crossing"),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from schemas.change import ChangeNote
 from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
+from schemas.record import record
 from schemas.reversal import Posted
 from schemas.window import Window
 
@@ -49,6 +50,7 @@ class EntryKind(StrEnum):
     CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
     CHANGE_EXPIRED = "CHANGE_EXPIRED"  # nobody touched it for as long as is written there
     CHANGE_RECLAIMED = "CHANGE_RECLAIMED"  # an agent gave a payer cash for change that had expired
+    EXCHANGED = "EXCHANGED"  # an agent's money in one currency became money in another
     REVERSING = "REVERSING"  # of a posted payment: the payee is asked to give it back, again while it is not clear
     REVERSED = "REVERSED"  # the payee gave it back; all that was posted is taken back; final
     REVERSAL_REFUSED = "REVERSAL_REFUSED"  # the payee keeps it: the payment is POSTED again
@@ -59,7 +61,7 @@ class EntryKind(StrEnum):
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.REVERSED})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leg:
     """One line of one account's statement: credit is positive, debit negative, minor units.
 
@@ -73,7 +75,7 @@ class Leg:
     balance: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cause:
     """What the entry answers: a payment order, an operator's command, or a gateway's outcome.
 
@@ -86,7 +88,7 @@ class Cause:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PaymentFacts:
     """All of a payment that does not change after it was received. Amounts in minor units, times in ms UTC.
 
@@ -170,13 +172,14 @@ class DirectoryRecord:
     value: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One decision. Its Kafka key is `book`; `seq` counts the book's entries 1, 2, 3, …; `at` is ms UTC.
 
     Legs sum to zero per currency. `refusal` is the code of schemas.refusal when there is one. `tries` counts the pay
     requests that may have reached the payee, `deferrals` the attempts since then, in a row, that did not; `due_at` is
     when to ask again, ms UTC. In a reversal these are of its cancel requests; `posted` says how the payment was posted.
+    `rate`: of an exchange, units of the currency taken for one of the currency given.
     """
 
     book: str
@@ -198,6 +201,7 @@ class Entry:
     window: Window | None = None
     crossing: Crossing | None = None
     change: ChangeNote | None = None
+    rate: str = ""
     posted: Posted | None = None
 
     def encode(self) -> bytes:

@@ -96,6 +96,7 @@ ENTRIES = Table(
         ("change_spent", _SPENT),
         ("crossing", "String"),
         ("change_days", "UInt32"),
+        ("rate", "String"),
         ("posted_at", _TIME),
         ("posted_ref", "String"),
         ("refund", _WORD),

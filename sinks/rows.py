@@ -78,6 +78,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.spent,
         orjson.dumps(entry.crossing).decode() if entry.crossing else "",
         entry.change.days if entry.change else 0,
+        entry.rate,
         posted.at,
         posted.provider_ref,
         posted.refund,

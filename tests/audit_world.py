@@ -19,7 +19,8 @@ from agents.verify import Verifier
 from console.requests import command_request, payment_request
 from schemas.command import DirectoryCommand, TreeCommand
 from schemas.entry import Entry
-from schemas.envelope import SigningKey
+from schemas.envelope import SigningKey, VerifyingKey
+from schemas.keys import SERVER_KID
 from schemas.outcome import Verdict
 from schemas.payment import PaymentOrder
 from schemas.terminal import Terminal
@@ -64,8 +65,9 @@ class Office:
     clock: int = 0
 
     def __post_init__(self) -> None:
-        self.verifier = Verifier(self.settings, self.directory)
-        self.shards = [Shard(self.settings, number, SigningKey.generate("server:1")) for number in self.partitions]
+        server = SigningKey.generate(SERVER_KID)
+        self.verifier = Verifier(self.settings, self.directory, VerifyingKey.load(server.public()))
+        self.shards = [Shard(self.settings, number, server) for number in self.partitions]
         for shard in self.shards:
             shard.open()
         self.producer = producer(self.settings)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from streams.ledger.commands import Instruct
+from streams.ledger.exchange import taken
 from tests.builders import a_deposit
-from tests.builders_currency import open_currency
+from tests.builders_currency import an_exchange, open_currency
 
 _FURTHER = ("USD", "USD", "JPY", "KWD")
 _AGENTS = ("A", "A", "S", "S", "T", "U", "V")
@@ -24,6 +25,17 @@ def a_currency(rng: Random, id: str) -> Instruct:
     """Opened, or refused."""
     overdraft = rng.choice((0, 0, 2_000))
     return open_currency(rng.choice(_AGENTS), rng.choice(_FURTHER), rng.choice("AAB"), id=id, overdraft=overdraft)
+
+
+def an_exchange_of(rng: Random, id: str) -> Instruct:
+    """At the right rate, or a unit off; by who has both currencies, or has not."""
+    give, rate = rng.randint(1, 20_000), rng.choice(("0.0125", "80.5", "1", "0", "0.0000001", "3.3333333333"))
+    coins = rng.choice((("RUB", "USD"), ("USD", "RUB"), ("RUB", "USD"), ("USD", "JPY"), ("RUB", "KWD"), ("USD", "USD")))
+    take = min(max(1, taken(give, *coins, rate) + rng.choice((0, 0, 0, 0, 1))), 10**12)
+    return an_exchange(
+        give, take, rate, agent=rng.choice(_AGENTS), tree=rng.choice("AAAB"), give_currency=coins[0],
+        take_currency=coins[1], id=id,
+    )  # fmt: skip
 
 
 def currency_for(rng: Random, tree: str) -> str:

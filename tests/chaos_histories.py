@@ -61,7 +61,7 @@ from tests.builders_charts import a_chart, numbers, set_chart
 from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.builders_reversal import REVERSIBLE, a_cancel, a_reversal
 from tests.chaos.model import Model
-from tests.chaos_currencies import a_currency, beginning_abroad, currency_for
+from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
 
 CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
 AGENTS = ("A", "B", "S", "T", "U", "V")
@@ -180,7 +180,7 @@ class Story:
         elif pick < 16:
             yield self._window() if self.rng.random() < 0.6 else self._old_change()
         elif pick < 17:
-            yield self._remembered(a_currency(self.rng, self._id()))
+            yield self._remembered(self.rng.choice((a_currency, an_exchange_of, an_exchange_of))(self.rng, self._id()))
         elif pick < 18:
             yield self._remembered(self._standing())
         elif pick < 21:

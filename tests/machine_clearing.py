@@ -91,13 +91,6 @@ class ClearingRules:
         return found
 
     @invariant()
-    def the_third_tree_keeps_the_change_that_came(self) -> None:
-        book = self.state.books.get(THIRD)
-        accounts = book.accounts.items() if book is not None else ()
-        kept = {name.removeprefix("change:"): end.balance for (name, _), end in accounts if name.startswith("change:")}
-        assert kept == self.reference.change(THIRD)
-
-    @invariant()
     def what_stands_between_trees_is_what_is_under_way(self) -> None:
         cleared = self.cleared()
         for currency in "RUB", "USD", "EUR":

@@ -7,12 +7,17 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from streams.ledger.exchange import taken
 from tests.builders import a_deposit, a_transfer, a_withdrawal, set_limit
-from tests.builders_currency import open_currency
+from tests.builders_currency import an_exchange, open_currency
 
 FURTHER = ("USD", "USD", "KWD", "JPY", "RUB")
 _agents = st.sampled_from(["A", "A", "S", "S", "T", "U"])
 _coins = st.sampled_from(FURTHER)
+_pairs = st.sampled_from(
+    [("RUB", "USD"), ("USD", "RUB"), ("RUB", "USD"), ("USD", "KWD"), ("JPY", "USD"), ("USD", "USD")]
+)
+_rates = st.sampled_from(["0.0125", "80", "0.9999999999", "1.5", "0"])
 _amounts = st.integers(1, 9_000)
 
 
@@ -56,3 +61,11 @@ class CurrencyRules:
     def sell_abroad(self, agent, amount, collected, extra) -> None:
         """For dollars, in the tree of RUB; 900 are the payer's change."""
         self.place(("A", agent), amount, None, collected, extra, f"{1:032x}", "", 1_000, 0, coin="USD")
+
+    @rule(agent=_agents, amount=_amounts, coins=_pairs, rate=_rates, off=st.sampled_from([0, 0, 0, 1]))
+    def exchange(self, agent, amount, coins, rate, off) -> None:
+        """By the rate, or a unit beside it."""
+        take = max(1, taken(amount, *coins, rate) + off)
+        sides = {"give_currency": coins[0], "take_currency": coins[1], "agent": agent, "id": self.new_id()}
+        command = an_exchange(amount, take, rate, **sides)
+        self.given_or_not(command, self.reference.exchanged)

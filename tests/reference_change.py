@@ -15,7 +15,7 @@ Kept = tuple[str, str, str]  # tree, currency, name it is kept under
 
 @dataclass
 class ChangeReference:
-    """A part of Reference, by tree, currency and name. touched: when last, ms UTC. expired: and not reclaimed."""
+    """A part of Reference, by tree, currency and name. touched: when last, ms UTC. expired: what is not reclaimed."""
 
     others: list[tuple[str, str, int, str]] = field(default_factory=list)
     touched: dict[Kept, int] = field(default_factory=dict)

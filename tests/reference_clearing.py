@@ -31,8 +31,7 @@ class ClearingReference:
     """A part of Reference. between: by the id of the command that asked for it."""
 
     between: dict[str, Between] = field(default_factory=dict)
-    # tree, name it is kept under, minor units, currency
-    moved_change: list[tuple[str, str, int, str]] = field(default_factory=list)
+    moved_change: list[tuple[str, str, int, str]] = field(default_factory=list)  # tree, name, minor units, currency
 
     def sent(self, order: Transfer) -> str:
         """The kind of entry; "220": the giver has not so much."""
@@ -55,10 +54,8 @@ class ClearingReference:
         return "TRANSFER_SENT"
 
     def brought(self, order: BringChange) -> str:
-        name, root = sha(order.code), self.agents.get((order.tree, order.tree))
-        if root is None or not self.has(order.tree, order.tree, order.currency) or order.to_tree == order.tree:
-            return "REFUSED"
-        if self.change(order.tree, order.currency).get(name, 0) < order.amount:
+        name = sha(order.code)
+        if order.to_tree == order.tree or self.change(order.tree, order.currency).get(name, 0) < order.amount:
             return "REFUSED"
         change = f"change:{name}"
         self.between[order.id] = Between(order.tree, change, order.to_tree, change, order.amount, order.currency)
@@ -73,8 +70,9 @@ class ClearingReference:
 
     def arrived(self, id: str) -> str:
         one = self.between[id]
-        agent = self.at_work(one.to_tree, one.to_tree if one.taker.startswith("change:") else one.taker)
-        if agent is None or agent.funding == "shared" or not self.has(one.to_tree, agent.agent, one.currency):
+        who = one.to_tree if one.taker.startswith("change:") else one.taker
+        agent = self.at_work(one.to_tree, who)
+        if agent is None or agent.funding == "shared" or not self.has(one.to_tree, who, one.currency):
             one.state = "rejected"
             return "TRANSFER_REJECTED"
         one.state = "arrived"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
+from typing import Any
 
 from schemas.command import OpenAgent
-from schemas.currency_command import OpenCurrency
+from schemas.currency_command import Exchange, OpenCurrency
+from schemas.money import CURRENCIES
 
 
 @dataclass
@@ -47,3 +51,21 @@ class Currencies:
         self.abroad.append((*who, order.currency))
         self.limits[order.tree, self.purse(*who, order.currency)] = order.overdraft
         return "CURRENCY_OPENED"
+
+    def exchanged(self: Any, order: Exchange) -> str:
+        """The kind of entry; "220": the agent has not so much."""
+        tree, agent = order.tree, order.agent
+        coins = order.give_currency, order.take_currency
+        if coins[0] == coins[1] or self.at_work(tree, agent) is None:
+            return "REFUSED"
+        if not all(self.has(tree, agent, coin) for coin in coins) or self.line(tree, agent, coins[0]):
+            return "REFUSED"
+        if any((tree, one) in self.blocked for one in self.chain(tree, agent)):
+            return "REFUSED"
+        units = Fraction(order.rate) * Fraction(order.give, 10 ** CURRENCIES[coins[0]])
+        if floor(units * 10 ** CURRENCIES[coins[1]]) != order.take:
+            return "REFUSED"
+        if self.available(tree, agent, coins[0]) < order.give:
+            return "220"
+        self.others += [(tree, agent, -order.give, coins[0]), (tree, agent, order.take, coins[1])]
+        return "EXCHANGED"

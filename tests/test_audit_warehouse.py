@@ -25,6 +25,7 @@ from streams.settings import Settings
 from streams.topics import PAYMENTS, create_or_verify
 from tests.audit_world import Office, introduce, loading, order
 from tests.builders import close_window
+from tests.builders_clearing import a_transfer_to
 from tests.builders_reversal import a_reversal
 
 pytestmark = pytest.mark.integration
@@ -92,6 +93,9 @@ def a_morning(office: Office) -> None:
     office.settle(orders[4].id, Verdict.NOT_SENT, "check")
     tree = office.directory.terminals[first].tree
     office.command(close_window("mobile", 1, tree).command, close_window(None, 1, tree).command)
+    other = office.directory.terminals[second].tree
+    office.command(a_transfer_to(other, tree, other, 100, tree).command)
+    office.command(a_transfer_to(other, tree, "nobody", 100, tree).command)
     office.work()
     office.command(*(a_reversal(one.id, tree).command for one in orders[:2]))
     office.work()

@@ -16,8 +16,10 @@ from console.client import Client
 from console.requests import command_request
 from console.stack import Stack
 from schemas.agent_command import Transfer
+from schemas.bring_change import BringChange
+from schemas.change import new_code
 from schemas.entry import Entry, EntryKind
-from streams.keyring import load_operator_key
+from streams.keyring import load_operator_key, load_terminal_key
 from streams.partitioner import partition_of
 from streams.topics import LEDGER
 from tests.cli_runs import Kassa, eventually
@@ -96,6 +98,42 @@ def test_a_transfer_to_another_tree_arrives_or_comes_back_and_is_shown(on_stack:
     assert on_stack("clearing", "show", f"{first}.99").says("no transfer")
     audited = on_stack("audit")
     assert (audited.code, audited.says("clearing.pairs", "checks passed")) == (0, True), audited
+
+
+def test_change_of_one_tree_is_brought_to_another_by_an_operator_and_by_a_terminal_of_that_one(
+    on_stack: Kassa, stack: Stack
+) -> None:
+    first, _, other = trees(stack)
+    code = new_code()
+    for command in (
+        ["gateway", "add", "away", "--url", "http://127.0.0.1:1/"],
+        ["payee", "add", "mobile", "--gateway", "away", "--field", "phone:[0-9]{10}:Phone", "--max", "1000"],
+        ["terminal", "enroll", "here", "--agent", first],
+        ["terminal", "enroll", "there", "--agent", other],
+        ["pay", "--terminal", "here", "--payee", "mobile", "--to", "9161234567", "--amount", "10.00",
+         "--put-in", "60.00", "--change", code, "--no-wait"],
+        ["change", "bring", "--code", code, "--amount", "20.00", "--from", first, "--to", other],
+    ):  # fmt: skip
+        shown = on_stack(*command)
+        assert shown.code == 0, shown
+    assert shown.says(f"20.00 RUB of change from tree {first} to {other}  (command ")
+    order = BringChange(
+        id="there.bring.1", issued_at=datetime.now(UTC), tree=first, code=code, amount=3_000, currency="RUB",
+        to_tree=other,
+    )  # fmt: skip
+    assert ordered(stack, "there", order) == [("DONE", False), ("DONE", True)]
+    assert ordered(stack, "here", order.model_copy(update={"id": "here.bring.1"})) == [("REJECTED", True)]
+    paid = on_stack("change", "pay-out", other, "50.00", "--code", code, "--evidence", "receipt here.1")
+    assert (paid.code, paid.says("50.00 RUB of change")) == (0, True), paid
+    refused = on_stack("change", "bring", "--code", code, "--amount", "0.01", "--from", first, "--to", other)
+    assert (refused.code, refused.says("0 minor units of change are left, not 1")) == (1, True), refused
+
+
+def ordered(stack: Stack, terminal: str, order: BringChange) -> list[tuple[str, bool]]:
+    """State and finality of each reply to a command that a terminal signs."""
+    request = command_request(order, load_terminal_key(stack.settings, terminal))
+    with Client(stack.settings, [terminal]) as client:
+        return [(one.reply.state, one.reply.final) for one in client.ask(request, 30, 30)]
 
 
 def test_nothing_is_lost_or_doubled_while_the_worker_is_killed(on_stack: Kassa, stack: Stack) -> None:

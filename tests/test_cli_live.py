@@ -269,6 +269,28 @@ def test_money_is_transferred_and_withdrawn(network: Kassa, request: Any) -> Non
     assert network("agent", "close", f"S-{agent}", "--reason", "moved away").code == 0
 
 
+def test_an_agent_has_a_further_currency_and_exchanges_into_it(network: Kassa, request: Any) -> None:
+    agent, memo = tree(request), ("--document", "deal 5")
+    assert network("agent", "open", f"S-{agent}", "--parent", agent).code == 0
+    shown = network("agent", "currency", f"S-{agent}", "USD")
+    assert shown.says(f"300 agent {agent}, above S-{agent}, has no account in USD: open that one first"), shown
+    shown = network("agent", "currency", agent, "USD", "--overdraft", "50")
+    assert shown.says(f"agent {agent} has an account in USD, overdraft 50.00"), shown
+    shown = network("agent", "exchange", agent, "400.00", "--to", "USD", "--rate", "0.0125", *memo)
+    assert shown.says(f"400.00 RUB of {agent} exchanged for 5.00 USD at 0.0125"), shown
+    shown = network("agent", "exchange", agent, "400.00", "--to", "USD", "--rate", "0.0125", "--take", "5.01", *memo)
+    assert shown.says("300 400.00 RUB at 0.0125 are 5.00 USD, not 5.01 USD"), shown
+    for amount, to, rate in ("0.01", "USD", "0.0125"), ("1", "USD", "1e3"), ("1", "X", "1"):
+        assert network("agent", "exchange", agent, amount, "--to", to, "--rate", rate, *memo).code == 2
+    assert network("agent", "limit", agent, "--daily-max", "7", "--currency", "USD").says("daily max 7.00 USD")
+    assert network("agent", "withdraw", agent, "1.00", "--currency", "USD", *memo).says("1.00 USD withdrawn")
+    shown = network("agent", "show", agent)
+    assert shown.says("600.00 RUB", "4.00 USD", "daily max  7.00"), shown
+    assert network("agent", "tree", agent).says(f"{agent}  600.00 RUB  4.00 USD  overdraft 50.00  daily max 7.00")
+    shown = network("agent", "deposit", f"S-{agent}", "1", "--currency", "USD", *memo)
+    assert (shown.code, shown.says("has no account in USD: it is in RUB")) == (2, True), shown
+
+
 def test_a_sub_agent_is_moved(network: Kassa, request: Any) -> None:
     agent, why = tree(request), ("--reason", "contract 8")
     for name, parent in ("S", agent), ("T", agent), ("U", f"T-{agent}"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from sinks.settlement.statement import of_days
 from sinks.warehouse import rows
-from tests.builders import AT, a_state, block, decided, open_agent, set_limit
-from tests.builders_currency import open_currency
+from tests.builders import AT, a_deposit, a_state, block, decided, open_agent, set_limit
+from tests.builders_currency import an_exchange, open_currency
 from tests.sink_loading import load_entries
 
 pytest_plugins = ["tests.sink_fixtures"]
@@ -27,3 +28,16 @@ def test_the_view_of_agents_has_a_line_for_each_currency_and_what_is_the_agents_
         ("A", "RUB", 5, 0, "blocked", ["mobile"]),
         ("A", "USD", 7, 9, "blocked", ["mobile"]),
     ]
+
+
+def test_an_exchange_stands_on_the_statements_of_both_currencies(client: Client):
+    state = a_state()
+    commands = (open_agent("A"), open_agent("S", "A"), open_currency("A"), open_currency("S"), a_deposit("S", 200_000),
+                an_exchange())  # fmt: skip
+    load_entries(client, [decided(state, command, AT + n) for n, command in enumerate(commands)])
+    found = {one.opening.currency: one for one in of_days(client, "A", "S", 0, AT + 10)}
+    lines = {coin: one.movements[-1] for coin, one in found.items()}
+    assert {line.what for line in lines.values()} == {"exchanged at 0.0125, document Deal 5"}
+    assert (str(lines["RUB"].debit), str(lines["USD"].credit)) == ("1000.00", "12.50")
+    assert (str(found["RUB"].closing), str(found["USD"].closing)) == ("1000.00", "12.50")
+    assert rows(client, "SELECT rate FROM entries WHERE kind = 'EXCHANGED'") == [("0.0125",)]

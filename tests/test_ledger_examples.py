@@ -8,7 +8,20 @@ from schemas.entry import EntryKind
 from schemas.outcome import Verdict
 from schemas.refusal import Refusal
 from schemas.tariff import Fee
-from tests.builders import a_place, a_settle, a_tariff, a_tree, balances, decided, legs
+from tests.builders import (
+    a_deposit,
+    a_place,
+    a_settle,
+    a_state,
+    a_tariff,
+    a_transfer,
+    a_tree,
+    balances,
+    decided,
+    legs,
+    open_agent,
+    window_due,
+)
 
 
 def test_example_1_hold():
@@ -75,6 +88,53 @@ def test_example_2_limit():
     next_one = decided(state, a_place(number=2, amount=20_000, fee=0, tariff=None))
     assert (next_one.kind, next_one.refusal) == (EntryKind.DECLINED, Refusal.AGENT_LACKS_FUNDS.code)
     assert agent.available == 14_050
+
+
+def test_example_1_settle():
+    """What the payee is owed after its reward leaves through the bank."""
+    state = a_tree()
+    decided(state, a_place())
+    decided(state, a_settle())
+    entry = decided(state, window_due("mobile"))
+    assert legs(entry) == [("payee:mobile", -93_100), ("bank", 93_100)]
+    assert "payee:mobile" not in balances(state)
+
+
+def test_example_5_transfer():
+    """A gives S 500000; with a kopeck less it is refused, and nothing moves."""
+    state = a_tree(money=0, root_money=500_000)
+    entry = decided(state, a_transfer("A", "S", 500_000))
+    assert legs(entry) == [("agent:A", -500_000), ("agent:S", 500_000)]
+    poorer = a_tree(money=0, root_money=499_999)
+    refused = decided(poorer, a_transfer("A", "S", 500_000))
+    assert (refused.kind, refused.refusal, refused.legs) == (EntryKind.REFUSED, Refusal.AGENT_LACKS_FUNDS.code, ())
+    assert balances(poorer) == {"bank": -499_999, "agent:A": 499_999}
+
+
+def test_five_levels_share_a_reward_and_every_remainder_is_the_operators():
+    """Reward 2 % of 94999 is 1899: of it 30, 20, 10, 10 and 5 %, each rounded down, are 1420; the operator has 479."""
+    line = ("A", "B", "C", "D", "S")
+    state = a_state(*(open_agent(agent, above) for agent, above in zip(line, (None, *line), strict=False)))
+    decided(state, a_deposit("S", 95_948))
+    tariff = a_tariff(fee=Fee(), reward_shares_bps=(3_000, 2_000, 1_000, 1_000, 500))
+    held = decided(state, a_place(amount=94_999, fee=0, tariff=tariff))
+    assert legs(held) == [("agent:S", -95_948), ("hold:S", 95_948)], "the operator's 1 %, 949, comes on top"
+    assert legs(decided(state, a_settle())) == [
+        ("hold:S", -95_948),
+        ("payee:mobile", 94_999),
+        ("fee", 949),
+        ("payee:mobile", -1_899),
+        ("agent:S", 569),
+        ("agent:D", 379),
+        ("agent:C", 189),
+        ("agent:B", 189),
+        ("agent:A", 94),
+        ("reward", 479),
+    ]
+    assert balances(state) == {
+        "bank": -95_948, "payee:mobile": 93_100, "fee": 949, "reward": 479,
+        "agent:S": 569, "agent:D": 379, "agent:C": 189, "agent:B": 189, "agent:A": 94,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("base", "fee", "amount"), [("collected", 5_000, 95_000), ("amount", 4_762, 95_238)])

@@ -281,6 +281,7 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.CHANGE_EXPIRED,
         EntryKind.CURRENCY_OPENED,
         EntryKind.CHANGE_RECLAIMED,
+        EntryKind.EXCHANGED,
     }
 
 

@@ -1,5 +1,7 @@
 -- An agent in each of its currencies: limits and overdraft are a currency's, everything else is the agent's own as its
--- last entry in whatever currency left it.
+-- last entry in whatever currency left it. And the rate of an exchange.
+
+ALTER TABLE {database}.entries ADD COLUMN IF NOT EXISTS rate String;
 
 CREATE OR REPLACE VIEW {database}.agents AS
 SELECT

@@ -25,6 +25,7 @@ SENTENCES: Mapping[EntryKind, str] = {
     EntryKind.CHANGE_RECLAIMED: "Change that was claimed after all",
     EntryKind.TRANSFER_SENT: "Transfer to another tree",
     EntryKind.TRANSFER_RECEIVED: "Transfer from another tree",
+    EntryKind.EXCHANGED: "Currency exchange",
     EntryKind.TRANSFER_RETURNED: "Transfer that came back from another tree",
 }
 

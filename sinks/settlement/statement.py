@@ -70,7 +70,7 @@ _ENTRIES = f"SELECT partition, offset FROM legs WHERE {_ACCOUNT} AND seq BETWEEN
 _LINES = f"""
 SELECT
     toUnixTimestamp64Milli(one.at), one.seq, of.entry_seq, one.kind, one.cause_id, one.payment_id,
-    of.document, of.payee, of.amount, beside.account, one.amount, one.balance
+    of.document, of.payee, of.amount, of.rate, beside.account, one.amount, one.balance
 FROM
 (
     SELECT partition, offset, leg_no, at, seq, kind, cause_id, payment_id, amount, balance
@@ -79,7 +79,7 @@ FROM
 ) AS one
 INNER JOIN
 (
-    SELECT partition, offset, entry_seq, document, payee, amount
+    SELECT partition, offset, entry_seq, document, payee, amount, rate
     FROM entries FINAL
     WHERE book = {{tree:String}} AND (partition, offset) IN ({_ENTRIES})
 ) AS of ON of.partition = one.partition AND of.offset = one.offset
@@ -106,6 +106,7 @@ _WORDS = {
     "TRANSFER_RECEIVED": "transfer {other}, document {document}",
     "TRANSFER_RETURNED": "transfer came back {other}, document {document}",
     "WITHDRAWN": "withdrawn to the bank, document {document}",
+    "EXCHANGED": "exchanged at {rate}, document {document}",
 }
 
 
@@ -140,14 +141,15 @@ def _statement(client: Client, tree: str, agent: str, part: _Part) -> Statement:
         "last": part.last,
     }
     balance, seq, movements = part.opening, part.first, list[Movement]()
-    for at, leg, entry, kind, cause, payment, document, payee, paid, beside, amount, after in rows(
+    for at, leg, entry, kind, cause, payment, document, payee, paid, rate, beside, amount, after in rows(
         client, _LINES, asked
     ):
         balance += amount
         if (leg, after) != (seq, balance):
             raise _broken(tree, agent, leg)
         seq += 1
-        what = _what(kind, payment, document, payee, Money(paid, part.currency), _direction(beside, amount))
+        sold = Money(paid, part.currency)
+        what = _what(kind, payment, document, payee, sold, _direction(beside, amount), rate)
         debit, credit = Money(max(-amount, 0), part.currency), Money(max(amount, 0), part.currency)
         movements.append(
             Movement(
@@ -159,11 +161,13 @@ def _statement(client: Client, tree: str, agent: str, part: _Part) -> Statement:
     return Statement(tree, agent, Money(part.opening, part.currency), movements, Money(part.closing, part.currency))
 
 
-def _what(kind: str, payment: str, document: str, payee: str, amount: Money, other: str) -> str:
+def _what(kind: str, payment: str, document: str, payee: str, amount: Money, other: str, rate: str) -> str:
     words = _WORDS.get(kind)
     if words is None:
         return kind.lower().replace("_", " ") + (f" {payment}" if payment else "")
-    return words.format(payment=f"payment {payment}", document=document, payee=payee, amount=amount, other=other)
+    return words.format(
+        payment=f"payment {payment}", document=document, payee=payee, amount=amount, other=other, rate=rate
+    )
 
 
 def _direction(account: str, amount: int) -> str:

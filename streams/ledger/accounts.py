@@ -13,6 +13,7 @@ BANK = "bank"
 FEE = "fee"
 REWARD = "reward"
 UNCLAIMED = "unclaimed"  # change that nobody came for in time
+EXCHANGE = "exchange"
 
 Movements = list[tuple[str, int]]  # account, minor units
 

@@ -84,7 +84,7 @@ def pay_out(book: Book, order: PayOutChange, blank: Entry) -> Entry | Objection:
         return Objection(Refusal.OTHER, f"{kept.balance} minor units of change are left, not {order.amount}")
     if isinstance(lacking := purse_of(book, agent, order.currency, "the change"), Objection):
         return lacking
-    chain = book.chain(agent.id, order.currency)
+    chain = book.chain(agent.id)
     payer = chain[payer_position(chain)]
     legs = legs_of(book, order.currency, [(account, -order.amount), (account_agent(payer.id), order.amount)])
     return Entry(

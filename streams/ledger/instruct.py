@@ -9,7 +9,7 @@ from schemas.bring_change import BringChange
 from schemas.change_command import ReclaimChange
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
-from schemas.currency_command import OpenCurrency
+from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
@@ -22,6 +22,7 @@ from streams.ledger.clearing import bring_change, obey, send_money
 from streams.ledger.commands import Instruct
 from streams.ledger.currencies import open_currency, purse_of
 from streams.ledger.directory import new_record
+from streams.ledger.exchange import exchange
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
@@ -70,6 +71,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = open_currency(book, order, blank)
         case ReclaimChange():
             answer = reclaim(book, order, blank)
+        case Exchange():
+            answer = exchange(state, book, order, blank)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
         case _:

@@ -265,6 +265,7 @@ def _seen(entry: Entry) -> Expected:
         entry.document,
         seen_crossing(entry),
         entry.change,
+        entry.rate,
         entry.posted,
     )
 

@@ -26,14 +26,14 @@ from schemas.command import (
     SetTerminal,
     TreeCommand,
 )
-from schemas.currency_command import OpenCurrency
+from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_change import mark_of, reclaimed
 from tests.chaos.model_chart import charted
 from tests.chaos.model_clearing import brought, heard, sent
-from tests.chaos.model_currency import currency_opened
+from tests.chaos.model_currency import currency_opened, exchanged
 from tests.chaos.model_reversal import reversal_resolved
 from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
@@ -88,6 +88,8 @@ def obeyed(
             return resolved(sale, paid=command.paid)
         case OpenCurrency():
             return currency_opened(book, command)
+        case Exchange():
+            return exchanged(book, command, waiting)
         case CloseWindow():
             return window_closed(book, command.payee or "", command.number) or _refused()
         case _:

@@ -32,6 +32,7 @@ class Expected(NamedTuple):
     document: str = ""
     crossing: Crossing | None = None  # but for `by`
     change: ChangeNote | None = None
+    rate: str = ""
     posted: Posted | None = None
 
 
