@@ -18,6 +18,7 @@ from console.requests import command_request, payment_request
 from schemas.agent_command import Transfer
 from schemas.change import ChangeSpent, mark_of, new_code
 from schemas.command import Deposit, DirectoryCommand, OpenAgent, PayOutChange, SetTerminal, TreeCommand
+from schemas.currency_command import Exchange, OpenCurrency
 from schemas.envelope import SigningKey
 from schemas.ids import instant_ms
 from schemas.payment import PaymentOrder
@@ -103,7 +104,7 @@ def at_the_counter(settings: Settings) -> None:
     owners = ["root", cashier(RICH), cashier(POOR)]
     with Client(settings, owners) as client:
         counter = Counter(settings, client, load_operator_key(settings, "root"))
-        for act in (_open, _change, _waiting, _between_trees):
+        for act in (_open, _change, _waiting, _between_trees, _currencies):
             act(counter)
     rows(("at the counter", "id", "amount", "became"), counter.shown, right=("amount",))
     say("")
@@ -153,4 +154,14 @@ def _between_trees(counter: Counter) -> None:
     counter.order(
         f"from {TREE}'s agent to neva's", Transfer, 50_000, tree=TREE, giver=RICH, taker="neva-2", to_tree="neva",
         amount=50_000, currency=CURRENCY, document="counter",
+    )  # fmt: skip
+
+
+def _currencies(counter: Counter) -> None:
+    """A second currency, from the root down, and money exchanged into it."""
+    for agent in TREE, f"{TREE}-1", RICH:
+        counter.order("", OpenCurrency, tree=TREE, agent=agent, currency="USD")
+    counter.order(
+        "exchanged for 12.50 USD", Exchange, 100_000, tree=TREE, agent=RICH, give=100_000, give_currency=CURRENCY,
+        take=1_250, take_currency="USD", rate="0.0125", document="counter",
     )  # fmt: skip

@@ -40,8 +40,13 @@ def trees_windows() -> Iterator[CloseWindow]:
 
 def chart() -> SetChart:
     """The numbers at the bank of every kind of account, for all trees."""
-    numbers = {kind: f"{_BALANCE_ACCOUNTS.get(kind, '47422')}810{n:012}" for n, kind in enumerate(ACCOUNT_KINDS, 1)}
-    record = Chart(branch="0001", digits=r"\d{20}", accounts={CURRENCY: numbers})
+    accounts = {
+        currency: {
+            kind: f"{_BALANCE_ACCOUNTS.get(kind, '47422')}{digits}{n:012}" for n, kind in enumerate(ACCOUNT_KINDS, 1)
+        }
+        for currency, digits in ((CURRENCY, "810"), ("USD", "840"))
+    }
+    record = Chart(branch="0001", digits=r"\d{20}", accounts=accounts)
     return SetChart(id="demo.SetChart", issued_at=datetime.now(UTC), chart=record)
 
 
