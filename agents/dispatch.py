@@ -1,4 +1,4 @@
-"""Dispatch: ask payees about held payments, and hand what they say back to the shard that decides.
+"""Dispatch: ask payees about payments held or to be reversed, and hand what they say to the shard that decides.
 
 Driven by the fold, not by offsets: what is open there is outstanding. A worker that dies between a request and its
 record asks again with the same number when it is back (law 6), and tells the ledger that it cannot know whether the
@@ -23,7 +23,7 @@ from agents.gateways.base import PaymentGateway, open_gateway
 from agents.gateways.http import Http
 from schemas.entry import Entry, EntryKind, PaymentFacts, holds
 from schemas.gateway import Gateway, RetrySchedule
-from schemas.outcome import GatewayOutcome, Verdict
+from schemas.outcome import GatewayOutcome, Step, Verdict
 from streams import metrics
 from streams.arrival import Ask
 from streams.clock import Clock
@@ -39,7 +39,8 @@ log = structlog.get_logger()
 _RETRY_LOOK_S = 0.1
 # How often it is asked whether what waits for funds has them without any command having brought them.
 _ROUSE_LOOK_S = 0.5
-_NO_GATEWAY = GatewayOutcome("check", Verdict.NOT_SENT, "no-gateway", comment="the payee's gateway is not configured")
+_NOT_CONFIGURED = "the payee's gateway is not configured"
+_STILL_ASKED = frozenset({EntryKind.DEFERRED, EntryKind.UNKNOWN, EntryKind.REVERSING})
 
 
 class Dispatch(Service):
@@ -148,7 +149,7 @@ class Dispatch(Service):
             return
         self._known[partition].difference_update(settle.payment for settle in settles)
         for entry in entries:
-            if entry.payment is not None and entry.kind not in (EntryKind.DEFERRED, EntryKind.UNKNOWN):
+            if entry.payment is not None and entry.kind not in _STILL_ASKED:
                 self._maybe_sent[partition].discard(entry.payment.id)
         self.put(partition, holds(entries))  # money that was given back may be what another payment waited for
 
@@ -179,7 +180,9 @@ class Dispatch(Service):
         sent_before = payment.id in self._maybe_sent[job.partition]
         record = self._directory.gateways.get(payment.facts.gateway)
         if record is None:
-            outcome, retry = _NO_GATEWAY, RetrySchedule()
+            step: Step = "cancel" if payment.state is EntryKind.REVERSING else "check"
+            outcome = GatewayOutcome(step, Verdict.NOT_SENT, "no-gateway", comment=_NOT_CONFIGURED)
+            retry = RetrySchedule()
         else:
             outcome, retry = await self._outcome(record, payment, sent_before), record.retry
         self._answers.append((job, Settle(payment.book, payment.id, outcome, retry, sent_before)))
@@ -191,7 +194,10 @@ class Dispatch(Service):
             gateway = self._gateways[record.id] = open_gateway(record, self._http, self._secrets)
         facts = payment.facts
         assert facts is not None
+        is_reversal = payment.state is EntryKind.REVERSING
         try:
+            if is_reversal:
+                return await _measured(record.id, gateway.cancel(facts))
             if payment.tries == 0 and not sent_before and self._wants_check(facts):
                 checked = await _measured(record.id, gateway.check(facts))
                 if checked.verdict is not Verdict.CHECKED:
@@ -200,7 +206,9 @@ class Dispatch(Service):
         except Exception as error:
             # A gateway must not raise. If one does, the payee may have been paid, and no other payment may suffer.
             log.exception("gateway_raised", gateway=record.id, payment=facts.id)
-            return GatewayOutcome("pay", Verdict.UNCLEAR, "internal", comment=type(error).__name__)
+            return GatewayOutcome(
+                "cancel" if is_reversal else "pay", Verdict.UNCLEAR, "internal", comment=type(error).__name__
+            )
 
     def _wants_check(self, facts: PaymentFacts) -> bool:
         payee = self._directory.payees.get(facts.payee)

@@ -19,9 +19,10 @@ from schemas.ids import instant_ms
 from schemas.keys import SERVER_KID, owner_of
 from schemas.payment import PaymentOrder
 from schemas.reject import RejectReason
+from schemas.reversal import ReversePayment
 from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
 from streams.directory import Directory
-from streams.ledger.commands import Instruct, Place
+from streams.ledger.commands import Instruct, Place, Reversible
 from streams.partitioner import partition_of
 from streams.settings import Settings
 
@@ -97,7 +98,17 @@ class Verifier:
         book = book_of(command)
         if self._partition(book) != arrival.partition:
             return Forward(arrival, book)
-        return Ask(Instruct(book, command, command.digest(), envelope.kid), arrival.received_at, arrival)
+        reversible = self._reversible() if isinstance(command, ReversePayment) else None
+        instruct = Instruct(book, command, command.digest(), envelope.kid, terminal, reversible)
+        return Ask(instruct, arrival.received_at, arrival)
+
+    def _reversible(self) -> Reversible:
+        """Lists of the live tables: a thread may change these meanwhile."""
+        payees, gateways = list(self._directory.payees.values()), list(self._directory.gateways.values())
+        return Reversible(
+            {payee.id: payee.reversal_s for payee in payees if payee.reversal_s},
+            frozenset(gateway.id for gateway in gateways if gateway.cancels),
+        )
 
     def _check_right(self, terminal: str, command: TreeCommand | DirectoryCommand) -> None:
         """A terminal may order a few things, and only for its own tree."""

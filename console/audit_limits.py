@@ -25,7 +25,7 @@ class LimitAudit:
         if entry.agent is not None:
             self._purses.see(entry.book, entry.agent)
         facts = entry.payment
-        if facts is None or entry.kind not in (EntryKind.HELD, EntryKind.VOIDED):
+        if facts is None or entry.kind not in (EntryKind.HELD, EntryKind.VOIDED, EntryKind.REVERSED):
             return
         if entry.kind is EntryKind.HELD:
             self._check.looked_at += 1

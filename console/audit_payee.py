@@ -17,7 +17,9 @@ from schemas.money import Money, MoneyError
 
 _ANSWER_S = 60.0
 _SAME_HOST = {"localhost": "127.0.0.1"}
-_POSTED, _OPEN = EntryKind.POSTED.value, (EntryKind.HELD.value, EntryKind.UNKNOWN.value, EntryKind.MANUAL.value)
+_POSTED, _REVERSED = EntryKind.POSTED.value, EntryKind.REVERSED.value
+_OPEN = (EntryKind.HELD.value, EntryKind.UNKNOWN.value, EntryKind.MANUAL.value)
+_REVERSING = (EntryKind.REVERSING.value, EntryKind.REVERSAL_MANUAL.value)  # paid, and given back or not
 
 
 class NoSimulator(KassaError):
@@ -25,13 +27,17 @@ class NoSimulator(KassaError):
 
 
 class PaidThere(NamedTuple):
-    """A line of a payee's book. book: the payee's name there. sum: major units as asked. paid_at: ms UTC."""
+    """A line of a payee's book. book: the payee's name there. sum: major units as asked. paid_at: ms UTC.
+
+    cancelled_at: when it was given back, ms UTC; 0: it was not.
+    """
 
     book: str
     txn: int
     account: str
     sum: str
     paid_at: int
+    cancelled_at: int = 0
 
 
 def books(url: str) -> Iterator[PaidThere]:
@@ -43,7 +49,9 @@ def books(url: str) -> Iterator[PaidThere]:
             while start is not None:
                 page = _get(client, f"{url.rstrip('/')}/book/{book}?from={start}")
                 for row in page["paid"]:
-                    yield PaidThere(book, int(row["txn"]), row["account"], row["sum"], row["paid_at"])
+                    yield PaidThere(
+                        book, int(row["txn"]), row["account"], row["sum"], row["paid_at"], row["cancelled_at"]
+                    )
                 start = page["next"]
 
 
@@ -98,7 +106,11 @@ class PayeeAudit:
             self._posted.fail(f"{place}: payment {payment} goes by gateway {self._gateway(number)}, not here")
         if self._order(paid, number) != self._index.order[number]:
             self._posted.fail(f"{place}: payment {payment} was paid with another subscriber or sum ({paid.sum})")
-        if state != _POSTED and state not in _OPEN:
+        if state == _POSTED and paid.cancelled_at:
+            self._posted.fail(f"{place}: payment {payment} was given back, and the ledger has it {state}")
+        if state == _REVERSED and not paid.cancelled_at:
+            self._paid.fail(f"{place}: payment {payment} was not given back, and the ledger has it {state}")
+        elif state not in (_POSTED, _REVERSED, *_OPEN, *_REVERSING):
             self._paid.fail(f"{place}: payment {payment} was paid {paid.sum}, and the ledger has it {state}")
 
     def checks(self) -> list[Check]:
@@ -108,13 +120,13 @@ class PayeeAudit:
             if self._gateway(number) not in self._gateways:
                 continue
             state = self._index.state_of(number)
-            still_open += state in _OPEN
-            if state == _POSTED:
+            still_open += state in _OPEN or state in _REVERSING
+            if state in (_POSTED, _REVERSED, *_REVERSING):
                 self._posted.looked_at += 1
                 if number not in self._met:
                     self._posted.fail(
                         f"partition {self._index.partition[number]} offset {self._index.last[number]}: payment "
-                        f"{payment} is POSTED, and the payee was never paid"
+                        f"{payment} is {state}, and the payee was never paid"
                     )
         self._posted.note = f"{still_open} still open" if still_open else ""
         self._paid.note = f"{self._later} since the audit began" if self._later else ""

@@ -12,21 +12,28 @@ from console.audit_exchange import ExchangeAudit
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
+from console.audit_reversals import KINDS as REVERSAL_KINDS
+from console.audit_reversals import ReversalAudit
 from console.audit_waiting import WaitingAudit
 from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.outcome import Verdict
 
-# A payment's state ("": not known yet) -> the kinds of entry that may follow. DEFERRED leaves it HELD; the final ones
-# have no row. UNKNOWN is never VOIDED: after an unclear attempt a refusal may be the answer to the repeat only.
+# A payment's state ("": not known yet) -> the kinds of entry that may follow. DEFERRED leaves it HELD, REVERSAL_REFUSED
+# POSTED; those that are for ever have no row. UNKNOWN is never VOIDED: after an unclear attempt a refusal may be the
+# answer to the repeat only.
 MAY_FOLLOW: dict[str, frozenset[str]] = {
     "": frozenset({"HELD", "DECLINED", "WAITING_FUNDS"}),
     "WAITING_FUNDS": frozenset({"HELD", "DECLINED"}),
     "HELD": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "MANUAL"}),
     "MANUAL": frozenset({"POSTED", "VOIDED"}),
+    "POSTED": frozenset({"REVERSING"}),
+    "REVERSING": frozenset({"REVERSING", "REVERSED", "REVERSAL_REFUSED", "REVERSAL_MANUAL"}),
+    "REVERSAL_MANUAL": frozenset({"REVERSED", "REVERSAL_REFUSED"}),
 }
+_STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
 _HOLDING = frozenset({"HELD", "UNKNOWN", "MANUAL"})
-OPEN = _HOLDING | {"WAITING_FUNDS"}
+OPEN = _HOLDING | {"WAITING_FUNDS", "REVERSING", "REVERSAL_MANUAL"}
 _NO_ROW: frozenset[str] = frozenset()
 _DISPATCH, _FUNDS = "dispatch", "funds"
 _UNSIGNED = frozenset({_DISPATCH, _FUNDS, "timer"})
@@ -48,6 +55,7 @@ class PaymentAudit:
         self._waiting = WaitingAudit()
         self._change = ChangeAudit()
         self._exchanges = ExchangeAudit()
+        self._reversals = ReversalAudit()
         self._movements = Check("ledger.movements")
         self._once = Check("decisions.once")
 
@@ -57,6 +65,7 @@ class PaymentAudit:
             self._movements.fail(f"{where(partition, offset, entry)}: {wrong}")
         self._change.see(partition, offset, entry)
         self._exchanges.see(partition, offset, entry)
+        self._reversals.terms(entry)
         facts = entry.payment
         if entry.cause.by not in _UNSIGNED:
             self._decide(partition, offset, entry)
@@ -64,7 +73,7 @@ class PaymentAudit:
             self._follow(partition, offset, entry, facts)
         elif entry.kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN, EntryKind.EXCHANGED, EntryKind.TRANSFER_SENT):
             self._waiting.give(partition, offset, entry)
-        elif entry.kind.value in MAY_FOLLOW["HELD"] | MAY_FOLLOW[""]:
+        elif entry.kind.value in MAY_FOLLOW["HELD"] | MAY_FOLLOW[""] | MAY_FOLLOW["REVERSING"]:
             self._path.fail(f"{where(partition, offset, entry)}: names no payment")
 
     def checks(self, ledger: LedgerAudit) -> list[Check]:
@@ -76,6 +85,7 @@ class PaymentAudit:
             self._evidence,
             self._facts,
             self._waiting.check,
+            self._reversals.check,
             self._numbers,
         ]
         return [*found, self._holds(ledger), self._once]
@@ -111,7 +121,8 @@ class PaymentAudit:
         self._evidence.looked_at += 1
         if (doubt := _doubt(entry, facts, state)) is not None:
             self._evidence.fail(f"{where(partition, offset, entry)}: payment {facts.id} {doubt}")
-        after = "HELD" if kind == "DEFERRED" else kind
+        after = _STANDS.get(kind, kind)
+        self._reversals.see(partition, offset, entry, facts, number, state)
         self._waiting.see(partition, offset, entry, facts)
         self._keep_held(entry, facts, state in _HOLDING, after in _HOLDING)
         index.state[number] = index.states.number(after)
@@ -191,6 +202,8 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None  # and here for cash.collections
     if kind is EntryKind.FEE_CHARGED:
         return None  # for agents.fees
+    if kind in REVERSAL_KINDS:
+        return None  # and here for payments.reversals
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if kind in CROSSINGS:
@@ -251,6 +264,8 @@ def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
 def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     """Why the entry must not be believed, if so: law 6, an unclear answer is never guessed."""
     kind, outcome, cause = entry.kind, entry.outcome, entry.cause
+    if kind in REVERSAL_KINDS:
+        return None  # for payments.reversals to say
     if _is_by_hand(entry):
         return None if state == "WAITING_FUNDS" and entry.legs else "is declined by hand, and did not wait"
     if kind is EntryKind.DECLINED and facts.collected and facts.payer_agent and not entry.legs and entry.refusal != 1:

@@ -33,6 +33,7 @@ CATALOGUE: Mapping[str, str] = {
         "whose cash was taken is held oldest first, but for what an operator gives up: nobody's money goes to a "
         "payment that came later, or is given away meanwhile"
     ),
+    "payments.reversals": "what is reversed takes back exactly what was posted, on the payee's word or an operator's",
     "payments.numbers": "no two payments share a number at the payee",
     "payments.prices": "every held payment has the rule, fee, processing and rewards that its tariff says",
     "payments.holds": "what is held of each agent is the sum of its open payments",
@@ -61,8 +62,10 @@ CATALOGUE: Mapping[str, str] = {
     "warehouse.payments": "view `payments` shows every payment with its facts and its state",
     "warehouse.rejects": "table `rejects` is topic `rejects`, row for row",
     "warehouse.trial_balance": "view `trial_balance` is the ledger's",
-    "payee.posted": "every posted payment was paid at the payee once: same number, subscriber and sum",
-    "payee.paid": "the payee was paid nothing that the ledger voided, declined or does not know",
+    "payee.posted": (
+        "every posted payment was paid at the payee once, same number, subscriber and sum, and not given back"
+    ),
+    "payee.paid": "the payee has nothing that the ledger voided, declined, reversed or does not know",
 }
 
 

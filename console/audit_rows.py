@@ -82,6 +82,9 @@ ENTRY_COLUMNS: dict[str, str] = {
     "change_spent_amounts": "change_spent.amount",
     "change_days": "change_days",
     "rate": "rate",
+    "posted_at": "toUnixTimestamp64Milli(posted_at)",
+    "posted_ref": "posted_ref",
+    "refund": "refund",
     "record": "record",
     "closed_window": "closed_window",
     "crossing": "crossing",
@@ -109,6 +112,7 @@ _NO_PAYMENT: Json = {
 _NO_OUTCOME: Json = {"step": "", "verdict": "", "code": "", "provider_ref": "", "comment": ""}
 _NO_TERMS: Json = {"agent": "", "parent": "", "name": "", "currency": "", "overdraft": 0, "funding": "",
                    "status": "", "time_zone": ""}  # fmt: skip
+_NOT_POSTED: Json = {"at": 0, "provider_ref": "", "refund": ""}
 _NO_RECORD: Json = {"table": "", "id": "", "value": None}
 
 
@@ -116,6 +120,7 @@ def entry_row(offset: int, entry: Json) -> Row:
     """What `entries` must have of a ledger record's JSON, in the order of ENTRY_COLUMNS."""
     cause, facts = entry["cause"], entry["payment"] or _NO_PAYMENT
     outcome, terms, record = entry["outcome"] or _NO_OUTCOME, entry["agent"] or _NO_TERMS, entry["record"] or _NO_RECORD
+    posted = entry.get("posted") or _NOT_POSTED
     return (
         offset, entry["book"], entry["seq"], entry["kind"], entry["at"], cause["id"], cause["digest"], cause["by"],
         entry["refusal"], entry["reason"], entry["tries"], entry["deferrals"], entry["due_at"], entry["document"],
@@ -133,6 +138,7 @@ def entry_row(offset: int, entry: Json) -> Row:
         record["table"], record["id"], facts.get("change_to", ""),
         [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
         (entry.get("change") or {}).get("days", 0), entry.get("rate", ""),
+        posted["at"], posted["provider_ref"], posted["refund"],
         record["value"], entry.get("window"), entry.get("crossing"), entry.get("cash"), entry.get("charge"),
     )  # fmt: skip
 

@@ -38,6 +38,9 @@ def add(
     credentials: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of a secret file under the workers' keys directory.")
     ] = None,
+    cancels: Annotated[
+        bool, typer.Option("--cancels", help="This dialect can be asked to give a payment back (command=cancel).")
+    ] = False,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
@@ -53,6 +56,7 @@ def add(
         retry=retry,
         fatal_codes=tuple(fatal_code) if fatal_code else None,
         credentials=credentials,
+        cancels=cancels,
     )
     settings = broker_settings()
     command = SetGateway(id=command_id or fresh_id(), issued_at=now(), gateway=record)
@@ -66,11 +70,22 @@ def list_gateways(as_json: AsJson = False) -> None:
         for one in found:
             json_line(one.model_dump(mode="json"))
         return
-    columns = ("gateway", "protocol", "url", "time-out ms", "connections", "retry", "fatal codes", "credentials")
+    columns = (
+        "gateway",
+        "protocol",
+        "url",
+        "time-out ms",
+        "connections",
+        "retry",
+        "fatal codes",
+        "credentials",
+        "cancels",
+    )
     rows(columns, (_line(one) for one in found), right=("time-out ms", "connections"))
 
 
 def _line(one: Gateway) -> tuple[object, ...]:
     retry = f"{one.retry.interval_ms} ms × {one.retry.factor_pct}%, {one.retry.budget} tries"
     codes = "protocol's" if one.fatal_codes is None else ", ".join(map(str, one.fatal_codes))
-    return (one.id, one.protocol, one.url, one.time_out_ms, one.connections, retry, codes, one.credentials or "-")
+    return (one.id, one.protocol, one.url, one.time_out_ms, one.connections, retry, codes, one.credentials or "-",
+            "yes" if one.cancels else "-")  # fmt: skip

@@ -48,6 +48,9 @@ def add(
         bool, typer.Option("--skip-check", help="Pay at once, the payee has no useful check.")
     ] = False,
     time_zone: Annotated[str, typer.Option(metavar="ZONE", help="Whose midnight ends its business day.")] = "UTC",
+    reversal_s: Annotated[
+        int, typer.Option(min=0, metavar="S", help="How long after posting it gives a payment back; 0: never.")
+    ] = 0,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
@@ -64,6 +67,7 @@ def add(
         denominations=tuple(minor_units(one, currency) for one in denomination or ()),
         skip_check=skip_check,
         time_zone=time_zone,
+        reversal_s=reversal_s,
     )
     settings = broker_settings()
     command = SetPayee(id=command_id or fresh_id(), issued_at=now(), payee=record)
@@ -78,8 +82,8 @@ def list_payees(as_json: AsJson = False) -> None:
         for one in found:
             json_line(one.model_dump(mode="json"))
         return
-    columns = ("payee", "name", "gateway", "currency", "from", "to", "fields", "time zone")
-    rows(columns, (_line(one) for one in found), right=("from", "to"))
+    columns = ("payee", "name", "gateway", "currency", "from", "to", "fields", "time zone", "reversal s")
+    rows(columns, (_line(one) for one in found), right=("from", "to", "reversal s"))
 
 
 def _field(text: str) -> SubscriberField:
@@ -96,4 +100,4 @@ def _field(text: str) -> SubscriberField:
 def _line(one: Payee) -> tuple[object, ...]:
     bounds = (major(minor, one.currency) for minor in (one.min_amount, one.max_amount))
     fields = ", ".join(f"{field.name} {field.pattern}" for field in one.fields)
-    return (one.id, one.name, one.gateway, one.currency, *bounds, fields, one.time_zone)
+    return (one.id, one.name, one.gateway, one.currency, *bounds, fields, one.time_zone, one.reversal_s or "-")

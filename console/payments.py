@@ -12,6 +12,7 @@ from console.lookup import find_terminal
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
 from console.output import json_line, major, pairs, rows, say
+from console.reversing import reverse
 from console.signing import done, give, now
 from console.story import Step, Story, from_ledger
 from schemas.command import ResolvePayment
@@ -23,9 +24,10 @@ PaymentArgument = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Payments: show, resolve.", no_args_is_help=True)
+    group = typer.Typer(help="Payments: show, resolve, reverse.", no_args_is_help=True)
     group.command("show")(show)
     group.command("resolve")(resolve)
+    group.command("reverse")(reverse)
     app.add_typer(group, name="payment")
 
 
@@ -56,7 +58,9 @@ def resolve(
     operator: Operator = None,
     time_out: TimeOut = 10,
 ) -> None:
-    """Decide a payment that is in MANUAL: the payee has the money, or has it not. Or give up one that waits."""
+    """Decide a payment that is in MANUAL: the payee has the money, or has it not. Or give up one that waits. In
+    REVERSAL_MANUAL: the payee has the money still, or gave it back.
+    """
     if paid is None:
         raise BadInput("say which: --paid (the payee has the money) or --not-paid (it has not and will not)")
     settings = broker_settings()

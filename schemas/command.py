@@ -30,6 +30,7 @@ from schemas.keys import KeyId
 from schemas.operator_order import OperatorOrder
 from schemas.payee import Payee, ZoneName
 from schemas.plan import Plan
+from schemas.reversal import ReversePayment
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
@@ -188,7 +189,7 @@ class SetContact(OperatorOrder):
 _Change = PayOutChange | BringChange | ChangeCommand
 TreeCommand = (
     OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change | ClearingCommand
-    | CurrencyCommand | CollectCash
+    | CurrencyCommand | CollectCash | ReversePayment
 )  # fmt: skip
 DirectoryCommand = (
     SetTerminal
@@ -205,9 +206,8 @@ DirectoryCommand = (
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
-
 # The kinds that a terminal may sign too, about its own tree. Everything else is an operator's to order.
-TERMINAL_MAY = frozenset({"change.bring"})
+TERMINAL_MAY = frozenset({"change.bring", "payment.reverse"})
 
 
 def book_of(command: TreeCommand | DirectoryCommand) -> str:

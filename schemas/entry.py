@@ -16,6 +16,7 @@ from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.plan import Charge
 from schemas.record import record
+from schemas.reversal import Posted
 from schemas.window import Window
 
 
@@ -54,9 +55,14 @@ class EntryKind(StrEnum):
     EXCHANGED = "EXCHANGED"  # an agent's money in one currency became money in another
     FEE_CHARGED = "FEE_CHARGED"  # a period of a plan, to an agent
     CASH_COLLECTED = "CASH_COLLECTED"  # a terminal was emptied and its cash counted
+    REVERSING = "REVERSING"  # of a posted payment: the payee is asked to give it back, again while it is not clear
+    REVERSED = "REVERSED"  # the payee gave it back; all that was posted is taken back; final
+    REVERSAL_REFUSED = "REVERSAL_REFUSED"  # the payee keeps it: the payment is POSTED again
+    REVERSAL_MANUAL = "REVERSAL_MANUAL"  # whether the payee gave it back is for an operator to find out
 
 
-FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
+# POSTED may still be reversed, if the payee permits it; the others are for ever.
+FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.REVERSED})
 
 
 @record
@@ -176,7 +182,8 @@ class Entry:
 
     Legs sum to zero per currency. `refusal` is the code of schemas.refusal when there is one. `tries` counts the pay
     requests that may have reached the payee, `deferrals` the attempts since then, in a row, that did not; `due_at` is
-    when to ask again, ms UTC. `rate`: of an exchange, units of the currency taken for one of the currency given.
+    when to ask again, ms UTC. In a reversal these are of its cancel requests; `posted` says how the payment was posted.
+    `rate`: of an exchange, units of the currency taken for one of the currency given.
     """
 
     book: str
@@ -201,6 +208,7 @@ class Entry:
     rate: str = ""
     cash: Collection | None = None
     charge: Charge | None = None
+    posted: Posted | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""
@@ -214,7 +222,11 @@ class Entry:
 
 def holds(entries: Iterable[Entry]) -> list[str]:
     """The payments whose payees may be asked from here on."""
-    return [entry.payment.id for entry in entries if entry.kind is EntryKind.HELD and entry.payment is not None]
+    return [entry.payment.id for entry in entries
+            if entry.kind in _ASKED and not entry.due_at and entry.payment is not None]  # fmt: skip
+
+
+_ASKED = frozenset({EntryKind.HELD, EntryKind.REVERSING})
 
 
 ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)

@@ -44,3 +44,10 @@ class Gateway(Wire):
             description="name of a secret file under the keys directory, never the secret itself",
         ),
     ] = None
+    cancels: Annotated[
+        bool,
+        Field(
+            description="the payee can be asked to give a payment back",
+            exclude_if=lambda cancels: not cancels,  # records of old have none, and their digests are on ledgers
+        ),
+    ] = False

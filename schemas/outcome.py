@@ -11,10 +11,14 @@ class Verdict(StrEnum):
     """How sure we are. Everything that is neither a clear yes nor a clear no is UNCLEAR."""
 
     PAID = "PAID"  # the payee confirms the payment
+    CANCELLED = "CANCELLED"  # the payee gave the payment back; only ever the answer to a cancel
     CHECKED = "CHECKED"  # the payee would take it; only ever the answer to a check, never reaches the ledger
     FATAL = "FATAL"  # the payee refuses for good
     UNCLEAR = "UNCLEAR"  # temporary code, time-out, 5xx, unreadable reply: the payee may have been paid
     NOT_SENT = "NOT_SENT"  # the request never left us: asking again is safe
+
+
+Step = Literal["check", "pay", "cancel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class GatewayOutcome:
     provider_ref: the payee's number of the payment, when it gave one. comment: for people, at most 200 characters.
     """
 
-    step: Literal["check", "pay"]
+    step: Step
     verdict: Verdict
     code: str = ""
     provider_ref: str = ""

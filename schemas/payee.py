@@ -66,3 +66,12 @@ class Payee(Wire):
     ] = ()
     skip_check: Annotated[bool, Field(description="go straight to pay: the payee has no useful check")] = False
     time_zone: Annotated[ZoneName, Field(description="whose midnight ends the payee's business day")] = "UTC"
+    reversal_s: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=31_622_400,
+            description="how long after posting it gives a payment back, s; 0: never",
+            exclude_if=lambda reversal_s: not reversal_s,  # records of old have none, and their digests are on ledgers
+        ),
+    ] = 0

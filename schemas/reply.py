@@ -9,7 +9,20 @@ from pydantic import Field
 from schemas.ids import Instant, Wire
 
 ReplyState = Literal[
-    "HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "DONE", "REFUSED", "REJECTED"
+    "HELD",
+    "DECLINED",
+    "UNKNOWN",
+    "POSTED",
+    "VOIDED",
+    "MANUAL",
+    "WAITING_FUNDS",
+    "DONE",
+    "REFUSED",
+    "REJECTED",
+    "REVERSING",
+    "REVERSED",
+    "REVERSAL_REFUSED",
+    "REVERSAL_MANUAL",
 ]
 
 
@@ -26,7 +39,9 @@ class Reply(Wire):
     code: Annotated[int, Field(description="0, or the refusal code")] = 0
     reason: str = ""
     retryable: Annotated[bool, Field(description="a new payment with the same content may succeed later")] = False
-    final: Annotated[bool, Field(description="no further reply will follow")] = False
+    final: Annotated[bool, Field(description="no further reply will follow, unless a posted payment is reversed")] = (
+        False
+    )
     txn: Annotated[int, Field(description="our number of the payment at the payee; 0: none")] = 0
     kept: Annotated[
         int,

@@ -99,6 +99,9 @@ ENTRIES = Table(
         ("rate", "String"),
         ("collection", "String"),
         ("charge", "String"),
+        ("posted_at", _TIME),
+        ("posted_ref", "String"),
+        ("refund", _WORD),
     ),
 )
 
@@ -166,6 +169,8 @@ PAYMENT_STATES = Table(
         ("tariff_rule", _WORD),
         ("change_to", "String"),
         ("change_spent", _SPENT),
+        ("posted_at", _TIME),
+        ("refund", _WORD),
     ),
 )
 

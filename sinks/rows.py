@@ -21,6 +21,7 @@ from schemas.reject import (
     HEADER_RECEIVED_AT,
     HEADER_TOPIC,
 )  # fmt: skip
+from schemas.reversal import Posted
 
 Row = tuple[Any, ...]
 Headers = Sequence[tuple[str, str | bytes | None]]
@@ -28,6 +29,7 @@ Headers = Sequence[tuple[str, str | bytes | None]]
 _NO_PAYMENT = PaymentFacts("", 0, "", "", "", "", {}, 0, 0, 0, 0, "", 0, 0, "", 0, (), 0, 0)
 _NO_TERMS = AgentTerms("", None, "", "", 0, "", "", "")
 _NO_RECORD = DirectoryRecord("", "", {})
+_NOT_POSTED = Posted(0)
 _NO_OUTCOME = ("", "", "", "", "")
 
 
@@ -45,6 +47,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
     facts = entry.payment or _NO_PAYMENT
     terms = entry.agent or _NO_TERMS
     record = entry.record or _NO_RECORD
+    posted = entry.posted or _NOT_POSTED
     return (
         *place,
         entry.book,
@@ -78,6 +81,9 @@ def entry_row(place: Place, entry: Entry) -> Row:
         entry.rate,
         orjson.dumps(entry.cash).decode() if entry.cash else "",
         orjson.dumps(entry.charge).decode() if entry.charge else "",
+        posted.at,
+        posted.provider_ref,
+        posted.refund,
     )
 
 
@@ -151,19 +157,23 @@ def leg_rows(place: Place, entry: Entry) -> list[Row]:
 
 
 _NOTHING_HELD = frozenset({EntryKind.WAITING_FUNDS, EntryKind.DECLINED})
+# Kinds that are no state: where the payment stands after them.
+_STANDS = {EntryKind.DEFERRED: EntryKind.HELD, EntryKind.REVERSAL_REFUSED: EntryKind.POSTED}
 
 
 def payment_rows(place: Place, entry: Entry) -> list[Row]:
     """The row of `payment_states`; none when the entry is not about a payment.
 
-    DEFERRED is no state: the payment is still HELD. Funds are held at the moment the order is received, or when
-    they come: not while it waits for them.
+    Funds are held at the moment the order is received, or when they come: not while it waits for them. In a reversal
+    the payee's number stays the one of the payment, and a payment that stays posted became final when it was.
     """
     facts = entry.payment
     if facts is None:
         return []
     partition, offset, _ = place
-    state = EntryKind.HELD if entry.kind is EntryKind.DEFERRED else entry.kind
+    state, posted = _STANDS.get(entry.kind, entry.kind), entry.posted
+    final_at = posted.at if posted is not None and state is EntryKind.POSTED else entry.at
+    step, verdict, code, provider_ref, comment = _outcome(entry)
     return [
         (
             partition,
@@ -190,19 +200,25 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             facts.rewards,
             facts.made_at,
             (facts.held_at or facts.received_at) if facts.held and state not in _NOTHING_HELD else 0,
-            entry.at if state in FINAL else 0,
+            final_at if state in FINAL else 0,
             entry.at,
             entry.refusal,
             entry.reason,
             entry.tries,
             entry.deferrals,
             entry.due_at,
-            *_outcome(entry),
+            step,
+            verdict,
+            code,
+            posted.provider_ref if posted is not None else provider_ref,
+            comment,
             facts.day,
             facts.chain,
             facts.tariff_rule,
             facts.change_to,
             facts.spent,
+            posted.at if posted is not None else entry.at if state is EntryKind.POSTED else 0,
+            posted.refund if posted is not None and state is not EntryKind.POSTED else "",
         )
     ]
 

@@ -71,10 +71,10 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
     ]
 
 
-def a_ledger(gateway_url: str = "http://127.0.0.1:9/mobile/") -> list[Entry]:
-    """The entries of one partition, in order: each state a payment can be in, and every kind of command."""
+def a_ledger(gateway_url: str = "http://127.0.0.1:9/mobile/", *more: LedgerCommand) -> list[Entry]:
+    """The entries of one partition, in order: each state a payment can be in, and every kind of command, then more."""
     state = State(0)
-    asked, entries = commands(gateway_url), list[Entry]()
+    asked, entries = [*commands(gateway_url), *more], list[Entry]()
     for n, command in enumerate(asked):
         decision = perform(state, command, AT + n)
         if isinstance(decision, list):

@@ -46,6 +46,7 @@ from tests.builders import (
     set_tariff,
     set_terminal,
 )
+from tests.builders_reversal import a_cancel
 
 OPERATOR = SigningKey.generate("chief:1")
 
@@ -116,7 +117,10 @@ class Office:
         shard = next(one for one in self.shards if one.state is not None and payment in one.state.open)
         assert shard.state is not None
         book = shard.state.open[payment].book
+        state = shard.state.open[payment].state
         answer = a_settle(payment, verdict, step, code=code, book=book)  # type: ignore[arg-type]
+        if state == "REVERSING":
+            answer = a_cancel(payment, verdict, code=code, book=book)
         self._decided(shard.partition, [Ask(answer, self._now())])
 
     def charge(self, due: FeeDue) -> None:
@@ -159,7 +163,8 @@ def _until_the_end(consumer: Consumer, partitions: int, office: Office) -> Itera
 def introduce(office: Office, gateway_url: str) -> list[str]:
     """A tree with a terminal on every partition, a payee behind a gateway; returns the terminals' ids."""
     trees = [tree_on(number, len(office.partitions)) for number in office.partitions]
-    office.command(set_gateway(a_gateway(url=gateway_url)).command, set_payee(a_payee()).command)
+    office.command(set_gateway(a_gateway(url=gateway_url, cancels=True)).command)
+    office.command(set_payee(a_payee(reversal_s=86_400)).command)
     office.command(set_tariff(a_tariff()).command)
     for tree in trees:
         office.command(open_agent(tree, tree=tree).command, a_deposit(tree, 1_000_000, tree).command)

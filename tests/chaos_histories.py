@@ -20,7 +20,7 @@ from schemas.outcome import Verdict
 from schemas.payee import Payee, SubscriberField
 from schemas.period import following
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import ChangeDue, Instruct, LedgerCommand, Place, Settle
+from streams.ledger.commands import ChangeDue, Instruct, LedgerCommand, Place, Reversible, Settle
 from streams.ledger.perform import perform
 from streams.ledger.state import State
 from tests.builders import (
@@ -62,6 +62,7 @@ from tests.builders_change import a_reclaim
 from tests.builders_charts import a_chart, numbers, set_chart
 from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.builders_fees import a_plan, fee_due, set_plan
+from tests.builders_reversal import REVERSIBLE, a_cancel, a_reversal
 from tests.chaos.model import Model
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
 
@@ -102,6 +103,8 @@ class Asked:
     tariff: Tariff | None = None
     schedule: RetrySchedule = SCHEDULES[0]
     backlog_max: int = 0
+    can_cancel: bool = False
+    terminals: set[str] = field(default_factory=set)
 
     def see(self, command: LedgerCommand) -> None:
         match command:
@@ -109,9 +112,24 @@ class Asked:
                 self.payee, self.tariff, self.backlog_max = command.payee, command.tariff, command.backlog_max
                 self.orders.setdefault((command.order.id, command.digest), encoded(command.order))
             case Instruct():
+                if command.terminal:
+                    self.terminals.add(command.terminal)
+                if command.reversible is not None:
+                    self._see_directory(command.reversible)
                 self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
             case Settle():
                 self.schedule = command.retry
+
+    def _see_directory(self, now: Reversible) -> None:
+        """The payee as the command has it: only how long it gives payments back matters."""
+        self.can_cancel = bool(now.gateways)
+        self.payee = a_payee(reversal_s=max(now.payees.values(), default=0))
+
+    def cancels(self, gateway: str, at: int) -> list[bool]:
+        return [self.can_cancel]
+
+    def is_terminal(self, owner: str) -> bool:
+        return owner in self.terminals
 
     def model(self, partition: int = 0) -> Model:
         return Model(partition, self, self.order, lambda *cause: self.commands.get(cause))
@@ -172,6 +190,8 @@ class Story:
             yield self.rng.choice(self.asked)  # delivered again
         elif pick < 25:
             yield self._remembered(self._between_trees())
+        elif pick < 29:
+            yield from map(self._remembered, self._reversal())
         elif pick < 60:
             yield self._remembered(self._sale())
         else:
@@ -404,15 +424,39 @@ class Story:
         """Right if the order is decided at once, which it is but for a few milliseconds."""
         return (fee_on_top(tariff, amount, agent, at) or 0) + (self.rng.random() < 0.05)
 
+    def _reversal(self) -> Iterator[Instruct]:
+        """A payment is asked back, mostly one that is posted; by an operator, its terminal, or another's."""
+        rng, known = self.rng, list(self.state.payments.values())
+        posted = [one for one in known if one.state == "POSTED"]
+        if not known:
+            return
+        payment = rng.choice(posted if posted and rng.random() < 0.9 else known)
+        by, terminal = rng.choice(
+            (("chief:1", ""), ("chief:1", ""), ("kiosk-1:1", "kiosk-1"), ("kiosk-2:1", "kiosk-2"))
+        )
+        seconds = rng.choice((0, 3_600, 86_400, 86_400))
+        payees = {name: seconds for name in ("mobile", "both", "coins", "abroad") if seconds}
+        now = Reversible(payees, rng.choice((frozenset[str](), *(REVERSIBLE.gateways,) * 3)))
+        yield a_reversal(
+            payment.id, rng.choice((payment.book, payment.book, payment.book, "B")), id=self._id(), by=by,
+            terminal=terminal, reversible=now, refund=rng.choice(("cash", "change")),
+        )  # fmt: skip
+
     def _course(self) -> Iterator[LedgerCommand]:
         """Some open payment goes a step further: the payee answers, or an operator decides."""
         rng, known = self.rng, list(self.state.open) or list(self.state.payments)
         if not known:
             return
         payment = self.state.payments[rng.choice(known)]
-        chance = {"MANUAL": 1.0, "WAITING_FUNDS": 0.5}.get(payment.state, 0.05)
+        chance = {"MANUAL": 1.0, "REVERSAL_MANUAL": 1.0, "WAITING_FUNDS": 0.5}.get(payment.state, 0.05)
         if rng.random() < chance:
             yield self._remembered(a_resolve(payment.id, rng.random() < 0.5, payment.book, id=self._id()))
+            return
+        if payment.state == "REVERSING":
+            yield a_cancel(
+                payment.id, rng.choice((*Verdict, Verdict.CANCELLED, Verdict.FATAL)), code=rng.choice(CODES),
+                book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
+            )  # fmt: skip
             return
         yield a_settle(
             payment.id, rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay")), code=rng.choice(CODES),

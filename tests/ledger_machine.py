@@ -66,7 +66,9 @@ from tests.machine_charts import ChartRules, every_account_has_a_kind
 from tests.machine_clearing import ClearingRules
 from tests.machine_currencies import CurrencyRules
 from tests.machine_fees import FeeRules
+from tests.machine_reversal import ReversalRules
 from tests.reference_ledger import OPEN, Reference
+from tests.reference_reversal import IN_REVERSAL
 
 TREES = ("A", "B")
 CURRENCY = {"A": "RUB", "B": "USD"}
@@ -134,7 +136,9 @@ def windows_continue(log: list[Entry]) -> None:
             ends[key] = (one.last, one.closing)
 
 
-class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, CashRules, FeeRules, RuleBasedStateMachine):
+class LedgerMachine(
+    ChartRules, ChangeRules, ClearingRules, CurrencyRules, CashRules, FeeRules, ReversalRules, RuleBasedStateMachine
+):
     """A worker's state, the log it wrote, and the reference that watches."""
 
     commands = 0
@@ -326,11 +330,12 @@ class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, CashR
             for above in self.state.books[tree].chain(entry.payment.payer_agent, currency):
                 assert above.available >= 0, "a limit was crossed"
 
-    @precondition(lambda self: any(self.state.outstanding()))
+    @precondition(lambda self: any(one.state != "REVERSING" for one in self.state.outstanding()))
     @rule(pick=numbers, verdict=st.sampled_from(Verdict), step=st.sampled_from(["check", "pay", "pay"]),
           sent_before=rarely, budget=st.integers(1, 4), late=rarely)  # fmt: skip
     def settle(self, pick, verdict, step, sent_before, budget, late) -> None:
-        asked = list(self.reference.sold) if late else [payment.id for payment in self.state.outstanding()]
+        outstanding = [payment.id for payment in self.state.outstanding() if payment.state != "REVERSING"]
+        asked = list(self.reference.sold) if late else outstanding
         payment = asked[pick % len(asked)]
         tree = self.reference.sold[payment].tree
         command = a_settle(payment, verdict, step, code="5", book=tree, retry=a_retry(budget=budget),
@@ -342,16 +347,19 @@ class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, CashR
             entry = self.ask(command)
             assert entry is not None
             assert entry.kind == expected
+            self.reference.posted_at |= {payment: self.at} if expected == "POSTED" else {}
 
     @precondition(lambda self: self.reference.sold)
     @rule(pick=numbers, paid=st.booleans())
     def resolve(self, pick, paid) -> None:
-        ends = ("MANUAL", "WAITING_FUNDS") if pick % 2 else ("MANUAL",)
+        ends = ("MANUAL", "REVERSAL_MANUAL", "WAITING_FUNDS") if pick % 2 else ("MANUAL", "REVERSAL_MANUAL")
         manual = [name for name, sold in self.reference.sold.items() if sold.state in ends]
         payments = manual or list(self.reference.sold)
         payment = payments[pick % len(payments)]
         command = a_resolve(payment, paid, self.reference.sold[payment].tree, id=self.new_id())
-        self.instructed(command, self.reference.resolved(command.command))
+        expected = self.reference.resolved(command.command)
+        self.instructed(command, expected)
+        self.reference.posted_at |= {payment: self.at} if expected == "POSTED" else {}
 
     @precondition(lambda self: self.reference.sold)
     @rule(seller=sellers, pick=numbers, code=st.sampled_from(["", *CODES]), amount=st.integers(1, 6_000), whole=rarely)
@@ -416,7 +424,10 @@ class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, CashR
 
     def same_as(self, folded_whole: State) -> None:
         assert image_of(folded_whole) == image_of(self.state)
-        assert dict(leaving(folded_whole)) == self.archive | dict(leaving(self.state))
+        """What is asked back is open again: what the archive has of it is not looked at any more."""
+        reopened = {b"p" + name.encode() for name, one in self.state.open.items() if one.state in IN_REVERSAL}
+        kept = {key: packed for key, packed in self.archive.items() if key not in reopened}
+        assert dict(leaving(folded_whole)) == kept | dict(leaving(self.state))
 
     # --- what is always true
 
@@ -492,10 +503,12 @@ class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, CashR
                 seq, balance = ends.get(account, (0, 0))
                 assert (leg.seq, leg.balance, bool(leg.amount)) == (seq + 1, balance + leg.amount, True)
                 ends[account] = (leg.seq, leg.balance)
-            finals[entry.payment.id if entry.payment is not None and entry.kind in FINAL else ""] += 1
+            is_end = entry.payment is not None and entry.kind in FINAL and entry.kind != "REVERSED"
+            finals[entry.payment.id if is_end else ""] += 1
         del finals[""]
+        assert max(Counter(one.payment.id for one in self.log if one.kind == "REVERSED").values(), default=1) == 1
         assert set(finals.values()) <= {1}
-        still_open = set(self.state.open)
+        still_open = {name for name, one in self.state.open.items() if one.state not in IN_REVERSAL}
         assert finals.keys() | still_open == {c.order.id for c in self.asked if isinstance(c, Place)}
         assert not finals.keys() & still_open
         assert len({entry.payment.txn for entry in self.log if entry.kind == "HELD"}) == self.reference.ever_held()

@@ -21,9 +21,10 @@ from tests.reference_change import ChangeReference, sha
 from tests.reference_clearing import ClearingReference
 from tests.reference_currencies import Currencies
 from tests.reference_fees import FeeReference
+from tests.reference_reversal import IN_REVERSAL, WITH_THE_PAYEE, Reversals
 
 HOLDING = ("HELD", "UNKNOWN", "MANUAL")
-OPEN = (*HOLDING, "WAITING_FUNDS")
+OPEN = (*HOLDING, "WAITING_FUNDS", *IN_REVERSAL)
 FREE = Tariff(payee="free")
 
 
@@ -52,21 +53,34 @@ class Sold:
     currency: str = ""
     spent: dict[str, int] = field(default_factory=dict)  # change, by the name it is kept under
     waits_to_be_held: bool = False
+    refund: str = ""
 
     @property
     def kept(self) -> int:
         """What the agent owes the payer, who put it in."""
-        if self.state in ("VOIDED", "DECLINED") or not self.collected:
+        if self.state in ("VOIDED", "DECLINED"):
             return self.collected
-        return max(0, self.collected + sum(self.spent.values()) - self.amount - self.fee) if self.has_held else 0
+        back = self.amount + self.fee if (self.state, self.refund) == ("REVERSED", "change") else 0
+        if not self.collected:
+            return back
+        return back + (max(0, self.collected + self.spent_sum - self.amount - self.fee) if self.was_held else 0)
+
+    @property
+    def spent_sum(self) -> int:
+        return sum(self.spent.values())
+
+    @property
+    def was_held(self) -> bool:
+        """And what was spent or kept for it then is so still."""
+        return self.has_held or self.state == "REVERSED"
 
     @property
     def has_held(self) -> bool:
-        return self.state in (*HOLDING, "POSTED")
+        return self.state in (*HOLDING, *WITH_THE_PAYEE)
 
 
 @dataclass
-class Reference(Currencies, ChangeReference, ClearingReference, CashReference, FeeReference):
+class Reference(Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, Reversals):
     """Where a currency is asked for, "" is the tree's own."""
 
     deposits: list[Deposit] = field(default_factory=list)
@@ -93,10 +107,10 @@ class Reference(Currencies, ChangeReference, ClearingReference, CashReference, F
         here = [sold for sold in self.sold.values() if (sold.tree, sold.currency) == (tree, coin)]
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.has_held)
         spent += sum(sold.kept for sold in here if sold.payer == agent)
-        paid_in += sum(sum(sold.spent.values()) for sold in here if sold.payer == agent and sold.has_held)
+        paid_in += sum(sold.spent_sum for sold in here if sold.payer == agent and sold.was_held)
         paid_in += sum(amount for book, payer, _, amount, one in self.handed_out if (book, payer, one) == me)
         paid_in += sum(amount for book, who, amount, one in self.others if (book, who, one) == me)
-        return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
+        return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state in WITH_THE_PAYEE)
 
     def held(self, tree: str, agent: str, currency: str = "") -> int:
         return sum(
@@ -108,9 +122,11 @@ class Reference(Currencies, ChangeReference, ClearingReference, CashReference, F
 
     def operators_income(self, tree: str, currency: str = "") -> int:
         """Processing fees and the rest of every reward."""
-        posted = [sold for sold in self.sold.values() if (sold.tree, sold.state) == (tree, "POSTED")
-                  and sold.currency == (currency or self.own(tree))]  # fmt: skip
-        return sum(sold.processing + sold.reward - sum(sold.shares.values()) for sold in posted)
+        coin = currency or self.own(tree)
+        posted = [sold for sold in self.sold.values() if sold.state in WITH_THE_PAYEE
+                  and (sold.tree, sold.currency) == (tree, coin)]  # fmt: skip
+        borne = sum(share for of, share, one in self.borne if (of, one) == (tree, coin))
+        return sum(sold.processing + sold.reward - sum(sold.shares.values()) for sold in posted) - borne
 
     def available(self, tree: str, agent: str, currency: str = "") -> int:
         return self.balance(tree, agent, currency) + self.limits[tree, self.purse(tree, agent, currency)]
@@ -125,7 +141,7 @@ class Reference(Currencies, ChangeReference, ClearingReference, CashReference, F
         for sold in self.sold.values():
             if (sold.tree, sold.currency) == here:
                 found[sold.change] = found.get(sold.change, 0) + sold.kept
-                for name, amount in sold.spent.items() if sold.has_held else ():
+                for name, amount in sold.spent.items() if sold.was_held else ():
                     found[name] = found.get(name, 0) - amount
         for book, name, amount, coin in self.moved_change:
             if (book, coin) == here:
@@ -149,12 +165,13 @@ class Reference(Currencies, ChangeReference, ClearingReference, CashReference, F
 
     def owed(self, tree: str, payee: str) -> int:
         """What was posted to a payee, less the reward it gives and all that its windows have paid."""
-        sold = [one for one in self.sold.values() if (one.tree, one.payee, one.state) == (tree, payee, "POSTED")]
+        sold = [one for one in self.sold.values() if (one.tree, one.payee) == (tree, payee)]
+        sold = [one for one in sold if one.state in WITH_THE_PAYEE]
         return sum(one.amount - one.reward for one in sold) - sum(self.paid_out.get((tree, payee), []))
 
     def waiting(self) -> list[Sold]:
         """Payments a gateway has yet to answer."""
-        return [sold for sold in self.sold.values() if sold.state in ("HELD", "UNKNOWN")]
+        return [sold for sold in self.sold.values() if sold.state in ("HELD", "UNKNOWN", "REVERSING")]
 
     # --- what should be answered
 
@@ -204,7 +221,8 @@ class Reference(Currencies, ChangeReference, ClearingReference, CashReference, F
         """period: a day or a month, as its days begin."""
         coin = currency or self.own(tree)
         return sum(one.amount for one in self.sold.values() if (one.tree, one.currency) == (tree, coin)
-                   and agent in one.chain and one.state != "VOIDED" and one.day.startswith(period))  # fmt: skip
+                   and agent in one.chain and one.state not in ("VOIDED", "REVERSED")
+                   and one.day.startswith(period))  # fmt: skip
 
     def today(self, tree: str, at: int) -> str:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
@@ -294,6 +312,8 @@ class Reference(Currencies, ChangeReference, ClearingReference, CashReference, F
         return "AGENT_MOVED"
 
     def resolved(self, order: ResolvePayment) -> str:
+        if (reversal := self.reversal_resolved(order)) is not None:
+            return reversal
         sold = self.sold.get(order.payment)
         if sold is None or sold.tree != order.tree or sold.state not in ("MANUAL", "WAITING_FUNDS"):
             return "REFUSED"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from schemas.entry import AgentTerms, Cause, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from schemas.outcome import GatewayOutcome, Verdict
+from schemas.reversal import Posted
 
 NOON = 1_773_316_800_000  # 2026-03-12 12:00:00 UTC, in ms
 
@@ -103,6 +105,33 @@ class Bookkeeper:
         payer = payment.payer_agent
         movements = [(f"hold:{payer}", -payment.held), (f"agent:{payer}", payment.held)]
         return self._about(payment, EntryKind.VOIDED, at, movements, refusal=5)
+
+    def reverse(self, payment: PaymentFacts, at: int, refund: Literal["cash", "change"] = "cash") -> list[Entry]:
+        """Asked for and given back in the same moment; it was posted when it was received."""
+        posted = Posted(payment.received_at, PAID.provider_ref, refund)
+        payee = f"payee:{payment.payee}"
+        movements = [
+            (payee, -payment.amount),
+            ("fee", -payment.processing),
+            (f"agent:{payment.payer_agent}", payment.held),
+            *((account, -share) for account, share in payment.rewards),
+            (payee, sum(share for _, share in payment.rewards)),
+        ]
+        said = GatewayOutcome("cancel", Verdict.CANCELLED, "0", "cancel-1")
+        return [
+            self._about(payment, EntryKind.REVERSING, at, [], posted=posted, reason="Wrong number", document="Letter"),
+            self._about(payment, EntryKind.REVERSED, at, movements, posted=posted, tries=1, outcome=said),
+        ]
+
+    def keep(self, payment: PaymentFacts, at: int) -> list[Entry]:
+        """Asked for, and the payee keeps it."""
+        posted = Posted(payment.received_at, PAID.provider_ref, "cash")
+        said = GatewayOutcome("cancel", Verdict.FATAL, "300", "cancel-2", "Money was spent")
+        more: dict[str, object] = {"tries": 1, "refusal": 300, "reason": said.comment, "outcome": said}
+        return [
+            self._about(payment, EntryKind.REVERSING, at, [], posted=posted),
+            self._about(payment, EntryKind.REVERSAL_REFUSED, at, [], posted=posted, **more),
+        ]
 
     def pay(self, payment: PaymentFacts) -> list[Entry]:
         return [self.hold(payment), self.post(payment)]

@@ -29,6 +29,7 @@ from tests.builders_cash import a_collection
 from tests.builders_charts import a_chart, set_chart
 from tests.builders_clearing import a_transfer_to
 from tests.builders_fees import fee_due
+from tests.builders_reversal import a_reversal
 
 pytestmark = pytest.mark.integration
 
@@ -103,6 +104,10 @@ def a_morning(office: Office) -> None:
     office.command(a_transfer_to(other, tree, "nobody", 100, tree).command)
     office.work()
     office.charge(fee_due(agent=tree, tree=tree))
+    office.command(*(a_reversal(one.id, tree).command for one in orders[:2]))
+    office.work()
+    office.settle(orders[0].id, Verdict.CANCELLED)
+    office.settle(orders[1].id, Verdict.FATAL, code="300")
     office.pay(order(office, second, 3))
     office.producer.flush(10)
 

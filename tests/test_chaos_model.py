@@ -122,6 +122,10 @@ DAMAGES: dict[str, tuple[Callable[[Entry], Entry | None], str]] = {
         lambda one: replace(one, charge=replace(one.charge, amount=one.charge.amount + 1)) if one.charge else None,
         "divergence",
     ),
+    "how it was posted": (
+        lambda one: replace(one, posted=replace(one.posted, at=one.posted.at + 1)) if one.posted else None,
+        "divergence",
+    ),
     "the transfer between trees": (
         lambda one: (
             replace(one, crossing=replace(one.crossing, amount=one.crossing.amount + 1)) if one.crossing else None

@@ -206,3 +206,46 @@ async def test_a_payee_that_was_killed_is_not_sent_to_and_remembers_when_it_is_b
             paid = await gateway.pay(booked)
             assert (paid.verdict, paid.provider_ref) == (Verdict.PAID, str(ref))
             assert list(second.book_of("shop")) == [booked.txn]
+
+
+# --- giving back
+
+
+async def test_a_payment_is_given_back_once_however_often_it_is_asked(side: Side) -> None:
+    facts = new_payment()
+    async with side.gateway(cancels=True) as gateway:
+        await gateway.pay(facts)
+        outcomes = [await gateway.cancel(facts) for _ in range(3)]
+    assert {(outcome.step, outcome.verdict) for outcome in outcomes} == {("cancel", Verdict.CANCELLED)}
+    assert side.simulator.book_of("calm")[facts.txn].cancelled_at > 0
+
+
+@pytest.mark.parametrize("payee", FAULTS)
+async def test_an_unclear_cancel_then_the_same_number_gives_back_exactly_once(side: Side, payee: str) -> None:
+    facts = new_payment()
+    async with side.gateway(payee, cancels=True) as gateway:
+        while (await gateway.pay(facts)).verdict is not Verdict.PAID:
+            pass
+    wait_ms = 1_000 if payee.startswith("silent") else 10_000
+    async with side.gateway(payee, time_out_ms=wait_ms, cancels=True) as gateway:
+        assert (await gateway.cancel(facts)).verdict is Verdict.UNCLEAR
+    async with side.gateway(payee, cancels=True) as gateway:
+        assert (await gateway.cancel(facts)).verdict is Verdict.CANCELLED
+    assert side.simulator.book_of(payee)[facts.txn].cancelled_at > 0
+
+
+async def test_a_payee_that_keeps_it_says_so_for_good(side: Side) -> None:
+    side.simulator.behave("keeper", Behaviour(keep_pct=100))
+    facts = new_payment()
+    async with side.gateway("keeper", cancels=True) as gateway:
+        await gateway.pay(facts)
+        assert (await gateway.cancel(facts)).verdict is Verdict.FATAL
+    assert side.simulator.book_of("keeper")[facts.txn].cancelled_at == 0
+
+
+async def test_a_gateway_that_cannot_ask_sends_nothing(side: Side) -> None:
+    facts = new_payment()
+    async with side.gateway() as gateway:
+        await gateway.pay(facts)
+        assert (await gateway.cancel(facts)).verdict is Verdict.NOT_SENT
+    assert side.simulator.book_of("calm")[facts.txn].cancelled_at == 0

@@ -13,6 +13,7 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.refusal import Refusal
 from schemas.reply import ReplyState
+from schemas.reversal import Posted
 from streams.ledger.balances import balance_of, touched_agents
 from streams.ledger.decide import Duplicate, decide
 from streams.ledger.errors import LedgerCorrupt
@@ -34,6 +35,7 @@ from tests.builders import (
     set_limit,
     set_payee,
 )
+from tests.sink_builders import facts
 
 
 def a_log() -> list[Entry]:
@@ -145,6 +147,8 @@ def test_folding_changes_the_state_in_place():
 def test_a_final_payment_is_kept_packed_and_comes_back_whole(kind, reason):
     payments = Payments()
     was = PaymentState("k.1", "A", bytes(range(16)), kind, 257 * 10**15 - 1, AT, 300, reason, 100)
+    if kind == "POSTED":  # and may be reversed
+        was.facts, was.posted = facts(id="k.1", terminal="k", txn=was.txn), Posted(AT - 1, reason)
     payments.put(was)
     assert payments["k.1"] == payments.find("k.1") == was
     assert payments["k.1"].is_final
@@ -156,7 +160,7 @@ def test_a_payment_is_open_until_it_is_final():
     payment = PaymentState("k.1", "A", bytes(16), EntryKind.HELD, 1, AT)
     payments.put(payment)
     assert (payments["k.1"], len(payments), list(payments)) == (payment, 1, ["k.1"])
-    payment.state = EntryKind.POSTED
+    payment.state = EntryKind.VOIDED
     payments.put(payment)
     assert (list(payments.open), len(payments)) == ([], 1)
     assert payments.find("k.2") is None

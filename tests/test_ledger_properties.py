@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from schemas.entry import FINAL, EntryKind
+from schemas.reversal import Posted
 from streams.ledger.fees import rewards_of
 from streams.ledger.payments import Payments, PaymentState
 from streams.ledger.state import Account, AgentState
 from tests.builders import AT, a_rate, a_tariff
 from tests.hypothesis_profiles import PROFILE
 from tests.ledger_machine import LedgerMachine
+from tests.sink_builders import facts
 
 
 @pytest.mark.timeout(3_600 if PROFILE == "long" else 120)
@@ -46,6 +48,9 @@ def test_shares_of_a_reward_add_up_to_it_and_none_is_rounded_up(amount, rate, sh
 @given(kind=st.sampled_from(sorted(FINAL)), reason=st.text(max_size=200), code=st.integers(0, 999))
 def test_nothing_of_a_final_payment_is_lost_in_packing(kind: EntryKind, reason: str, code: int):
     payments = Payments()
-    was = PaymentState("k.1", "A", b"\xff" * 16, kind, 0, AT, code, reason)
+    was = PaymentState("k.1", "A", b"\xff" * 16, kind, 1_000_001, AT, code, reason)
+    if kind is EntryKind.POSTED:
+        was.facts = facts(id="k.1", terminal="k", subscriber={"phone": reason}, held_at=code, chain=("S", "A"))
+        was.posted = Posted(AT, reason)
     payments.put(was)
     assert payments["k.1"] == was

@@ -31,6 +31,7 @@ from tests.builders import (
 )
 from tests.builders_cash import a_collection
 from tests.builders_currency import open_currency
+from tests.builders_reversal import a_cancel, a_reversal
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAYMENT = "kiosk-1.1"
@@ -67,6 +68,10 @@ STATES: dict[str, Callable[[], State]] = {
     "MANUAL": _held(a_settle(verdict=Verdict.UNCLEAR, retry=ONCE)),
     "POSTED": _held(a_settle()),
     "VOIDED": _held(a_settle(verdict=Verdict.FATAL, step="check", code="5")),
+    "REVERSING": _held(a_settle(), a_reversal()),
+    "REVERSING, unclear": _held(a_settle(), a_reversal(), a_cancel(verdict=Verdict.UNCLEAR)),
+    "REVERSAL_MANUAL": _held(a_settle(), a_reversal(), a_cancel(verdict=Verdict.UNCLEAR, retry=ONCE)),
+    "REVERSED": _held(a_settle(), a_reversal(), a_cancel()),
 }
 PAID_CHECK = a_settle(verdict=Verdict.PAID, step="check")
 COMMANDS: dict[str, LedgerCommand] = {
@@ -80,6 +85,15 @@ COMMANDS: dict[str, LedgerCommand] = {
     "unclear to a check, the last": a_settle(verdict=Verdict.UNCLEAR, step="check", retry=ONCE),
     "not sent": a_settle(verdict=Verdict.NOT_SENT),
     "not sent, the last": a_settle(verdict=Verdict.NOT_SENT, retry=ONCE),
+    "given back": a_cancel(),
+    "not given back": a_cancel(verdict=Verdict.FATAL, code="300"),
+    "unclear to a cancel": a_cancel(verdict=Verdict.UNCLEAR),
+    "unclear to a cancel, the last": a_cancel(verdict=Verdict.UNCLEAR, retry=ONCE),
+    "cancel not sent": a_cancel(verdict=Verdict.NOT_SENT),
+    "cancel not sent, the last": a_cancel(verdict=Verdict.NOT_SENT, retry=ONCE),
+    "a reversal is asked": a_reversal(id="another"),
+    "the terminal asks for a reversal": a_reversal(id="another", by="kiosk-1:1", terminal="kiosk-1"),
+    "another terminal asks for a reversal": a_reversal(id="another", by="kiosk-2:1", terminal="kiosk-2"),
     "resolve: paid": a_resolve(paid=True),
     "resolve: not paid": a_resolve(paid=False),
     "money comes": a_deposit("S", 1_000_000, id="more"),
@@ -104,17 +118,32 @@ ANSWERS = {
     "not sent": ("HELD", "UNKNOWN"),
     "not sent, the last": ("VOIDED", "MANUAL"),
 }
+# What each makes of a reversal of which nothing was unclear before, and of one of which something was.
+CANCELS = {
+    "given back": ("REVERSED", "REVERSED"),
+    "not given back": ("POSTED", "REVERSAL_MANUAL"),
+    "unclear to a cancel": ("REVERSING", "REVERSING"),
+    "unclear to a cancel, the last": ("REVERSAL_MANUAL", "REVERSAL_MANUAL"),
+    "cancel not sent": ("REVERSING", "REVERSING"),
+    "cancel not sent, the last": ("POSTED", "REVERSAL_MANUAL"),
+}
 
 
 def expected(state: str, command: str) -> str:
     """The state after it, "stale" (nobody waits for the answer), "refused", or "nothing" to do with the payment."""
     if command in ANSWERS:
         return dict(zip(("HELD", "UNKNOWN"), ANSWERS[command], strict=True)).get(state, "stale")
+    if command in CANCELS:
+        return dict(zip(("REVERSING", "REVERSING, unclear"), CANCELS[command], strict=True)).get(state, "stale")
+    if "reversal" in command:
+        return "REVERSING" if state == "POSTED" and not command.startswith("another") else "refused"
+    if command.startswith("resolve") and state == "REVERSAL_MANUAL":
+        return "POSTED" if command == "resolve: paid" else "REVERSED"
     if command.startswith("resolve"):
         by_hand = {("MANUAL", "resolve: paid"): "POSTED", ("MANUAL", "resolve: not paid"): "VOIDED"}
         return by_hand.get((state, command), "refused")  # what waits here has no money to give its cash back
     if command == "the terminal is emptied":
-        return "nothing" if state in ("POSTED", "WAITING_FUNDS") else "refused"  # nothing was put in
+        return "nothing" if state in ("POSTED", "WAITING_FUNDS") or state.startswith("REVER") else "refused"  # nothing was put in
     if command == "the agent is closed":
         return "refused"  # in each of them it has money, or a payment that is open
     if state == "WAITING_FUNDS":
@@ -127,18 +156,19 @@ def expected(state: str, command: str) -> str:
 @pytest.mark.parametrize("state", STATES)
 def test_every_cell_is_a_transition_or_a_refusal(state: str, command: str) -> None:
     ledger = STATES[state]()
-    assert ledger.payments[PAYMENT].state == state
+    is_in = state.partition(",")[0]
+    assert ledger.payments[PAYMENT].state == is_in
     decision = perform(ledger, COMMANDS[command], AT + 1)
     wanted = expected(state, command)
     if wanted == "stale":
         assert isinstance(decision, Stale)
-        wanted = state
+        wanted = is_in
     else:
         assert isinstance(decision, list)
         about = [entry.kind for entry in decision if entry.payment is not None]
         assert (EntryKind.REFUSED in {entry.kind for entry in decision}) == (wanted == "refused")
         assert bool(about) == (wanted not in ("refused", "nothing"))
-    assert ledger.payments[PAYMENT].state == (state if wanted in ("refused", "nothing") else wanted)
+    assert ledger.payments[PAYMENT].state == (is_in if wanted in ("refused", "nothing") else wanted)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -148,14 +178,15 @@ def test_the_order_again_is_a_duplicate_and_another_under_its_id_a_conflict(stat
     again = perform(ledger, order, AT + 1)
     assert isinstance(again, Duplicate)
     assert again.payment is not None
-    assert again.payment.state == state
+    assert again.payment.state == state.partition(",")[0]
     assert isinstance(perform(ledger, a_place(collected=100_001, change_to="0" * 32), AT + 2), Conflict)
 
 
 def test_the_table_has_every_state_a_payment_can_be_in() -> None:
-    reachable = {kind for kinds in MAY_FOLLOW.values() for kind in kinds} - {EntryKind.DEFERRED}
-    assert {EntryKind(state) for state in STATES} == reachable
-    assert not FINAL & {state for state in MAY_FOLLOW if state is not None}
+    reachable = {kind for kinds in MAY_FOLLOW.values() for kind in kinds}
+    no_states = {EntryKind.DEFERRED, EntryKind.REVERSAL_REFUSED}
+    assert {EntryKind(state.partition(",")[0]) for state in STATES} == reachable - no_states
+    assert FINAL & {state for state in MAY_FOLLOW if state is not None} == {EntryKind.POSTED}
 
 
 @pytest.mark.parametrize("page", ["money.md", "architecture.md"])
@@ -163,6 +194,7 @@ def test_the_diagram_shows_exactly_the_courses_that_the_fold_allows(page: str) -
     drawn = re.search(r"stateDiagram-v2\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
     assert drawn is not None
     arrows = re.findall(r"^  (\S+) --> (\w+): (.*)$", drawn[1], re.MULTILINE)
-    shown = {(start, "DEFERRED" if why.startswith("DEFERRED") else end) for start, end, why in arrows}
+    named = re.compile("DEFERRED|REVERSAL_REFUSED")
+    shown = {(start, found[0] if (found := named.match(why)) else end) for start, end, why in arrows}
     allowed = {(start or "[*]", end.value) for start, ends in MAY_FOLLOW.items() for end in ends}
     assert shown == {(str(start), end) for start, end in allowed}

@@ -79,6 +79,17 @@ async def test_check_and_pay_over_the_wire() -> None:
     assert lines == [f"GET /osmp/?{query(step, OURS)} HTTP/1.1" for step in ("check", "pay")]
 
 
+async def test_a_cancel_is_asked_like_a_check_under_the_number_of_the_pay() -> None:
+    async def talk(one: Conversation) -> None:
+        await one.hear()
+        await one.reply(golden_osmp("ok"))
+
+    async with ScriptedPayee(talk) as payee, a_gateway_to(a_gateway(payee.url, cancels=True)) as gateway:
+        assert (await gateway.cancel(OURS)).verdict is Verdict.CANCELLED
+    (line,) = [request.split(b"\r\n")[0].decode() for request in payee.requests]
+    assert line == f"GET /osmp/?{query('check', OURS).replace('check', 'cancel')} HTTP/1.1"
+
+
 async def test_the_charset_of_the_http_reply_is_heeded() -> None:
     async def talk(one: Conversation) -> None:
         await one.hear()

@@ -183,7 +183,9 @@ def test_the_book_is_served_in_pages(simulator: OsmpSimulator) -> None:
         last = client.get(f"{simulator.url}/book/light?limit=20&from={first['next']}").json()
         assert client.get(f"{simulator.url}/book/light?limit=0").status_code == 400
     assert (len(first["paid"]), len(last["paid"]), last["next"], last["count"]) == (20, 5, None, 25)
-    assert simulator.totals()["light"] == {"paid": 25, "sum": "2.50", "refused": 0, "inconsistencies": 0}
+    assert simulator.totals()["light"] == {
+        "paid": 25, "sum": "2.50", "refused": 0, "inconsistencies": 0, "cancelled": 0,
+    }  # fmt: skip
     book = simulator.book()
     assert list(book["light"]) == list(range(1, 26))
     assert isinstance(book["light"][1], Paid)
@@ -238,3 +240,50 @@ def test_it_does_not_outlive_who_started_it(tmp_path: Path) -> None:
         assert is_served(port)
         os.kill(parent.pid, signal.SIGKILL)
     until(lambda: not is_served(port))
+
+
+# --- giving back
+
+
+def _booked(behaviour: Behaviour, at: int = 1_000) -> Payees:
+    payees = Payees({"phone": behaviour}, 1)
+    payees.answer(a_question(), at)
+    return payees
+
+
+def test_a_payment_is_given_back_once_and_the_number_is_never_paid_again() -> None:
+    payees = _booked(Behaviour())
+    answers = [payees.answer(a_question(command="cancel"), at) for at in (2_000, 3_000)]
+    assert {answer.result for answer in answers} == {0}
+    assert payees.books["phone"].paid[1].cancelled_at == 2_000
+    assert payees.answer(a_question(), 4_000) == Answer(300)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "at", "code"),
+    [
+        (Behaviour(cancels=False), 1_001, 7),
+        (Behaviour(cancel_within_ms=500), 1_500, 0),
+        (Behaviour(cancel_within_ms=500), 1_501, 8),
+        (Behaviour(keep_pct=100), 1_001, 300),
+    ],
+)
+def test_a_payee_keeps_what_it_is_told_to_keep(behaviour: Behaviour, at: int, code: int) -> None:
+    payees = _booked(behaviour)
+    assert payees.answer(a_question(command="cancel"), at).result == code
+    assert bool(payees.books["phone"].paid[1].cancelled_at) == (code == 0)
+
+
+def test_what_was_never_paid_or_was_refused_is_not_given_back() -> None:
+    payees = Payees({"phone": Behaviour(decline={"1": 5})}, 1)
+    payees.answer(a_question(), 0)
+    assert {payees.answer(a_question(txn, "cancel"), 0) for txn in (1, 2)} == {Answer(300)}
+
+
+def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
+    with Journal(tmp_path / "book") as journal:
+        payees = Payees({"phone": Behaviour()}, 1, journal)
+        payees.answer(a_question(), 1)
+        payees.answer(a_question(command="cancel"), 2)
+    with Journal(tmp_path / "book") as journal:
+        assert Payees({"phone": Behaviour()}, 1, journal).books["phone"].paid[1].cancelled_at == 2

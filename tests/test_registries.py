@@ -68,6 +68,28 @@ def a_day(shared_client: Client) -> Client:
     return shared_client
 
 
+def test_a_reversal_is_a_line_of_its_own_day_and_the_registry_of_the_payment_is_unchanged(
+    client: Client, tmp_path: Path
+) -> None:
+    """Whoever builds the old day again gets the same bytes, and the totals of both days add up to what is owed."""
+    load_directory(client, "payees", [a_payee()])
+    book = Bookkeeper()
+    sold = [facts(number, received_at=at("2026-03-12 10:00:00")) for number in (1, 2, 3)]
+    for one in sold:
+        book.pay(one)
+    book.reverse(sold[2], at("2026-03-12 11:00:00"))
+    load_entries(client, book.entries)
+    before = build(client, "mobile", DAY, "csv", tmp_path).read_bytes()
+    load_entries(client, book.reverse(sold[0], at("2026-03-13 09:30:00")), first_offset=100)
+    assert build(client, "mobile", DAY, "csv", tmp_path).read_bytes() == before
+    assert before.splitlines()[-1] == b"Total:;;;4;;1900.00;100.00;RUB;;"
+    lines = build(client, "mobile", date(2026, 3, 13), "tsv", tmp_path).read_text().splitlines()
+    assert lines == [
+        "1000001\t13.03.2026 09:30:00\t9161234567\t-950.00",
+        "Total:\t1\t-950.00",
+    ]
+
+
 @pytest.mark.parametrize("payee", ["mobile", "quiet", "yen"])
 @pytest.mark.parametrize("format", ["tsv", "csv"])
 def test_a_days_file_is_golden(a_day: Client, payee: str, format: Format, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from schemas.terminal import Operator, Terminal
 from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
 from streams.directory import Directory
 from streams.ledger.clearing import called_for
-from streams.ledger.commands import Instruct
+from streams.ledger.commands import Instruct, Reversible
 from streams.ledger.decide import decide
 from streams.ledger.evolve import evolve
 from streams.outbox import Outbox
@@ -31,6 +31,7 @@ from streams.settings import Settings
 from tests.builders import (
     AT,
     a_deposit,
+    a_gateway,
     a_payee,
     a_tariff,
     a_tree,
@@ -43,6 +44,7 @@ from tests.builders import (
 )
 from tests.builders_change import CODE
 from tests.builders_clearing import a_transfer_to, bring, two_trees
+from tests.builders_reversal import a_reversal
 
 PARTITION = partition_of("A", 4)
 DEEP = 900
@@ -317,3 +319,51 @@ def test_a_payee_with_a_pattern_that_would_stall_the_worker_is_not_taken() -> No
     with pytest.raises(ValueError, match="ways"):
         a_directory().apply("payees", "slow", payee)
     assert Payee.model_validate_json(payee.replace(b"(a+)+", b"a+")).id == "slow"
+
+
+# --- commands that a terminal may sign
+
+
+def a_command(command: Instruct, kid: str = "kiosk-1:1") -> Item:
+    """What becomes of it when the key with this id signs it."""
+    return verified("commands", keys()[kid].sign(orjson.dumps(command.command.model_dump(mode="json"))))
+
+
+def test_a_terminal_may_order_a_reversal_in_its_own_tree() -> None:
+    item = a_command(a_reversal())
+    assert isinstance(item, Ask)
+    assert isinstance(item.command, Instruct)
+    assert (item.command.by, item.command.terminal) == ("kiosk-1:1", "kiosk-1")
+
+
+def test_an_operator_s_command_names_no_terminal() -> None:
+    item = a_command(a_reversal(), "root:1")
+    assert isinstance(item, Ask)
+    assert isinstance(item.command, Instruct)
+    assert (item.command.by, item.command.terminal) == ("root:1", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (a_deposit(), RejectReason.UNKNOWN_KEY),
+        (set_payee(), RejectReason.UNKNOWN_KEY),
+        (a_reversal(tree="B"), RejectReason.WRONG_AGENT),
+    ],
+)
+def test_everything_else_a_terminal_orders_is_quarantined(command: Instruct, reason: RejectReason) -> None:
+    item = a_command(command)
+    assert isinstance(item, Quarantine)
+    assert item.reason is reason
+
+
+def test_a_reversal_brings_what_the_directory_lets_be_reversed() -> None:
+    directory = a_directory()
+    directory.apply("payees", "back", a_payee("back", reversal_s=600).model_dump_json().encode())
+    directory.apply("gateways", "both", a_gateway("both", cancels=True).model_dump_json().encode())
+    directory.apply("gateways", "one-way", a_gateway("one-way").model_dump_json().encode())
+    value = keys()["root:1"].sign(orjson.dumps(a_reversal().command.model_dump(mode="json")))
+    item = Verifier(Settings(partitions=4), directory).command(Arrival("commands", PARTITION, 7, b"A", value, AT))
+    assert isinstance(item, Ask)
+    assert isinstance(item.command, Instruct)
+    assert item.command.reversible == Reversible({"back": 600}, frozenset({"both"}))

@@ -64,6 +64,36 @@ def test_a_posted_payment_is_one_row_with_everything_known_of_it(client: Client)
     assert (row["book"], row["agent"], row["payer_agent"], row["terminal"]) == ("A", "S", "S", "kiosk-1")
 
 
+def test_a_reversed_payment_says_when_it_was_posted_and_its_refund_and_keeps_the_payees_number(client: Client) -> None:
+    book = Bookkeeper()
+    load_entries(client, [*book.pay(facts()), *book.reverse(facts(), NOON + 86_400_000, "change")])
+    row = payment(client)
+    assert (row["state"], row["refund"], row["provider_ref"]) == ("REVERSED", "change", "prv-1")
+    assert (row["posted_at"], row["final_at"]) == (ms_instant(NOON), ms_instant(NOON + 86_400_000))
+    assert (row["outcome_step"], row["outcome_verdict"]) == ("cancel", "CANCELLED")
+
+
+def test_a_payment_whose_payee_kept_it_is_posted_as_before(client: Client) -> None:
+    book = Bookkeeper()
+    load_entries(client, [*book.pay(facts()), *book.keep(facts(), NOON + 1_000)])
+    row = payment(client)
+    assert (row["state"], row["refund"], row["provider_ref"]) == ("POSTED", "", "prv-1")
+    assert (row["posted_at"], row["final_at"], row["changed_at"]) == (
+        ms_instant(NOON), ms_instant(NOON), ms_instant(NOON + 1_000),
+    )  # fmt: skip
+    assert (row["refusal"], row["reason"]) == (300, "Money was spent")
+
+
+def test_a_day_has_what_was_reversed_on_it_and_the_day_of_the_payment_stays_as_it_was(client: Client) -> None:
+    book = Bookkeeper()
+    load_entries(client, [*book.pay(facts(1)), *book.pay(facts(2)), *book.reverse(facts(1), NOON + 86_400_000)])
+    days = table(client, "SELECT business_day, payments_count, amount, fee, reversals_count FROM payee_day")
+    assert [tuple(day.values()) for day in days] == [
+        (date(2026, 3, 12), 2, 190_000, 10_000, 0),
+        (date(2026, 3, 13), 0, -95_000, -5_000, 1),
+    ]
+
+
 @pytest.mark.parametrize(
     ("steps", "state", "is_final"),
     [
@@ -229,6 +259,7 @@ def test_kinds_that_set_no_state_are_few() -> None:
     """A new payment kind must be looked at: is it a state, or does it leave the state as it was?"""
     assert {kind for kind in EntryKind if kind.value not in _STATES} == {
         EntryKind.DEFERRED,
+        EntryKind.REVERSAL_REFUSED,  # POSTED again
         EntryKind.AGENT_OPENED,
         EntryKind.LIMIT_SET,
         EntryKind.DEPOSITED,
@@ -256,4 +287,5 @@ def test_kinds_that_set_no_state_are_few() -> None:
     }
 
 
-_STATES = {"HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS"}
+_STATES = {"HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "REVERSING", "REVERSED",
+           "REVERSAL_MANUAL"}  # fmt: skip

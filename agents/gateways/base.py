@@ -1,4 +1,4 @@
-"""The seam to payees: two questions about one payment, and an outcome whatever happens."""
+"""The seam to payees: three questions about one payment, and an outcome whatever happens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.outcome import GatewayOutcome
 class PaymentGateway(Protocol):
     """One payee's system behind one directory record.
 
-    Neither question raises for anything the payee or the network does: what is not a clear answer becomes NOT_SENT
+    No question raises for anything the payee or the network does: what is not a clear answer becomes NOT_SENT
     (the request never left us) or UNCLEAR (it may have been carried out). Every request of a payment carries its one
     number, `facts.txn`.
     """
@@ -32,6 +32,10 @@ class PaymentGateway(Protocol):
 
     async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
         """Pay it. PAID, FATAL, UNCLEAR or NOT_SENT."""
+        ...
+
+    async def cancel(self, facts: PaymentFacts) -> GatewayOutcome:
+        """Give a paid one back. CANCELLED, FATAL, UNCLEAR or NOT_SENT; may be repeated with the same number."""
         ...
 
     async def aclose(self) -> None:

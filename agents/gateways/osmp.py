@@ -10,12 +10,11 @@ from urllib.parse import quote, urlencode
 from agents.gateways import osmp_codes, osmp_reply
 from agents.gateways.errors import NotSent, OutcomeUnknown
 from agents.gateways.http import Http, HttpReply, Line
-from agents.gateways.osmp_codes import Step
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.ids import ms_instant
 from schemas.money import Money
-from schemas.outcome import GatewayOutcome, Verdict
+from schemas.outcome import GatewayOutcome, Step, Verdict
 
 RESERVED = frozenset({"command", "txn_id", "txn_date", "account", "sum"})
 
@@ -25,15 +24,21 @@ class OsmpGateway:
 
     idempotent = True
 
-    def __init__(self, line: Line, fatal: Iterable[int] | None = None, zone: tzinfo = UTC) -> None:
-        """fatal: the dialect's final refusals, by default the protocol's. zone: whose clock `txn_date` is on."""
+    def __init__(
+        self, line: Line, fatal: Iterable[int] | None = None, zone: tzinfo = UTC, *, cancels: bool = False
+    ) -> None:
+        """fatal: the dialect's final refusals, by default the protocol's. zone: whose clock `txn_date` is on.
+
+        cancels: the dialect has the question `cancel`, which the protocol has not.
+        """
         self._line = line
         self._fatal = osmp_codes.fatal_codes(fatal)
         self._zone = zone
+        self._cancels = cancels
 
     @classmethod
     def open(cls, record: Gateway, http: Http, secrets_dir: Path) -> OsmpGateway:
-        return cls(http.line(record, secrets_dir), record.fatal_codes)
+        return cls(http.line(record, secrets_dir), record.fatal_codes, cancels=record.cancels)
 
     async def check(self, facts: PaymentFacts) -> GatewayOutcome:
         """Would the payee take it? Never raises for what the payee or the network does."""
@@ -42,6 +47,12 @@ class OsmpGateway:
     async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
         """Pay it, under the number it always has. Never raises for what the payee or the network does."""
         return await self._ask("pay", facts)
+
+    async def cancel(self, facts: PaymentFacts) -> GatewayOutcome:
+        """Give it back, under the number it was paid with. Never raises for what the payee or the network does."""
+        if not self._cancels:
+            return GatewayOutcome("cancel", Verdict.NOT_SENT, "no-cancel", comment="the payee has no such question")
+        return await self._ask("cancel", facts)
 
     async def aclose(self) -> None:
         await self._line.aclose()

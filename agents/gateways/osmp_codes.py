@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
-from schemas.outcome import Verdict
-
-Step = Literal["check", "pay"]
+from schemas.outcome import Step, Verdict
 
 OK = 0
 # "Repeat" and "not finished": whatever a dialect says, these are no refusals. 90 comes after the payment was taken.
 TEMPORARY = frozenset({1, 90})
+_YES: dict[Step, Verdict] = {"check": Verdict.CHECKED, "pay": Verdict.PAID, "cancel": Verdict.CANCELLED}
 FATAL = frozenset({4, 5, 7, 8, 79, 241, 242, 243, 300})
 
 
@@ -23,5 +21,5 @@ def fatal_codes(of_record: Iterable[int] | None) -> frozenset[int]:
 def verdict(step: Step, result: int, fatal: frozenset[int]) -> Verdict:
     """What a result means. A code nobody told us about is never a yes and never a no."""
     if result == OK:
-        return Verdict.PAID if step == "pay" else Verdict.CHECKED
+        return _YES[step]
     return Verdict.FATAL if result in fatal else Verdict.UNCLEAR

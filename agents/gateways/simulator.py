@@ -113,7 +113,7 @@ class OsmpSimulator:
         return paid
 
     def totals(self) -> dict[str, dict[str, Any]]:
-        """By payee: paid (how many), sum (major units, text), refused, inconsistencies."""
+        """By payee: paid (how many), sum (major units, text), refused, inconsistencies, cancelled (of those paid)."""
         totals: dict[str, dict[str, Any]] = self._call("GET", "/book")
         return totals
 

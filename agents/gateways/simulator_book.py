@@ -16,13 +16,17 @@ import orjson
 
 @dataclass(slots=True)
 class Paid:
-    """One payment. sum: major units as asked. paid_at: ms UTC of the booking. asked: how often pay came so far."""
+    """One payment. sum: major units as asked. paid_at: ms UTC of the booking. asked: how often pay came so far.
+
+    cancelled_at: when it was given back, ms UTC; 0: it was not.
+    """
 
     account: str
     sum: str
     paid_at: int
     asked: int
     prv_txn: int
+    cancelled_at: int = 0
 
 
 @dataclass(slots=True)
@@ -73,6 +77,7 @@ class PayeeBook:
                 "paid_at": paid.paid_at,
                 "asked": paid.asked,
                 "prv_txn": str(paid.prv_txn),
+                "cancelled_at": paid.cancelled_at,
             }
             for txn, paid in islice(self.paid.items(), start, start + limit)
         ]

@@ -40,6 +40,8 @@ class Behaviour(Wire):
 
     Faults hit only the first `faulty_askings` of each question about each payment, so that every payment ends.
     decline: the end of a subscriber's number -> the result code it always gets; decline_pct: of subscribers, code 5.
+    cancels: whether payments are given back at all (else code 7), within cancel_within_ms of the booking (later code 8;
+    0: at any time), but for keep_pct of payments (code 300).
     """
 
     delay_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
@@ -57,6 +59,9 @@ class Behaviour(Wire):
     faulty_askings: Annotated[int, Field(ge=0, le=1_000)] = 2
     decline: dict[Suffix, ResultCode] = Field(default_factory=dict, max_length=1_000)
     decline_pct: Percent = 0
+    cancels: bool = True
+    cancel_within_ms: Annotated[int, Field(ge=0)] = 0
+    keep_pct: Percent = 0
     cp1251: Annotated[bool, Field(description="reply in windows-1251, with a Cyrillic comment")] = False
     credentials: Annotated[str | None, Field(max_length=200, description='"user:password" asked for, if any')] = None
 
@@ -108,3 +113,11 @@ class Dice:
         if not behaviour.decline_pct:
             return 0
         return 5 if self.draw("decline", payee, account) < behaviour.decline_pct else 0
+
+    def keeps(self, behaviour: Behaviour, payee: str, txn: int, age_ms: int) -> int:
+        """The code with which a payment booked so long ago is not given back; 0: it is."""
+        if not behaviour.cancels:
+            return 7
+        if behaviour.cancel_within_ms and age_ms > behaviour.cancel_within_ms:
+            return 8
+        return 300 if behaviour.keep_pct and self.draw("keep", payee, txn) < behaviour.keep_pct else 0

@@ -32,8 +32,15 @@ class Question:
     @classmethod
     def read(cls, payee: str, command: str, txn: str, account: str, amount: str) -> Question:
         """Raises BadRequest when a parameter is missing or cannot be meant."""
-        if command not in ("check", "pay") or not _TXN.fullmatch(txn) or not account or not _SUM.fullmatch(amount):
-            raise BadRequest("expected command=check|pay, txn_id of up to 20 digits, account, and sum such as 200.00")
+        if (
+            command not in ("check", "pay", "cancel")
+            or not _TXN.fullmatch(txn)
+            or not account
+            or not _SUM.fullmatch(amount)
+        ):
+            raise BadRequest(
+                "expected command=check|pay|cancel, txn_id of up to 20 digits, account, and sum such as 200.00"
+            )
         return cls(payee, command, int(txn), account, amount)
 
 
@@ -85,13 +92,30 @@ class Payees:
             book.inconsistencies += 1
             return Answer(OTHER)
         if isinstance(stored, Refused):
-            return Answer(stored.result)
+            return Answer(OTHER if question.command == "cancel" else stored.result)
+        if question.command == "cancel":
+            return self._cancel(stored, question, at)
+        if stored.cancelled_at:
+            return Answer(OTHER)  # what was given back is not paid again under its number
         return Answer(OK, stored.prv_txn if question.command == "pay" else 0)
+
+    def _cancel(self, paid: Paid, question: Question, at: int) -> Answer:
+        """Given back, or given back before; or the code with which it is kept."""
+        if not paid.cancelled_at:
+            behaviour = self.behaviours[question.payee]
+            if code := self._dice.keeps(behaviour, question.payee, question.txn, at - paid.paid_at):
+                return Answer(code)
+            paid.cancelled_at = at
+            if self._journal:
+                self._journal.write(question.payee, question.txn, paid)
+        return Answer(OK, paid.prv_txn)
 
     def _decide(self, book: PayeeBook, question: Question, at: int) -> Answer:
         result = self._dice.decline(self.behaviours[question.payee], question.payee, question.account)
         if question.command == "check":
             return Answer(result)
+        if question.command == "cancel":
+            return Answer(OTHER)  # nobody paid under this number
         entry: Paid | Refused
         if result:
             entry, answer = Refused(question.account, question.sum, result), Answer(result)

@@ -84,6 +84,7 @@ class Desk:
             "sum": str(sum((Decimal(paid.sum) for paid in book.paid.values()), Decimal(0))),
             "refused": len(book.refused),
             "inconsistencies": book.inconsistencies,
+            "cancelled": sum(paid.cancelled_at > 0 for paid in book.paid.values()),
         }
 
     def _page(self, payee: str, query: Mapping[str, str]) -> web.Response:

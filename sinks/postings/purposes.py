@@ -15,6 +15,7 @@ SENTENCES: Mapping[EntryKind, str] = {
     EntryKind.POSTED: "Payment {payment} to {payee}",
     EntryKind.VOIDED: "Payment {payment} to {payee} was not made",
     EntryKind.DECLINED: "Payment {payment} to {payee} was declined",
+    EntryKind.REVERSED: "Reversal of payment {payment} to {payee}",
     EntryKind.DEPOSITED: "Deposit",
     EntryKind.TRANSFERRED: "Transfer",
     EntryKind.WITHDRAWN: "Withdrawal",
@@ -35,11 +36,12 @@ MOVES_NOTHING = frozenset({
     EntryKind.UNKNOWN, EntryKind.MANUAL, EntryKind.WAITING_FUNDS, EntryKind.DEFERRED, EntryKind.AGENT_OPENED,
     EntryKind.LIMIT_SET, EntryKind.DIRECTORY_SET, EntryKind.REFUSED, EntryKind.AGENT_BLOCKED,
     EntryKind.AGENT_UNBLOCKED, EntryKind.AGENT_CLOSED, EntryKind.AGENT_MOVED, EntryKind.CURRENCY_OPENED,
-    EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_REJECTED,
+    EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_REJECTED, EntryKind.REVERSING, EntryKind.REVERSAL_REFUSED,
+    EntryKind.REVERSAL_MANUAL,
 })  # fmt: skip
 
 # The kinds that take back what an earlier entry of the same payment did, and which that is.
-TAKES_BACK: Mapping[EntryKind, EntryKind] = {EntryKind.VOIDED: EntryKind.HELD}
+TAKES_BACK: Mapping[EntryKind, EntryKind] = {EntryKind.VOIDED: EntryKind.HELD, EntryKind.REVERSED: EntryKind.POSTED}
 
 
 def purpose(kind: EntryKind, payment: str, payee: str, debit: str, credit: str) -> str:

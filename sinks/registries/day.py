@@ -27,7 +27,10 @@ class UnknownPayee(RegistryError):
 
 @dataclass(frozen=True, slots=True)
 class RegistryRow:
-    """One posted payment. `paid_at` is the moment it was received, in the payee's zone; `others` the further fields."""
+    """One posted payment, or with sums below zero one that was taken back. `others`: the further fields.
+
+    paid_at: the moment it was received, or reversed, in the payee's zone.
+    """
 
     txn: int
     paid_at: datetime
@@ -53,13 +56,12 @@ class RegistryDay:
 _PAYEE = "SELECT value FROM payees FINAL WHERE id = {payee:String}"
 
 _POSTED = """
-SELECT txn, toUnixTimestamp64Milli(received_at), subscriber, amount, fee, currency, payment_id, provider_ref
-FROM payments
+SELECT txn, toUnixTimestamp64Milli(moment), subscriber, amount, fee, currency, payment_id, provider_ref
+FROM payee_lines
 WHERE payee = {payee:String}
-    AND received_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
-    AND received_at < fromUnixTimestamp64Milli({till:Int64}, 'UTC')
-    AND state = 'POSTED'
-ORDER BY received_at, txn, payment_id
+    AND moment >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+    AND moment < fromUnixTimestamp64Milli({till:Int64}, 'UTC')
+ORDER BY moment, txn, payment_id, amount DESC
 """
 
 
@@ -77,7 +79,7 @@ def read_day(client: Client, payee: str, day: date) -> RegistryDay:
         rows=[
             RegistryRow(
                 txn=txn,
-                paid_at=ms_instant(received_at).astimezone(zone),
+                paid_at=ms_instant(moment).astimezone(zone),
                 subscriber=_number_of(subscriber, named),
                 others={name: value for name, value in subscriber.items() if name != _name_of(subscriber, named)},
                 amount=Money(amount, currency),
@@ -85,7 +87,7 @@ def read_day(client: Client, payee: str, day: date) -> RegistryDay:
                 payment_id=payment_id,
                 provider_ref=provider_ref,
             )
-            for txn, received_at, subscriber, amount, fee, _, payment_id, provider_ref in found
+            for txn, moment, subscriber, amount, fee, _, payment_id, provider_ref in found
         ],
         amount=Money(sum(row[3] for row in found), currency),
         fee=Money(sum(row[4] for row in found), currency),

@@ -99,6 +99,7 @@ _WORDS = {
     "HELD": "reserved for {payment}: {amount} to {payee}",
     "VOIDED": "given back: {payment} to {payee} was not made",
     "POSTED": "reward for {payment}: {amount} to {payee}",
+    "REVERSED": "reversed: {payment} of {amount} to {payee}",
     "DEPOSITED": "deposit, document {document}",
     "TRANSFERRED": "transfer {other}, document {document}",
     "TRANSFER_SENT": "transfer {other}, document {document}",

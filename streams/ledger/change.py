@@ -17,7 +17,17 @@ from streams.ledger.state import AgentState, Book
 
 # Entries of a payment that come after its hold, which put what was beyond the price on the change account.
 _AFTER_THE_HOLD = frozenset(
-    {EntryKind.DEFERRED, EntryKind.UNKNOWN, EntryKind.MANUAL, EntryKind.POSTED, EntryKind.VOIDED}
+    {
+        EntryKind.DEFERRED,
+        EntryKind.UNKNOWN,
+        EntryKind.MANUAL,
+        EntryKind.POSTED,
+        EntryKind.VOIDED,
+        EntryKind.REVERSING,
+        EntryKind.REVERSED,
+        EntryKind.REVERSAL_REFUSED,
+        EntryKind.REVERSAL_MANUAL,
+    }
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.command import DirectoryCommand, TreeCommand
@@ -31,13 +32,29 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Reversible:
+    """What the directory lets be reversed at that moment.
+
+    payees: those that give payments back, and for how many seconds after posting. gateways: those that can ask.
+    """
+
+    payees: Mapping[str, int]
+    gateways: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Instruct:
-    """A verified operator's command. book: `schemas.command.book_of(command)`. digest: `command.digest()`."""
+    """A verified command. book: `schemas.command.book_of(command)`. digest: `command.digest()`. by: the key id.
+
+    terminal: whose key that is, "" for an operator's. reversible: with a reversal.
+    """
 
     book: str
     command: TreeCommand | DirectoryCommand
     digest: str
     by: str
+    terminal: str = ""
+    reversible: Reversible | None = None
 
 
 @dataclass(frozen=True, slots=True)

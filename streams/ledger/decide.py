@@ -10,6 +10,7 @@ from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
 from streams.ledger.payments import OUTSTANDING
 from streams.ledger.place import place
+from streams.ledger.reversal import settle_reversal
 from streams.ledger.settle import settle
 from streams.ledger.state import State
 from streams.ledger.windows import close_when_due
@@ -66,8 +67,11 @@ def _settle(state: State, command: Settle, at: int) -> Decision:
     payment = state.payments.open.get(command.payment)
     if payment is None or payment.book != command.book:
         return Stale(f"payment {command.payment} is not open in tree {command.book}")
-    if payment.state is EntryKind.MANUAL:
+    if payment.state in (EntryKind.MANUAL, EntryKind.REVERSAL_MANUAL):
         return Stale(f"payment {command.payment} is an operator's to decide")
     if payment.state not in OUTSTANDING:
         return Stale(f"payment {command.payment} is {payment.state}: no payee was asked about it")
-    return [settle(state.books[payment.book], payment, command, at)]
+    is_reversal = payment.state is EntryKind.REVERSING
+    if is_reversal != (command.outcome.step == "cancel"):
+        return Stale(f"payment {command.payment} is {payment.state}: no {command.outcome.step} was asked about it")
+    return [(settle_reversal if is_reversal else settle)(state.books[payment.book], payment, command, at)]

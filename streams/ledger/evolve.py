@@ -7,6 +7,7 @@ from typing import cast
 
 from schemas.change import CHANGE
 from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
+from schemas.reversal import Posted
 from streams.ledger.answered import CommandState
 from streams.ledger.cash import fold_cash, fold_collection
 from streams.ledger.change import kept_after
@@ -22,6 +23,8 @@ from streams.ledger.windows import fold_window
 
 # By which a payment order is answered. A hold may also come later, when its money does.
 _TAKEN_IN = (EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS)
+_REVERSAL_ENDS = {EntryKind.REVERSED, EntryKind.REVERSAL_REFUSED}
+_REVERSAL = {*_REVERSAL_ENDS, EntryKind.REVERSING, EntryKind.REVERSAL_MANUAL}
 _ANSWERED = {EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MANUAL}
 
 # From a payment's state (None: not known yet) to the kinds of entry that may follow.
@@ -31,7 +34,12 @@ MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED},
     EntryKind.UNKNOWN: _ANSWERED - {EntryKind.VOIDED},  # a refusal may be the answer to the repeat only
     EntryKind.MANUAL: {EntryKind.POSTED, EntryKind.VOIDED},
+    EntryKind.POSTED: {EntryKind.REVERSING},
+    EntryKind.REVERSING: _REVERSAL,
+    EntryKind.REVERSAL_MANUAL: _REVERSAL_ENDS,
 }
+# Kinds that are no state: where the payment stands after them.
+_STANDS = {EntryKind.DEFERRED: EntryKind.HELD, EntryKind.REVERSAL_REFUSED: EntryKind.POSTED}
 
 
 def evolve(state: State, entry: Entry) -> State:
@@ -115,7 +123,7 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
             if replace(entry.payment, txn=0, held_at=0, day="", chain=()) != payment.facts:
                 raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: facts of payment {payment.id} changed")
             payment.facts, payment.txn = entry.payment, entry.payment.txn
-    payment.state = EntryKind.HELD if entry.kind is EntryKind.DEFERRED else entry.kind
+    payment.state = _STANDS.get(entry.kind, entry.kind)
     payment.at = entry.at
     payment.refusal = entry.refusal
     payment.reason = entry.reason
@@ -123,12 +131,28 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
     payment.deferrals = entry.deferrals
     payment.due_at = entry.due_at
     payment.kept = kept_after(entry)
+    _remember_posting(book, payment, entry)
     state.keep(payment)
     fold_cash(book, entry, entry.payment)
     if entry.kind is EntryKind.HELD:
         count(book, entry.payment)
-    elif entry.kind is EntryKind.VOIDED:
+    elif entry.kind in (EntryKind.VOIDED, EntryKind.REVERSED):
         give_back(book, entry.payment)
+
+
+def _remember_posting(book: Book, payment: PaymentState, entry: Entry) -> None:
+    """What a reversal needs to know is remembered from the posting to the reversal's end, and says so in between."""
+    if entry.kind is EntryKind.POSTED:
+        payment.posted = Posted(entry.at, entry.outcome.provider_ref if entry.outcome is not None else "")
+    elif entry.kind in _REVERSAL:
+        was, now = payment.posted, entry.posted
+        if was is None or now is None or not now.refund or replace(was, refund=was.refund or now.refund) != now:
+            raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {payment.id} was not posted so")
+        if entry.payment != payment.facts:
+            raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: facts of payment {payment.id} changed")
+        payment.posted = replace(now, refund="") if entry.kind is EntryKind.REVERSAL_REFUSED else now
+    if entry.kind is EntryKind.REVERSAL_REFUSED:  # the payment's own outcome is what it was
+        payment.refusal, payment.reason = 0, ""
 
 
 def _take_in(state: State, book: Book, entry: Entry) -> PaymentState:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
+from schemas.reversal import Posted
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import Account, Book, OpenWindow, State
 from streams.ledger.tills import Till
@@ -62,6 +63,7 @@ class PaymentImage:
     due_at: int
     facts: PaymentFacts | None
     kept: int
+    posted: Posted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +137,12 @@ def _book(image: BookImage) -> Book:
 def _payment_image(payment: PaymentState) -> PaymentImage:
     return PaymentImage(
         payment.id, payment.book, payment.digest.hex(), payment.state, payment.txn, payment.at, payment.refusal,
-        payment.reason, payment.tries, payment.deferrals, payment.due_at, payment.facts, payment.kept,
+        payment.reason, payment.tries, payment.deferrals, payment.due_at, payment.facts, payment.kept, payment.posted,
     )  # fmt: skip
 
 
 def _payment(image: PaymentImage) -> PaymentState:
     return PaymentState(
         image.id, image.book, bytes.fromhex(image.digest), EntryKind(image.state), image.txn, image.at, image.refusal,
-        image.reason, image.tries, image.deferrals, image.due_at, image.facts, image.kept,
+        image.reason, image.tries, image.deferrals, image.due_at, image.facts, image.kept, image.posted,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
+from schemas.reversal import ReversePayment
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.cash import collect
@@ -28,6 +29,7 @@ from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
 from streams.ledger.resolve import resolve
+from streams.ledger.reversal import reverse
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import transfer, withdraw
@@ -63,6 +65,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = move(state, book, order, blank)
         case ResolvePayment():
             answer = resolve(state, book, order, blank)
+        case ReversePayment():
+            answer = reverse(state, book, command, order, blank)
         case PayOutChange():
             answer = pay_out(book, order, blank)
         case OpenCurrency():

@@ -21,6 +21,11 @@ class Kept(Mapping[str, bytes]):
         """Keep it; in place of what was archived under this key, if anything was."""
         self.new[key] = packed
 
+    def drop(self, key: str) -> None:
+        """It is not decided for good any more. What the archive has of it stays there until it is put again."""
+        self.new.pop(key, None)
+        self._recalled.pop(key, None)
+
     def find(self, key: str) -> bytes | None:
         """What `get` gives, without an exception for each key that is not there."""
         found = self.new.get(key)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from schemas.command import ResolvePayment
 from schemas.entry import Entry
+from schemas.reversal import ReversePayment
 from streams.ledger.answered import key_of
 from streams.ledger.commands import Instruct, LedgerCommand, Place
 from streams.ledger.evolve import answers_command
@@ -34,7 +35,7 @@ def let_go(state: State) -> None:
 
 def needed_to_decide(state: State, commands: Iterable[LedgerCommand]) -> list[bytes]:
     """Archive keys of what these commands may be about and memory does not have. A gateway's outcome is about open
-    payments alone, which never leave."""
+    payments alone, which are in memory."""
     payments, answered = list[str](), list[str]()
     for command in commands:
         match command:
@@ -42,7 +43,7 @@ def needed_to_decide(state: State, commands: Iterable[LedgerCommand]) -> list[by
                 payments.append(order.id)
             case Instruct(book=book, command=order):
                 answered.append(key_of(book, order.id))
-                if isinstance(order, ResolvePayment):
+                if isinstance(order, ResolvePayment | ReversePayment):
                     payments.append(order.payment)
     return _missing(state, payments, answered)
 

@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.entry import FINAL, EntryKind, PaymentFacts
+from schemas.packed_facts import pack_facts, unpack_facts
+from schemas.reversal import Posted
 from streams.ledger.kept import Kept
 
-# digest, txn, at, kept, refusal, tries, lengths of book and state; these two and the reason follow as UTF-8. It is on
-# disk too: whoever changes it gives the image another version (streams/ledger/image.py).
+# digest, txn, at, kept, refusal, tries, lengths of book and state; these two and the reason follow as UTF-8, and of a
+# posted payment, behind a line break, what its reversal needs. It is on disk too: whoever changes it gives the image
+# another version (streams/ledger/image.py).
 _PACKED = struct.Struct("<16sqqqHHBB")
 
 # The states in which a gateway has yet to answer.
-OUTSTANDING = frozenset({EntryKind.HELD, EntryKind.UNKNOWN})
+OUTSTANDING = frozenset({EntryKind.HELD, EntryKind.UNKNOWN, EntryKind.REVERSING})
 
 
 @dataclass(slots=True)
@@ -22,9 +25,11 @@ class PaymentState:
     """Where a payment stands.
 
     digest: 16 bytes, by which redelivery is judged. state: WAITING_FUNDS, HELD, UNKNOWN or MANUAL while open, then
-    DECLINED, POSTED or VOIDED. at: its last change, ms UTC. tries: pay requests that may have reached the payee.
+    DECLINED, POSTED or VOIDED; a posted one opens again as REVERSING or REVERSAL_MANUAL, and is POSTED or REVERSED
+    then. at: its last change, ms UTC. tries: pay (in a reversal: cancel) requests that may have reached the payee.
     deferrals: attempts since then, in a row, that did not. due_at: when to ask again, ms UTC, 0: not waiting.
-    facts: None once final. kept: what of the payer's cash is on a change account because of it, minor units.
+    facts: None once it is final for ever. kept: what of the payer's cash is on a change account because of it, minor
+    units. posted: of what is POSTED or in a reversal.
     """
 
     id: str
@@ -40,6 +45,7 @@ class PaymentState:
     due_at: int = 0
     facts: PaymentFacts | None = None
     kept: int = 0
+    posted: Posted | None = None
 
     @property
     def is_final(self) -> bool:
@@ -64,6 +70,7 @@ class Payments(Mapping[str, PaymentState]):
             self.open.pop(payment.id, None)
             self.final.put(payment.id, pack(payment))
         else:
+            self.final.drop(payment.id)  # a posted one that is to be reversed is not final any more
             self.open[payment.id] = payment
 
     def find(self, payment: str) -> PaymentState | None:
@@ -92,10 +99,15 @@ class Payments(Mapping[str, PaymentState]):
 
 
 def pack(payment: PaymentState) -> bytes:
-    """A final payment without its facts; `unpack` gives it back."""
+    """A final payment; its facts are kept only where it may yet be reversed. `unpack` gives it back."""
     book, state = payment.book.encode(), payment.state.encode()
     numbers = payment.txn, payment.at, payment.kept, payment.refusal, payment.tries, len(book), len(state)
-    return _PACKED.pack(payment.digest, *numbers) + book + state + payment.reason.encode()
+    packed = _PACKED.pack(payment.digest, *numbers) + book + state + payment.reason.encode()
+    if payment.state is not EntryKind.POSTED:
+        return packed
+    assert payment.facts is not None
+    assert payment.posted is not None
+    return packed + b"\n" + pack_facts(payment.facts, payment.posted)
 
 
 def unpack(payment: str, packed: bytes) -> PaymentState:
@@ -103,15 +115,22 @@ def unpack(payment: str, packed: bytes) -> PaymentState:
     digest, txn, at, kept, refusal, tries, book_ends, state_length = _PACKED.unpack_from(packed)
     book_ends += _PACKED.size
     state_ends = book_ends + state_length
+    state, rest = EntryKind(packed[book_ends:state_ends].decode()), packed[state_ends:]
+    facts = posted = None
+    if state is EntryKind.POSTED:  # its facts have no line break in them, whatever the reason has
+        rest, _, more = rest.rpartition(b"\n")
+        facts, posted = unpack_facts(payment, txn, more)
     return PaymentState(
         id=payment,
         book=packed[_PACKED.size : book_ends].decode(),
         digest=digest,
-        state=EntryKind(packed[book_ends:state_ends].decode()),
+        state=state,
         txn=txn,
         at=at,
         refusal=refusal,
-        reason=packed[state_ends:].decode(),
+        reason=rest.decode(),
         tries=tries,
+        facts=facts,
         kept=kept,
+        posted=posted,
     )

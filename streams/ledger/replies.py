@@ -71,7 +71,7 @@ def _payment_reply(
         code=refusal,
         reason=reason or _sentence(refusal),
         retryable=_retryable(refusal),
-        final=state in FINAL,
+        final=state in FINAL or state is EntryKind.REVERSAL_REFUSED,
         txn=txn,
         kept=kept,
         at=ms_instant(at),

@@ -13,15 +13,20 @@ from streams.ledger.change import keeping
 from streams.ledger.limits import shortfall
 from streams.ledger.objections import Objection
 from streams.ledger.payments import PaymentState
+from streams.ledger.reversal import reversal_entry
 from streams.ledger.settle import Change, payment_entry
 from streams.ledger.state import Book, State
 
 
 def resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> Entry | Objection:
-    """POSTED or VOIDED for one in MANUAL, DECLINED for one in WAITING_FUNDS."""
+    """POSTED or VOIDED for one in MANUAL, DECLINED for one in WAITING_FUNDS; in doubt of a reversal, its end."""
     payment = state.payments.find(order.payment)
     if payment is None or payment.book != book.id:
         return _no(f"there is no payment {order.payment} in tree {order.tree}")
+    if payment.state is EntryKind.REVERSAL_MANUAL:
+        kind, refusal = (EntryKind.REVERSAL_REFUSED, Refusal.OTHER.code) if order.paid else (EntryKind.REVERSED, 0)
+        change = Change(kind, payment.tries, refusal, order.evidence)
+        return reversal_entry(book, payment, blank.cause, change, blank.at)
     if payment.state is EntryKind.WAITING_FUNDS:
         return _given_up(book, order, payment, blank)
     if payment.state is not EntryKind.MANUAL:

@@ -77,7 +77,7 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
     | NOT_SENT, or        | DEFERRED, asked again; budget:       | UNKNOWN, asked again; budget: MANUAL      |
     |   UNCLEAR to a check|   VOIDED, since nothing was sent     |                                           |
 
-    CHECKED says nothing about a payment, so it is as unclear as UNCLEAR.
+    CHECKED and CANCELLED say nothing about a pay, so they are as unclear as UNCLEAR.
     """
     sent = max(payment.tries, int(command.sent_before))
     outcome = command.outcome
@@ -88,7 +88,7 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
             return Change(EntryKind.POSTED, sent + (outcome.step == "pay"))
         case (Verdict.FATAL, _):
             return _refused(outcome, sent)
-        case (Verdict.UNCLEAR | Verdict.CHECKED, "pay"):
+        case (Verdict.UNCLEAR | Verdict.CHECKED | Verdict.CANCELLED, "pay"):
             return _unclear(sent + 1, command.retry, at)
         case _:
             return _not_asked(outcome, sent, payment.deferrals + 1, command.retry, at)

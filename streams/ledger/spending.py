@@ -1,7 +1,8 @@
 """What each agent sold on its tree's current day and in its current month, in each of its currencies by itself.
 
-It counts amounts (what payees get), of every payment that was held on that day and not voided, for the agent that sold
-it and every agent above. Only the current day and month are kept: nothing more can be sold on one that is over.
+It counts amounts (what payees get), of every payment that was held on that day and not voided or reversed, for the
+agent that sold it and every agent above. Only the current day and month are kept: nothing more can be sold on one that
+is over.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def count(book: Book, facts: PaymentFacts) -> None:
 
 
 def give_back(book: Book, facts: PaymentFacts) -> None:
-    """A payment was voided: its day and month get their part back while they are still current. For `evolve` only."""
+    """A payment was voided or reversed: its day and month get their part back while they are still current. For
+    `evolve` only.
+    """
     agents = book.agents_in(facts.currency)
     for name in facts.chain:
         agent = agents[name]

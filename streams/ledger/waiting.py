@@ -29,6 +29,9 @@ from streams.ledger.state import AgentState, Book, State
 # The refusals that money, or a further day, can cure.
 LIMITS = frozenset({Refusal.AGENT_LACKS_FUNDS, Refusal.UPSTREAM_LACKS_FUNDS})
 
+# By these a day gets back what counted for its limits.
+_GIVES_BACK = frozenset({EntryKind.VOIDED, EntryKind.REVERSED})
+
 # Payments that may wait for one payer's money: they stay in memory.
 WAITING_MAX = 1_000
 # Holds that follow one command, so that a transaction stays small. The rest follow by the timer, as many at a time.
@@ -84,11 +87,11 @@ def _gainers(state: State, book: Book, entries: Sequence[Entry]) -> list[Purse]:
     """Payers who may have more to spend after these entries: their own money came, or somebody above is let off.
 
     An agent whose terms changed, or who came back from below its limit, is above anybody; so is one to whose day a
-    voided payment gave its part back; and those in a line that an operator took one out of.
+    voided or reversed payment gave its part back; and those in a line that an operator took one out of.
     """
     gained: dict[Purse, int] = {}
     for entry in entries:
-        if entry.agent is not None or entry.kind is EntryKind.VOIDED or _by_hand(entry):
+        if entry.agent is not None or entry.kind in _GIVES_BACK or _by_hand(entry):
             return state.waiting.payers(book.id)
         for leg in entry.legs:
             kind, _, agent = leg.account.partition(":")

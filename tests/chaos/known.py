@@ -28,6 +28,7 @@ class DirectoryPast:
         self._payees: dict[str, list[tuple[int, Payee | None]]] = defaultdict(list)
         self._tariffs: dict[str, list[tuple[int, Tariff | None]]] = defaultdict(list)
         self._gateways: dict[str, list[tuple[int, Gateway | None]]] = defaultdict(list)
+        self._terminals: set[str] = set()
 
     def see(self, entry: Entry) -> None:
         record = entry.record
@@ -38,6 +39,8 @@ class DirectoryPast:
                 self._payees[record.id].append((entry.at, _read(Payee, record.value)))
             case "tariffs":
                 self._tariffs[record.id].append((entry.at, _read(Tariff, record.value)))
+            case "terminals":
+                self._terminals.add(record.id)
             case "gateways":
                 self._gateways[record.id].append((entry.at, _read(Gateway, record.value)))
 
@@ -51,6 +54,13 @@ class DirectoryPast:
         """What is not on file is asked for by the default schedule."""
         found = _at(self._gateways.get(gateway, []), at)
         return [one.retry if one is not None else RetrySchedule() for one in found]
+
+    def cancels(self, gateway: str, at: int) -> list[bool]:
+        """Whether its payees can be asked to give a payment back."""
+        return [one is not None and one.cancels for one in _at(self._gateways.get(gateway, []), at)]
+
+    def is_terminal(self, owner: str) -> bool:
+        return owner in self._terminals
 
     def addresses(self, gateway: str) -> set[str]:
         """Every URL the gateway ever had."""

@@ -15,6 +15,7 @@ from typing import Any
 from console.audit_payments import command_key
 from schemas.command import DirectoryCommand, TreeCommand
 from schemas.entry import FINAL, Entry
+from schemas.reversal import ReversePayment
 from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered
 from tests.chaos.model_cash import remember_cash
@@ -22,6 +23,7 @@ from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_fees import charged_before, fee_charged
+from tests.chaos.model_reversal import asked_back, cancelled, posted_now
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
 from tests.chaos.model_window import window_closed
@@ -34,7 +36,8 @@ Commands = Callable[[str, str, str], TreeCommand | DirectoryCommand | None]
 _FIRST_NUMBER = 10**15
 _NEW = ("HELD", "DECLINED", "WAITING_FUNDS")
 _OURS = ("dispatch", "funds", "timer")  # causes that nobody signed
-_ASKED = ("HELD", "UNKNOWN")
+_ASKED = ("HELD", "UNKNOWN", "REVERSING")
+_STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
 _COLUMNS = Expected._fields
 
 
@@ -49,6 +52,7 @@ class Model:
         self.books: dict[str, Book] = {}
         self.decided: dict[str, str] = {}
         self.open: dict[str, Sale] = {}
+        self._posted: dict[str, Sale] = {}  # those that may yet be asked back
         self.entries = 0
         self.presumed_asked = 0  # answers that are right only if a worker before may have asked
 
@@ -116,7 +120,7 @@ class Model:
         if _answers_order(entry):
             return self._sale(book, entry)
         if entry.cause.by == "dispatch":
-            return self._answer(entry)
+            return self._answer(book, entry)
         if (fee := entry.charge) is not None and entry.cause.by == "timer":
             is_named = entry.cause.id == f"fee/{fee.plan}/{fee.agent}/{fee.period}" and not entry.cause.digest
             charged = fee_charged(entry.book, book, fee, entry.at)
@@ -130,6 +134,9 @@ class Model:
             closed = window_closed(book, window.subject, window.number)
             return [closed] if closed else []
         command = self._commands(entry.book, entry.cause.id, entry.cause.digest)
+        if isinstance(command, ReversePayment):
+            sale = self._posted.get(command.payment)
+            return asked_back(entry.book, book, command, entry, sale, self._known)
         return [] if command is None else [obeyed(entry.book, book, command, self.open, entry.at)]
 
     def _sale(self, book: Book, entry: Entry) -> Iterable[Expected]:
@@ -167,15 +174,21 @@ class Model:
             return False
         return sum(sale.state in _ASKED and sale.facts.gateway == gateway for sale in self.open.values()) >= limit
 
-    def _answer(self, entry: Entry) -> Iterable[Expected]:
+    def _answer(self, book: Book, entry: Entry) -> Iterable[Expected]:
         """Whether an earlier worker may have asked is known to dispatch alone; to say so is the careful side."""
         sale = self.open.get(entry.cause.id)
         if sale is None or sale.book != entry.book or sale.state not in _ASKED or entry.outcome is None:
             return
+        if (sale.state == "REVERSING") != (entry.outcome.step == "cancel"):
+            return
         for schedule in self._known.schedules(sale.facts.gateway, entry.at):
-            usual = answered(sale, entry.outcome, schedule, entry.at, asked_before=False)
+            usual, careful = (
+                cancelled(book, sale, entry.outcome, schedule, entry.at, asked_before=asked)
+                if sale.state == "REVERSING"
+                else answered(sale, entry.outcome, schedule, entry.at, asked_before=asked)
+                for asked in (False, True)
+            )
             yield usual
-            careful = answered(sale, entry.outcome, schedule, entry.at, asked_before=True)
             found = _seen(entry)
             self.presumed_asked += found == careful != usual
             yield careful
@@ -228,13 +241,13 @@ class Model:
             self.decided.setdefault(facts.id, entry.cause.digest)
         if entry.kind == "HELD":
             self._next_number = facts.txn + 1
-        if entry.kind in FINAL:
-            self.open.pop(facts.id, None)
-            return
-        state = "HELD" if entry.kind == "DEFERRED" else entry.kind.value
-        sale = self.open.get(facts.id)
-        if sale is None:
-            sale = self.open[facts.id] = Sale(entry.book, facts, state)
+        state = _STANDS.get(entry.kind.value, entry.kind.value)
+        sale = self.open.pop(facts.id, None) or self._posted.pop(facts.id, None) or Sale(entry.book, facts, state)
+        sale.posted = posted_now(sale, entry)
+        if state == "POSTED":
+            self._posted[facts.id] = sale
+        elif state not in FINAL:
+            self.open[facts.id] = sale
         sale.facts, sale.refusal = facts, entry.refusal
         sale.state, sale.sent, sale.unreached = state, entry.tries, entry.deferrals
 
@@ -264,6 +277,7 @@ def _seen(entry: Entry) -> Expected:
         entry.rate,
         entry.cash,
         entry.charge,
+        entry.posted,
     )
 
 

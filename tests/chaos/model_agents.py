@@ -100,10 +100,10 @@ def over(book: Book, line: list[str], amount: int, day: str, currency: str) -> i
 
 
 def remember_sale(book: Book, entry: Entry) -> None:
-    """What was held counts, for its day and month, until it is voided."""
+    """What was held counts, for its day and month, until it is voided or reversed."""
     facts = entry.payment
     assert facts is not None
-    sign = {"HELD": 1, "VOIDED": -1}.get(entry.kind.value, 0)
+    sign = {"HELD": 1, "VOIDED": -1, "REVERSED": -1}.get(entry.kind.value, 0)
     if sign == 1:
         book.days[facts.currency] = max(book.days.get(facts.currency, ""), facts.day)
     for name in facts.chain if sign else ():

@@ -23,15 +23,15 @@ def answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: i
     if outcome.verdict is Verdict.FATAL:
         if sent:
             return _changed(sale, "MANUAL", sent + is_pay)
-        return _changed(sale, "VOIDED", int(is_pay), refusal=_code(outcome.code))
+        return _changed(sale, "VOIDED", int(is_pay), refusal=code_of(outcome.code))
     if is_pay and outcome.verdict is not Verdict.NOT_SENT:
         if sent + 1 >= schedule.budget:
             return _changed(sale, "MANUAL", sent + 1)
-        return _changed(sale, "UNKNOWN", sent + 1, due_at=at + _wait(schedule, sent + 1))
+        return _changed(sale, "UNKNOWN", sent + 1, due_at=at + wait_of(schedule, sent + 1))
     unreached = sale.unreached + 1
     if unreached < schedule.budget:
         state = "UNKNOWN" if sent else "DEFERRED"
-        return _changed(sale, state, sent, unreached=unreached, due_at=at + _wait(schedule, unreached))
+        return _changed(sale, state, sent, unreached=unreached, due_at=at + wait_of(schedule, unreached))
     if sent:
         return _changed(sale, "MANUAL", sent, unreached=unreached)
     return _changed(sale, "VOIDED", 0, unreached=unreached, refusal=300 if is_pay else 243)
@@ -65,11 +65,13 @@ def _moves(sale: Sale, kind: str) -> Moves:
     return moves_of(facts.currency, *paid, *facts.rewards)
 
 
-def _code(said: str) -> int:
+def code_of(said: str) -> int:
+    """A payee's result code as our refusal."""
     return int(said) if re.fullmatch(r"[0-9]{1,3}", said) and int(said) in _A_PAYEE_MAY_SAY else 300
 
 
-def _wait(schedule: RetrySchedule, nth: int) -> int:
+def wait_of(schedule: RetrySchedule, nth: int) -> int:
+    """How long to wait after the n-th try; ms."""
     wait = schedule.interval_ms
     for _ in range(1, nth):
         wait = min(wait * schedule.factor_pct // 100, _LONGEST_WAIT_MS)

@@ -37,6 +37,7 @@ from tests.chaos.model_change import mark_of, reclaimed
 from tests.chaos.model_chart import charted
 from tests.chaos.model_clearing import brought, heard, sent
 from tests.chaos.model_currency import currency_opened, exchanged
+from tests.chaos.model_reversal import reversal_resolved
 from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
@@ -81,6 +82,8 @@ def obeyed(
             return reclaimed(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
+            if sale is not None and sale.book == id and sale.state == "REVERSAL_MANUAL":
+                return reversal_resolved(book, sale, paid=command.paid)
             if sale is None or sale.book != id or sale.state not in ("MANUAL", "WAITING_FUNDS"):
                 return _refused()
             if sale.state == "WAITING_FUNDS":

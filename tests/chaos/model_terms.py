@@ -12,6 +12,7 @@ from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
 from schemas.gateway import RetrySchedule
 from schemas.payee import Payee
 from schemas.plan import Charge
+from schemas.reversal import Posted
 from schemas.tariff import Tariff
 
 Moves = tuple[tuple[str, str, int], ...]  # account, currency, minor units
@@ -36,6 +37,7 @@ class Expected(NamedTuple):
     rate: str = ""
     cash: Collection | None = None
     charge: Charge | None = None
+    posted: Posted | None = None
 
 
 class Finding(NamedTuple):
@@ -56,6 +58,8 @@ class Known(Protocol):
     def payees(self, id: str, at: int) -> list[Payee | None]: ...
     def tariffs(self, payee: str, at: int) -> list[Tariff | None]: ...
     def schedules(self, gateway: str, at: int) -> list[RetrySchedule]: ...
+    def cancels(self, gateway: str, at: int) -> list[bool]: ...
+    def is_terminal(self, owner: str) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -75,7 +79,7 @@ class Agent:
 
 @dataclass(slots=True)
 class Sale:
-    """A payment that is not final. sent: pay requests that may have arrived; unreached: failures to ask since then."""
+    """A payment open or posted. sent: requests that may have arrived; unreached: failures to ask since then."""
 
     book: str
     facts: PaymentFacts
@@ -83,6 +87,7 @@ class Sale:
     sent: int = 0
     unreached: int = 0
     refusal: int = 0
+    posted: Posted | None = None
 
 
 @dataclass(slots=True)

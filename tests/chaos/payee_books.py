@@ -1,4 +1,7 @@
-"""The payees' own books, line by line against the ledger: POSTED is paid there once, VOIDED and DECLINED are not."""
+"""The payees' own books, line by line against the ledger: POSTED is paid there once, VOIDED and DECLINED are not, and
+
+what is REVERSED was given back.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from schemas.money import Money, MoneyError
 from tests.chaos.findings import PAYEE, Findings
 from tests.chaos.known import DirectoryPast
 
-_POSTED, _VOIDED = EntryKind.POSTED.value, EntryKind.VOIDED.value
+_POSTED, _VOIDED, _REVERSED = EntryKind.POSTED.value, EntryKind.VOIDED.value, EntryKind.REVERSED.value
+_KEPT = (_POSTED, EntryKind.REVERSAL_REFUSED.value)
 
 
 class SoldThere:
@@ -64,11 +68,14 @@ class SoldThere:
                 wrong.add(PAYEE, f"{place}: {payment} goes by gateway {gateway}, not here")
             if self._paid_order(paid, number) != self._order[number]:
                 wrong.add(PAYEE, f"{place}: {payment} was paid with another subscriber or sum ({paid.sum})")
+            if (state in _KEPT and paid.cancelled_at) or (state == _REVERSED and not paid.cancelled_at):
+                wrong.add(PAYEE, f"{place}: {payment} is {state}, and was given back at {paid.cancelled_at}")
             if state == _VOIDED:
                 wrong.add(PAYEE, f"{place}: {payment} was paid {paid.sum}, and the ledger has it {state}")
         for number, id in enumerate(self._ids):
-            if not met[number] and self._words.words[self._state[number]] == _POSTED:
-                wrong.add(PAYEE, f"payment {id} is POSTED, and the payee was never paid")
+            state = self._words.words[self._state[number]]
+            if not met[number] and state in (*_KEPT, _REVERSED):
+                wrong.add(PAYEE, f"payment {id} is {state}, and the payee was never paid")
 
     def _paid_order(self, paid: PaidThere, number: int) -> int:
         currency = self._words.words[self._currency[number]]
