@@ -11,6 +11,7 @@ from mode.utils.times import Seconds
 from agents.accept import Accept
 from agents.alert_watch import AlertWatch
 from agents.assignment import Assignment, ready_file
+from agents.billing import BillingClock
 from agents.change_clock import ChangeClock
 from agents.dispatch import Dispatch
 from agents.settlement import SettlementClock
@@ -78,6 +79,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     app.add_dependency(dispatch)
     app.add_dependency(SettlementClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(ChangeClock(shards, clock, settings.change_days, beacon=app.beacon))
+    app.add_dependency(BillingClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app

@@ -12,7 +12,7 @@ from console.context import broker_settings
 from console.lookup import table
 from console.options import AsJson
 from console.output import json_line, note, rows
-from schemas.alert import Alert
+from schemas.alert import EVENTS, Alert
 from schemas.delivery import Delivery, DeliveryState
 from streams.compacted import read_to_end
 from streams.settings import Settings
@@ -81,4 +81,4 @@ def _read(settings: Settings) -> Iterator[Alert]:
 def _open(found: list[Alert]) -> list[Alert]:
     """The newest word on each occurrence that is not over."""
     newest = {(one.kind, one.subject, one.since): one for one in found}
-    return [one for one in newest.values() if not one.over]
+    return [one for one in newest.values() if not one.over and one.kind not in EVENTS]

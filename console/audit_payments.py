@@ -187,6 +187,10 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None  # what it may move is for windows.settled to say
     if kind is EntryKind.EXCHANGED:
         return None  # for ledger.exchanges to say
+    if kind is EntryKind.CASH_COLLECTED:
+        return None  # and here for cash.collections
+    if kind is EntryKind.FEE_CHARGED:
+        return None  # for agents.fees
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if kind in CROSSINGS:

@@ -30,8 +30,8 @@ CATALOGUE: Mapping[str, str] = {
         "no fact of a payment ever changes; what waited for funds gets its number, day and agents when it is held"
     ),
     "payments.waiting": (
-        "whose cash was taken is held oldest first: nobody's money goes to a payment that came later, or is given away "
-        "meanwhile"
+        "whose cash was taken is held oldest first, but for what an operator gives up: nobody's money goes to a "
+        "payment that came later, or is given away meanwhile"
     ),
     "payments.numbers": "no two payments share a number at the payee",
     "payments.prices": "every held payment has the rule, fee, processing and rewards that its tariff says",
@@ -47,6 +47,8 @@ CATALOGUE: Mapping[str, str] = {
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",
     "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",
     "agents.currencies": "no agent has money in a currency it has no account in; who has an account, all above it have",
+    "agents.fees": "an agent is charged every period of a plan once, in order, once it has begun, and the right sum",
+    "cash.collections": "what a collection expected in a terminal is what payments put in since the one before",
     "core.fold": "the server's own fold comes to the same balances and the same open payments",
     "balances.topic": "topic `balances` shows what the ledger says",
     "arrivals.payments": "every message on `payments` that was passed is on the ledger, in `rejects`, or re-keyed",

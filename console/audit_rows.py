@@ -85,6 +85,8 @@ ENTRY_COLUMNS: dict[str, str] = {
     "record": "record",
     "closed_window": "closed_window",
     "crossing": "crossing",
+    "collection": "collection",
+    "charge": "charge",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -131,13 +133,13 @@ def entry_row(offset: int, entry: Json) -> Row:
         record["table"], record["id"], facts.get("change_to", ""),
         [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
         (entry.get("change") or {}).get("days", 0), entry.get("rate", ""),
-        record["value"], entry.get("window"), entry.get("crossing"),
+        record["value"], entry.get("window"), entry.get("crossing"), entry.get("cash"), entry.get("charge"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-3], *(orjson.loads(text) if text else None for text in row[-3:]))
+    return (*row[:-5], *(orjson.loads(text) if text else None for text in row[-5:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

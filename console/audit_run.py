@@ -11,9 +11,11 @@ from pydantic import ValidationError
 
 from console.audit_agents import AgentAudit
 from console.audit_arrivals import Arrivals, Quarantine, command_of, made_up, payment_of
+from console.audit_cash import CashAudit
 from console.audit_charts import CHART_BOOKS, ChartAudit
 from console.audit_clearing import ClearingAudit
 from console.audit_core import CoreFold, compare_balances
+from console.audit_fees import FeeAudit
 from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
 from console.audit_payee import GatewayAddresses, PayeeAudit, books
@@ -62,6 +64,8 @@ class Audit:
         self.windows = WindowAudit(self.ledger)
         self.clearing = ClearingAudit(self.ledger)
         self.charts = ChartAudit()
+        self.cash = CashAudit()
+        self.fees = FeeAudit(self.ledger)
         self.core = CoreFold()
 
     def run(self, simulator: str | None, wait_s: float) -> list[Check]:
@@ -106,6 +110,8 @@ class Audit:
         self.windows.see(partition, offset, entry)
         self.clearing.see(partition, offset, entry)
         self.charts.see(partition, offset, entry)
+        self.cash.see(partition, offset, entry)
+        self.fees.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
         self._ends.reached("entries", partition, offset)
@@ -116,7 +122,7 @@ class Audit:
 
     def _ledger_checks(self) -> list[Check]:
         ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
-        ours += [*self.clearing.checks(), self.charts.check]
+        ours += [*self.clearing.checks(), self.charts.check, self.fees.check, self.cash.check]
         return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
 
     def _balances(self) -> Check:

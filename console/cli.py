@@ -13,6 +13,7 @@ from console import (
     agents,
     alerts,
     audit,
+    cash,
     change,
     charts,
     clearing,
@@ -25,6 +26,7 @@ from console import (
     payees,
     paying,
     payments,
+    plans,
     postings,
     rebuilding,
     registries,
@@ -46,7 +48,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows, charts, clearing, postings,
+    schedules, windows, charts, clearing, postings, cash, plans,
 )  # fmt: skip
 
 

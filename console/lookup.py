@@ -15,6 +15,7 @@ from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import Wire
 from schemas.payee import Payee
+from schemas.plan import Plan
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
@@ -27,6 +28,7 @@ from streams.topics import (
     GATEWAYS,
     OPERATORS,
     PAYEES,
+    PLANS,
     SCHEDULES,
     TARIFFS,
     TERMINALS,
@@ -79,6 +81,10 @@ def schedules(settings: Settings) -> dict[str, Schedule]:
 
 def charts(settings: Settings) -> dict[str, Chart]:
     return table(settings, CHARTS, Chart)
+
+
+def plans(settings: Settings) -> dict[str, Plan]:
+    return table(settings, PLANS, Plan)
 
 
 def operators(settings: Settings) -> dict[str, Operator]:

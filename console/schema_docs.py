@@ -23,6 +23,7 @@ from schemas.entry import ENTRY
 from schemas.gateway import Gateway
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
+from schemas.plan import Plan
 from schemas.replay import Replay
 from schemas.reply import Reply
 from schemas.schedule import Schedule
@@ -49,6 +50,7 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "contacts": TypeAdapter(Contact),
     "schedules": TypeAdapter(Schedule),
     "charts": TypeAdapter(Chart),
+    "plans": TypeAdapter(Plan),
 }
 _SIGNED = ("payments", "commands", "replies")
 

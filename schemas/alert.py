@@ -11,7 +11,7 @@ from schemas.ids import Instant, Wire
 
 
 class AlertKind(StrEnum):
-    """What happened. Each kind says once when it begins, and once when it is over."""
+    """What happened. Each kind says once when it begins, and once when it is over; EVENTS only that they happened."""
 
     REJECT_STORM = "REJECT_STORM"  # a partition has more to reject than the limit: it is read slowly
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"  # a terminal signs well, and everything it sends is rejected
@@ -21,6 +21,11 @@ class AlertKind(StrEnum):
     DELIVERY_DEAD = "DELIVERY_DEAD"  # alerts do not reach one of those who should hear of them
     GATEWAY_FAILING = "GATEWAY_FAILING"  # a gateway's answers are unclear, or nothing can be sent to it
     WAITING_FUNDS_LONG = "WAITING_FUNDS_LONG"  # payments whose cash was taken wait for an agent's money for too long
+    SHORTAGE = "SHORTAGE"  # less was counted in a terminal than payments put in
+
+
+# Never over: nothing is open after them.
+EVENTS = frozenset({AlertKind.SHORTAGE})
 
 
 class Severity(StrEnum):

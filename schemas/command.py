@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.agent_command import AgentCommand
 from schemas.bring_change import BringChange
+from schemas.cash import CollectCash
 from schemas.change import ChangeCode
 from schemas.change_command import ChangeCommand
 from schemas.chart import SetChart
@@ -28,6 +29,7 @@ from schemas.ids import (
 from schemas.keys import KeyId
 from schemas.operator_order import OperatorOrder
 from schemas.payee import Payee, ZoneName
+from schemas.plan import Plan
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
@@ -162,6 +164,13 @@ class SetSchedule(OperatorOrder):
     schedule: Schedule
 
 
+class SetPlan(OperatorOrder):
+    """What agents of a tree pay for each month, week or day. A plan stays with its tree and its kind of period."""
+
+    kind: Literal["plan.set"] = "plan.set"
+    plan: Plan
+
+
 class SetOperator(OperatorOrder):
     """Introduce an operator or give one a further key; signed by an operator already known."""
 
@@ -179,10 +188,19 @@ class SetContact(OperatorOrder):
 _Change = PayOutChange | BringChange | ChangeCommand
 TreeCommand = (
     OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change | ClearingCommand
-    | CurrencyCommand
+    | CurrencyCommand | CollectCash
 )  # fmt: skip
 DirectoryCommand = (
-    SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetChart
+    SetTerminal
+    | RevokeKey
+    | SetPayee
+    | SetTariff
+    | SetGateway
+    | SetOperator
+    | SetContact
+    | SetSchedule
+    | SetChart
+    | SetPlan
 )
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
@@ -212,6 +230,8 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"schedules/{command.schedule.id}"
         case SetChart():
             return f"charts/{command.chart.id}"
+        case SetPlan():
+            return f"plans/{command.plan.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
         case SetContact():

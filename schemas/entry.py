@@ -10,9 +10,11 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from schemas.cash import Collection
 from schemas.change import ChangeNote
 from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
+from schemas.plan import Charge
 from schemas.record import record
 from schemas.window import Window
 
@@ -50,6 +52,8 @@ class EntryKind(StrEnum):
     CHANGE_EXPIRED = "CHANGE_EXPIRED"  # nobody touched it for as long as is written there
     CHANGE_RECLAIMED = "CHANGE_RECLAIMED"  # an agent gave a payer cash for change that had expired
     EXCHANGED = "EXCHANGED"  # an agent's money in one currency became money in another
+    FEE_CHARGED = "FEE_CHARGED"  # a period of a plan, to an agent
+    CASH_COLLECTED = "CASH_COLLECTED"  # a terminal was emptied and its cash counted
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})
@@ -195,6 +199,8 @@ class Entry:
     crossing: Crossing | None = None
     change: ChangeNote | None = None
     rate: str = ""
+    cash: Collection | None = None
+    charge: Charge | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

@@ -29,9 +29,10 @@ class WindowPosition:
 class Window:
     """A window that is closed by its entry.
 
-    subject: a payee's id, or "" for the tree's window, which has all accounts of the book. number: 1, 2, 3, … for each
-    subject. opened_at: when the window before it was closed, 0 for the first. due_at: the moment of the schedule that
-    closed it, 0 when an operator did. It has the book's entries `first_entry` … `last_entry`, the closing one included.
+    subject: a payee's id, or "" for the tree's window, which has all accounts of the book but the memo accounts of
+    cash. number: 1, 2, 3, … for each subject. opened_at: when the window before it was closed, 0 for the first. due_at:
+    the moment of the schedule that closed it, 0 when an operator did. It has the book's entries `first_entry` …
+    `last_entry`, the closing one included.
     positions: of the accounts that moved or are not zero, in order of account and currency; payers' change is one line.
     """
 

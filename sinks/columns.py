@@ -97,6 +97,8 @@ ENTRIES = Table(
         ("crossing", "String"),
         ("change_days", "UInt32"),
         ("rate", "String"),
+        ("collection", "String"),
+        ("charge", "String"),
     ),
 )
 
@@ -215,7 +217,17 @@ _DIRECTORY_COLUMNS = (
 # Directory tables have the names of their topics.
 DIRECTORY_TABLES = {
     name: Table(name, _DIRECTORY_COLUMNS)
-    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts", "schedules", "charts")
+    for name in (
+        "terminals",
+        "payees",
+        "tariffs",
+        "gateways",
+        "operators",
+        "contacts",
+        "schedules",
+        "charts",
+        "plans",
+    )
 }
 
 ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, ALERTS, *DIRECTORY_TABLES.values())

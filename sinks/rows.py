@@ -76,6 +76,8 @@ def entry_row(place: Place, entry: Entry) -> Row:
         orjson.dumps(entry.crossing).decode() if entry.crossing else "",
         entry.change.days if entry.change else 0,
         entry.rate,
+        orjson.dumps(entry.cash).decode() if entry.cash else "",
+        orjson.dumps(entry.charge).decode() if entry.charge else "",
     )
 
 

@@ -20,13 +20,14 @@ from schemas.envelope import VerifyingKey
 from schemas.gateway import Gateway
 from schemas.keys import PublicKey
 from schemas.payee import Payee
+from schemas.plan import Plan
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from streams.clients import reader
 from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
-from streams.topics import CONTACTS, DIRECTORY, GATEWAYS, OPERATORS, PAYEES, SCHEDULES, TARIFFS, TERMINALS, Topic
+from streams.topics import CONTACTS, DIRECTORY, GATEWAYS, OPERATORS, PAYEES, PLANS, SCHEDULES, TARIFFS, TERMINALS, Topic
 
 log = structlog.get_logger()
 
@@ -44,6 +45,7 @@ class Directory:
         self.gateways: dict[str, Gateway] = {}
         self.contacts: dict[str, Contact] = {}
         self.schedules: dict[str, Schedule] = {}
+        self.plans: dict[str, Plan] = {}
         self._keys: dict[str, dict[str, VerifyingKey]] = {}
         self._trusted = {kid: VerifyingKey.load(key) for kid, key in (trusted or {}).items()}
 
@@ -73,6 +75,8 @@ class Directory:
                 _put(self.contacts, key, value, Contact)
             case SCHEDULES.name:
                 _put(self.schedules, key, value, Schedule)
+            case PLANS.name:
+                _put(self.plans, key, value, Plan)
 
     def _load_keys(self, table: str, owner: str, record: Terminal | Operator | None) -> None:
         keys = {} if record is None else {key.kid: VerifyingKey.load(key) for key in record.keys}

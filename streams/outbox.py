@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from schemas import reject
-from schemas.alert import Alert
+from schemas.alert import EVENTS, Alert
 from schemas.balance import balance_key
 from schemas.entry import Entry
 from schemas.ids import ms_instant
@@ -111,6 +111,8 @@ class Outbox:
     def watched(self, alert: Alert) -> None:
         """An alert of the partition's watch, which must know after a restart that it was told."""
         self.alert(alert)
+        if alert.kind in EVENTS:
+            return
         value = None if alert.over else alert.model_dump_json().encode()
         self._add(OPEN_ALERTS.name, open_key(alert), value, self._state.partition)
 

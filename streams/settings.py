@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     waiting_alert_s: Annotated[
         int, Field(ge=1, le=30 * 86_400, description="how long a payment may wait for funds before an alert")
     ] = 3_600
+    shortage_above: Annotated[
+        int, Field(ge=0, le=10**12, description="minor units that a collection may be short of, for no alert")
+    ] = 0
     gateway_alert_bad: Annotated[
         int, Field(ge=1, le=1_000, description="unclear answers of a gateway to a partition, for an alert …")
     ] = 5

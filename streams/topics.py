@@ -65,13 +65,14 @@ GATEWAYS = Topic("gateways", "gateway's id", "Gateway", False, _COMPACTED)
 OPERATORS = Topic("operators", "operator's id", "Operator", False, _COMPACTED)
 SCHEDULES = Topic("schedules", "<tree> or <tree>.<payee>", "Schedule", False, _COMPACTED)
 CHARTS = Topic("charts", "<tree>, or _common", "Chart", False, _COMPACTED)
+PLANS = Topic("plans", "plan's id", "Plan", False, _COMPACTED)
 
 DELIVERIES = Topic(
     "deliveries", "delivery's id", "Delivery", False, {"cleanup.policy": "compact,delete", **_YEAR, **_APPEND_TIME}
 )
 CONTACTS = Topic("contacts", "<tree>/<agent>, or operator", "Contact", False, _COMPACTED)
 
-DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, CONTACTS, SCHEDULES, CHARTS)
+DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, CONTACTS, SCHEDULES, CHARTS, PLANS)
 ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, ALERTS, OPEN_ALERTS, DELIVERIES, *DIRECTORY)
 
 

@@ -15,6 +15,7 @@ from streams.ledger.state import State
 from streams.open_alerts import OpenAlerts
 from streams.settings import Settings
 from streams.watch_agents import Funds, Limits
+from streams.watch_cash import shortages
 from streams.watch_gateways import Answers, long_unclear
 from streams.watch_waiting import long_waiting
 
@@ -41,6 +42,8 @@ class Watch:
         if entry.payment is not None:
             alerts += self._limits.entry(entry, entry.payment)
             alerts += self._answers.entry(entry, entry.payment)
+        if entry.cash is not None:
+            alerts += shortages(entry, entry.cash, self._settings.shortage_above)
         return alerts
 
     def look(self, state: State, at: int) -> list[Alert]:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from console.audit_agents import AgentAudit
+from console.audit_cash import CashAudit
 from console.audit_clearing import ClearingAudit
 from console.audit_core import CoreFold
+from console.audit_fees import FeeAudit
 from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
 from console.audit_payments import PaymentAudit
@@ -29,7 +31,9 @@ from tests.builders import (
     set_gateway,
     set_limit,
 )
+from tests.builders_cash import a_collection
 from tests.builders_clearing import a_transfer_to, called_for_by
+from tests.builders_fees import fee_due
 
 POSTED, RESOLVED, VOIDED, HELD, DECLINED, UNKNOWN = (f"kiosk-1.{number}" for number in range(1, 7))
 
@@ -61,6 +65,8 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
         open_agent("W", "A"),
         a_place(number=7, agent="W", collected=100_500, change_to="ab" * 16),
         a_deposit("W", 100_000),
+        a_collection(200_000),
+        fee_due(),
         set_limit("S", 20_000),
     ]
 
@@ -81,6 +87,7 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
     """The checks that look at the ledger alone, by name."""
     ledger, payments, core = LedgerAudit(), PaymentAudit(), CoreFold()
     agents, limits, clearing = AgentAudit(ledger), LimitAudit(), ClearingAudit(ledger)
+    cash, fees = CashAudit(), FeeAudit(ledger)
     core.begin(0, ledger, payments)
     for offset, entry in enumerate(entries):
         ledger.see(0, offset, entry)
@@ -88,10 +95,12 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
         agents.see(0, offset, entry)
         limits.see(0, offset, entry)
         clearing.see(0, offset, entry)
+        cash.see(0, offset, entry)
+        fees.see(0, offset, entry)
         core.see(0, offset, entry)
     core.end(ledger, payments)
     found = (*ledger.checks(), *payments.checks(ledger), *agents.checks(), *limits.checks(), *clearing.checks())
-    return {check.name: check for check in (*found, core.check)}
+    return {check.name: check for check in (*found, cash.check, fees.check, core.check)}
 
 
 def failed(entries: Iterable[Entry]) -> set[str]:

@@ -28,6 +28,7 @@ from sinks.loader import run_loader
 from streams.arrival import Arrival, Ask, Item
 from streams.clients import WORKERS, producer, reader
 from streams.directory import Directory
+from streams.ledger.commands import FeeDue
 from streams.partitioner import partition_of
 from streams.settings import Settings
 from streams.shard import Shard
@@ -117,6 +118,11 @@ class Office:
         book = shard.state.open[payment].book
         answer = a_settle(payment, verdict, step, code=code, book=book)  # type: ignore[arg-type]
         self._decided(shard.partition, [Ask(answer, self._now())])
+
+    def charge(self, due: FeeDue) -> None:
+        """A period of a plan has begun."""
+        shard = next(one for one in self.shards if one.state is not None and due.book in one.state.books)
+        self._decided(shard.partition, [Ask(due, self._now())])
 
     def _decided(self, partition: int, items: list[Item]) -> list[Entry]:
         entries, records = self.shards[partition].decide(items)

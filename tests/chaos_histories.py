@@ -18,6 +18,7 @@ from schemas.gateway import RetrySchedule
 from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import Payee, SubscriberField
+from schemas.period import following
 from schemas.tariff import Fee, Tariff
 from streams.ledger.commands import ChangeDue, Instruct, LedgerCommand, Place, Settle
 from streams.ledger.perform import perform
@@ -56,9 +57,11 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.builders_cash import a_collection
 from tests.builders_change import a_reclaim
 from tests.builders_charts import a_chart, numbers, set_chart
 from tests.builders_clearing import a_transfer_to, bring, called_for_by
+from tests.builders_fees import a_plan, fee_due, set_plan
 from tests.chaos.model import Model
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
 
@@ -160,11 +163,11 @@ class Story:
         elif pick < 15:
             yield self._remembered(self._directory())
         elif pick < 16:
-            yield self._window() if self.rng.random() < 0.6 else self._old_change()
+            yield self.rng.choice((self._window, self._window, self._old_change, self._charge))()
         elif pick < 17:
             yield self._remembered(self.rng.choice((a_currency, an_exchange_of, an_exchange_of))(self.rng, self._id()))
         elif pick < 18:
-            yield self._remembered(self._standing())
+            yield self._remembered(self._standing() if self.rng.random() < 0.7 else self._cash())
         elif pick < 21:
             yield self.rng.choice(self.asked)  # delivered again
         elif pick < 25:
@@ -285,11 +288,37 @@ class Story:
             lambda: set_gateway(a_gateway(connections=rng.randint(1, 9)), id),
             lambda: set_operator(an_operator(keys=keys), id),
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
+            lambda: set_plan(a_plan(fixed=rng.randint(1, 9), tree=rng.choice("AAAB"),
+                                    period=rng.choice(("month", "month", "month", "week"))), id),
             lambda: revoke_key(rng.choice(("kiosk-1:1", "kiosk-1:2")), command_id=id),
             lambda: set_chart(
                 a_chart(rng.randint(1, 50), accounts={"RUB": numbers(hold=rng.choice(("1" * 20, "1", "")))}), id
             ),
         ))()  # fmt: skip
+
+    def _charge(self) -> LedgerCommand:
+        """Some period of a plan, by the month, the week or the day; now and then it was charged, or has not begun."""
+        rng, tree = self.rng, self.rng.choice("AAB")
+        plan, since = rng.choice((("service", "2026-01"), ("line", "2026-W01"), ("desk", "2026-01-01")))
+        agent, book = rng.choice(AGENTS), self.state.books.get(tree)
+        last = book.charged.get((plan, agent), "") if book is not None else ""
+        period = following(last) if last and rng.random() < 0.9 else since
+        currency = "EUR" if rng.random() < 0.05 else currency_for(rng, tree)
+        return fee_due(period, agent, tree, plan=plan, since=since, terminals=rng.randint(0, 3), currency=currency,
+                       fixed=rng.choice((0, 500)), per_terminal=rng.choice((0, 20)))  # fmt: skip
+
+    def _cash(self) -> Instruct:
+        """What is counted in some terminal, of whoever's, in whatever currency."""
+        rng, tree = self.rng, self.rng.choice("AAB")
+        tills = self.state.books[tree].tills if tree in self.state.books else {}
+        terminal, agent, currency = rng.choice(list(tills)) if tills else ("kiosk-1", "S", "RUB")
+        expected = tills[terminal, agent, currency].expected if tills else 0
+        if rng.random() < 0.2:
+            terminal, agent, currency = rng.choice((("kiosk-2", agent, currency), (terminal, "V", currency),
+                                                    (terminal, agent, "EUR")))  # fmt: skip
+        counted = rng.choice((expected, 0, max(0, expected - 100), expected + 1))
+        changes = {"currency": currency, "id": self._id(), "comment": rng.choice(("", "torn note"))}
+        return a_collection(counted, terminal, agent, tree, **changes)
 
     def _window(self) -> LedgerCommand:
         """The open window of a payee or a tree is closed, by timer or operator; now and then another is named."""

@@ -24,7 +24,7 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
+from streams.ledger.commands import FeeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.decisions import Decision
 from streams.ledger.fees import fee_within
@@ -60,10 +60,12 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.machine_cash import CashRules
 from tests.machine_change import CODES, ChangeRules, cash_beside
 from tests.machine_charts import ChartRules, every_account_has_a_kind
 from tests.machine_clearing import ClearingRules
 from tests.machine_currencies import CurrencyRules
+from tests.machine_fees import FeeRules
 from tests.reference_ledger import OPEN, Reference
 
 TREES = ("A", "B")
@@ -132,7 +134,7 @@ def windows_continue(log: list[Entry]) -> None:
             ends[key] = (one.last, one.closing)
 
 
-class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, RuleBasedStateMachine):
+class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, CashRules, FeeRules, RuleBasedStateMachine):
     """A worker's state, the log it wrote, and the reference that watches."""
 
     commands = 0
@@ -176,7 +178,7 @@ class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, RuleB
         self.log += decision
         self.followed(command.book, more)
         self.reference.look(TREES, self.at)
-        if not isinstance(command, Settle | WindowDue):
+        if not isinstance(command, Settle | WindowDue | FeeDue):
             self.asked.append(command)
             self.written_after.append(len(self.log))
         return entry

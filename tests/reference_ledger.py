@@ -16,9 +16,11 @@ from schemas.ids import instant_ms
 from schemas.outcome import Verdict
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
+from tests.reference_cash import CashReference
 from tests.reference_change import ChangeReference, sha
 from tests.reference_clearing import ClearingReference
 from tests.reference_currencies import Currencies
+from tests.reference_fees import FeeReference
 
 HOLDING = ("HELD", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS")
@@ -64,7 +66,7 @@ class Sold:
 
 
 @dataclass
-class Reference(Currencies, ChangeReference, ClearingReference):
+class Reference(Currencies, ChangeReference, ClearingReference, CashReference, FeeReference):
     """Where a currency is asked for, "" is the tree's own."""
 
     deposits: list[Deposit] = field(default_factory=list)

@@ -114,6 +114,14 @@ DAMAGES: dict[str, tuple[Callable[[Entry], Entry | None], str]] = {
         lambda one: replace(one, record=replace(one.record, value={})) if one.record else None,
         "divergence",
     ),
+    "the cash": (
+        lambda one: replace(one, cash=replace(one.cash, expected=one.cash.expected + 1)) if one.cash else None,
+        "divergence",
+    ),
+    "the fee": (
+        lambda one: replace(one, charge=replace(one.charge, amount=one.charge.amount + 1)) if one.charge else None,
+        "divergence",
+    ),
     "the transfer between trees": (
         lambda one: (
             replace(one, crossing=replace(one.crossing, amount=one.crossing.amount + 1)) if one.crossing else None

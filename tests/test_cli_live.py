@@ -178,6 +178,38 @@ def test_change_pays_partly_by_code_and_what_is_left_is_sent_to_a_phone(network:
     assert network(*send, "--code", code).says("no change in RUB is left under this code")
 
 
+def test_a_terminal_is_emptied_and_what_is_missing_is_told(network: Kassa, request: Any) -> None:
+    terminal, agent = kiosk(request), tree(request)
+    assert network("agent", "deposit", agent, "5000.00", "--document", "bank 18").code == 0
+    assert network(*paying(terminal, amount="1000.00")).says("POSTED")
+    eventually(lambda: network("cash", "expected", "--terminal", terminal).says("1050.00", "never"))
+    emptied = ("cash", "collect", terminal, "500.00x2", "10.00x4", "--bag", "bag 7", "--id", f"collect-{terminal}")
+    assert network(*emptied).says(f"1040.00 RUB of terminal {terminal} in bag bag 7")
+    assert network(*emptied).says("1040.00 RUB")  # the same command: done once
+    eventually(lambda: network("cash", "list", "--terminal", terminal, "--short").says("1050.00", "1040.00", "10.00"))
+    assert network("cash", "show", terminal).says("bag 7", "expected", "500.00", "root:1")
+    assert network("cash", "expected", "--terminal", terminal).says(" 0.00")
+    assert network("alerts").says("SHORTAGE", f"10.00 RUB are missing in terminal {terminal} of agent {agent}")
+    assert "SHORTAGE" not in network("alerts", "--open").out
+    assert (other := network("cash", "collect", terminal, "--bag", "8", "--currency", "USD")).code == 1
+    assert other.says(f"terminal {terminal} took RUB, and never USD")
+    assert network("cash", "show", terminal, "--number", "2").code == 2
+
+
+def test_a_plan_charges_what_has_begun_and_explains_what_comes(network: Kassa, request: Any) -> None:
+    agent = tree(request)
+    plan, today = f"plan-{agent}", f"{datetime.now(UTC):%Y-%m-%d}"
+    set_ = ("plan", "set", plan, "--tree", agent, "--fixed", "150.00", "--per-terminal", "30.00", "--starts", today)
+    assert network(*set_).says(f"plan {plan}: 150.00 RUB and 30.00 RUB a terminal, each month")
+    eventually(lambda: network("plan", "show", plan).says(today[:7], agent, "180.00"))
+    assert network("plan", "explain", plan).says(agent, "180.00", today[:7], "-01")
+    assert network("plan", "list").says(plan, today)
+    assert (other := network(*set_, "--period", "week")).code == 1
+    assert other.says(f"plan {plan} has period month, which stays")
+    assert network(*set_, "--period", "year").code == 2
+    assert network("plan", "show", "none").code == 2
+
+
 def test_a_number_used_again_is_a_duplicate_or_a_conflict(network: Kassa, request: Any) -> None:
     terminal = kiosk(request)
     assert network(*paying(terminal)).code == 0

@@ -29,6 +29,7 @@ from tests.builders import (
     decided,
     set_limit,
 )
+from tests.builders_cash import a_collection
 from tests.builders_currency import open_currency
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -88,6 +89,7 @@ COMMANDS: dict[str, LedgerCommand] = {
     "the agent is closed": close("S"),
     "a currency is opened": open_currency("A"),
     "time passes": Rouse("A"),
+    "the terminal is emptied": a_collection(100_000),
 }
 # What each makes of a payment that was HELD or UNKNOWN.
 ANSWERS = {
@@ -111,6 +113,8 @@ def expected(state: str, command: str) -> str:
     if command.startswith("resolve"):
         by_hand = {("MANUAL", "resolve: paid"): "POSTED", ("MANUAL", "resolve: not paid"): "VOIDED"}
         return by_hand.get((state, command), "refused")  # what waits here has no money to give its cash back
+    if command == "the terminal is emptied":
+        return "nothing" if state in ("POSTED", "WAITING_FUNDS") else "refused"  # nothing was put in
     if command == "the agent is closed":
         return "refused"  # in each of them it has money, or a payment that is open
     if state == "WAITING_FUNDS":

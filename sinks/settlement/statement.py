@@ -104,6 +104,7 @@ _WORDS = {
     "TRANSFER_SENT": "transfer {other}, document {document}",
     "TRANSFER_RECEIVED": "transfer {other}, document {document}",
     "TRANSFER_RETURNED": "transfer came back {other}, document {document}",
+    "FEE_CHARGED": "fee: plan {document}",
     "WITHDRAWN": "withdrawn to the bank, document {document}",
     "EXCHANGED": "exchanged at {rate}, document {document}",
 }

@@ -14,6 +14,10 @@ FEE = "fee"
 REWARD = "reward"
 UNCLAIMED = "unclaimed"  # change that nobody came for in time
 EXCHANGE = "exchange"
+AGENT_FEES = "agent-fees"
+
+# Memo accounts: what is in terminals is no money between agents and the operator.
+MEMO = ("cash:", "cash-taken:")
 
 Movements = list[tuple[str, int]]  # account, minor units
 
@@ -21,6 +25,16 @@ Movements = list[tuple[str, int]]  # account, minor units
 def account_payee(payee: str) -> str:
     """What is owed to a payee."""
     return f"payee:{payee}"
+
+
+def account_cash(terminal: str) -> str:
+    """What a terminal's collections were short of, as a debit; a surplus is a credit."""
+    return f"cash:{terminal}"
+
+
+def account_cash_taken(agent: str) -> str:
+    """The other side of its terminals' accounts."""
+    return f"cash-taken:{agent}"
 
 
 def holding(facts: PaymentFacts) -> Movements:

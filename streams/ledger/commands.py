@@ -83,4 +83,24 @@ class ChangeDue:
     days: int
 
 
-LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue
+@dataclass(frozen=True, slots=True)
+class FeeDue:
+    """A period of a plan has begun: from a timer, in memory, not from a topic. Amounts in minor units.
+
+    period: the one to be charged, such as "2026-11"; since: the first the plan would charge this agent for now.
+    terminals: how many the agent has. plan_digest: of the plan's record.
+    """
+
+    book: str
+    plan: str
+    agent: str
+    period: str
+    since: str
+    currency: str
+    fixed: int
+    per_terminal: int
+    terminals: int
+    plan_digest: str
+
+
+LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue | FeeDue

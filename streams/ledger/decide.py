@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from schemas.entry import EntryKind
 from streams.ledger.change_expiry import expire_when_due
-from streams.ledger.commands import ChangeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
+from streams.ledger.charges import charge
+from streams.ledger.commands import ChangeDue, FeeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
 from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
 from streams.ledger.payments import OUTSTANDING
@@ -36,6 +37,9 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
         case ChangeDue():
             expired = expire_when_due(state.books.get(command.book), command, at)
             return expired if isinstance(expired, Stale) else [expired]
+        case FeeDue():
+            charged = charge(state.books.get(command.book), command, at)
+            return charged if isinstance(charged, Stale) else [charged]
 
 
 def _place(state: State, command: Place, at: int) -> Decision:

@@ -12,6 +12,7 @@ from schemas.command import (
     SetGateway,
     SetOperator,
     SetPayee,
+    SetPlan,
     SetSchedule,
     SetTariff,
     SetTerminal,
@@ -44,6 +45,8 @@ def new_record(book: Book, order: DirectoryCommand, at: int) -> DirectoryRecord 
             value = order.gateway.model_dump(mode="json")
         case SetContact():
             value = order.contact.model_dump(mode="json")
+        case SetPlan():
+            value = _plan(book, order)
         case SetSchedule():
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
         case SetChart():
@@ -113,6 +116,17 @@ def _tariff(book: Book, order: SetTariff, at: int) -> Json | Objection:
     if tie is not None:
         return Objection(Refusal.OTHER, tie.sentence(tariff.time_zone))
     return tariff.model_dump(mode="json")
+
+
+def _plan(book: Book, order: SetPlan) -> Json | Objection:
+    """What was charged is remembered under the plan's id, in its tree and by its kind of period."""
+    plan = order.plan.model_dump(mode="json")
+    if book.record is not None:
+        for name in "tree", "period":
+            if book.record.value[name] != plan[name]:
+                was = book.record.value[name]
+                return Objection(Refusal.OTHER, f"plan {plan['id']} has {name} {was}, which stays; set another plan")
+    return plan
 
 
 def _instant(at: int) -> str:

@@ -8,7 +8,9 @@ from typing import cast
 from schemas.change import CHANGE
 from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from streams.ledger.answered import CommandState
+from streams.ledger.cash import fold_cash, fold_collection
 from streams.ledger.change import kept_after
+from streams.ledger.charges import fold_charge
 from streams.ledger.crossings import fold_crossing
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
@@ -57,6 +59,10 @@ def evolve(state: State, entry: Entry) -> State:
         fold_window(book, entry, entry.window)
     if entry.crossing is not None:
         fold_crossing(state, book, entry, entry.crossing)
+    if entry.cash is not None:
+        fold_collection(book, entry, entry.cash)
+    if entry.charge is not None:
+        fold_charge(book, entry, entry.charge)
     if answers_command(entry):
         _remember(state, book, entry)
     return state
@@ -118,6 +124,7 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
     payment.due_at = entry.due_at
     payment.kept = kept_after(entry)
     state.keep(payment)
+    fold_cash(book, entry, entry.payment)
     if entry.kind is EntryKind.HELD:
         count(book, entry.payment)
     elif entry.kind is EntryKind.VOIDED:
@@ -152,6 +159,8 @@ def _set_agent(book: Book, entry: Entry, terms: AgentTerms) -> None:
     if entry.kind is EntryKind.AGENT_OPENED or entry.kind is EntryKind.CURRENCY_OPENED:
         _check_opening(book, entry, terms)
         book.open_agent(terms)
+        if entry.kind is EntryKind.AGENT_OPENED:
+            book.agents[terms.agent].opened_at = entry.at
         return
     purse = book.agents_in(terms.currency).get(terms.agent)
     if purse is None:

@@ -11,6 +11,7 @@ from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import Account, Book, OpenWindow, State
+from streams.ledger.tills import Till
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
 # when what is packed is packed otherwise. A change of the classes below is noticed without it.
@@ -23,7 +24,9 @@ class BookImage:
     tree's own currency before further ones.
 
     sold: agent, currency, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its
-    marks in the form of accounts. change_touched, change_expired: as in KeptChange, in its order.
+    marks in the form of accounts. change_touched, change_expired: as in KeptChange, in its order. tills: terminal,
+    agent, currency, expected minor units, collections, first_entry. charged: plan, agent, last period. opened: agent,
+    ms UTC.
     """
 
     id: str
@@ -37,6 +40,9 @@ class BookImage:
     under_way: tuple[Crossing, ...] = ()
     change_touched: tuple[tuple[str, str, int], ...] = ()
     change_expired: tuple[tuple[str, str, int], ...] = ()
+    tills: tuple[tuple[str, str, str, int, int, int], ...] = ()
+    charged: tuple[tuple[str, str, str], ...] = ()
+    opened: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,9 @@ def _book_image(book: Book) -> BookImage:
         under_way=tuple(book.under_way.values()),
         change_touched=tuple((*key, at) for key, at in book.change.touched.items()),
         change_expired=tuple((*key, amount) for key, amount in book.change.expired.items()),
+        tills=tuple((*key, one.expected, one.collections, one.first_entry) for key, one in book.tills.items()),
+        charged=tuple((*key, period) for key, period in book.charged.items()),
+        opened=tuple((one.id, one.opened_at) for one in book.agents.values()),
     )  # fmt: skip
 
 
@@ -115,6 +124,11 @@ def _book(image: BookImage) -> Book:
     book.under_way = {one.number: one for one in image.under_way}
     book.change.touched = {(account, currency): at for account, currency, at in image.change_touched}
     book.change.expired = {(account, currency): amount for account, currency, amount in image.change_expired}
+    for terminal, owner, coin, expected, collections, first_entry in image.tills:
+        book.tills[terminal, owner, coin] = Till(expected, collections, first_entry)
+    for name, opened in image.opened:
+        book.agents[name].opened_at = opened
+    book.charged = {(plan, name): period for plan, name, period in image.charged}
     return book
 
 

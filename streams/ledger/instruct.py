@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.bring_change import BringChange
+from schemas.cash import CollectCash
 from schemas.change_command import ReclaimChange
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
@@ -15,6 +16,7 @@ from schemas.ids import account_agent
 from schemas.refusal import Refusal
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
+from streams.ledger.cash import collect
 from streams.ledger.change import pay_out
 from streams.ledger.change_expiry import reclaim
 from streams.ledger.clearing import bring_change, obey, send_money
@@ -69,6 +71,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = reclaim(book, order, blank)
         case Exchange():
             answer = exchange(state, book, order, blank)
+        case CollectCash():
+            answer = collect(book, order, blank)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
         case _:

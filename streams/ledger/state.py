@@ -14,6 +14,7 @@ from streams.ledger.answered import Commands
 from streams.ledger.change_kept import KeptChange
 from streams.ledger.payments import OUTSTANDING, Payments, PaymentState
 from streams.ledger.queues import Queues
+from streams.ledger.tills import Till
 
 # Payment numbers at the payee are digits only, at most 20: a thousand billion for each partition, never shared.
 TXN_PER_PARTITION = 10**15
@@ -35,6 +36,7 @@ class AgentState:
     `hold` are the book's own accounts.
 
     day: the last on which it, or one below it, sold; sold_day, sold_month: what counts of that day and its month.
+    opened_at: ms UTC.
     """
 
     id: str
@@ -54,6 +56,7 @@ class AgentState:
     day: str = ""
     sold_day: int = 0
     sold_month: int = 0
+    opened_at: int = 0
 
     @property
     def terms(self) -> AgentTerms:
@@ -120,7 +123,8 @@ class Book:
     seq: number of its last entry. record: the directory record as it stands. keys: every signing key it ever had on
     file, by key id, so that a revoked key stays revoked after it was dropped from the record. windows: the open one of
     each subject that has had one closed. under_way: what left for other trees and has no end yet, by the number of
-    the entry that sent it.
+    the entry that sent it. tills: by terminal, agent and currency, those that ever took cash. charged: by plan and
+    agent, the last period that was charged.
     """
 
     id: str
@@ -133,6 +137,8 @@ class Book:
     under_way: dict[int, Crossing] = field(default_factory=dict)
     currencies: dict[str, dict[str, AgentState]] = field(default_factory=dict)
     change: KeptChange = field(default_factory=KeptChange)
+    tills: dict[tuple[str, str, str], Till] = field(default_factory=dict)
+    charged: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def account(self, name: str, currency: str) -> Account:
         """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""

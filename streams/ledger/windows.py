@@ -14,7 +14,7 @@ from schemas.command import CloseWindow
 from schemas.entry import Cause, Entry, EntryKind, Leg
 from schemas.refusal import Refusal
 from schemas.window import ALL_CHANGE, Window, WindowPosition
-from streams.ledger.accounts import BANK, account_payee, legs_of
+from streams.ledger.accounts import BANK, MEMO, account_payee, legs_of
 from streams.ledger.commands import WindowDue
 from streams.ledger.decisions import Stale
 from streams.ledger.errors import LedgerCorrupt
@@ -103,13 +103,16 @@ def _positions(book: Book, subject: str, window: OpenWindow, legs: tuple[Leg, ..
 def _standing(book: Book, subject: str) -> dict[tuple[str, str], tuple[int, int]]:
     """The subject's accounts with their last leg's number and balance.
 
-    Payers' change is one line, ALL_CHANGE, of all its legs and money: a tree may keep that of many thousands.
+    Memo accounts are in none. Payers' change is one line, ALL_CHANGE, of all its legs and money: a tree may keep that
+    of many thousands.
     """
     if subject:
         name = account_payee(subject)
         return {key: (end.seq, end.balance) for key, end in book.accounts.items() if key[0] == name and end.seq}
     found: dict[tuple[str, str], tuple[int, int]] = {}
     for (name, currency), end in book.accounts.items():
+        if name.startswith(MEMO):
+            continue
         key = (ALL_CHANGE if name.startswith(CHANGE) else name, currency)
         seq, balance = found.get(key, (0, 0))
         if end.seq:

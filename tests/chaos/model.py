@@ -17,9 +17,11 @@ from schemas.command import DirectoryCommand, TreeCommand
 from schemas.entry import FINAL, Entry
 from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered
+from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
 from tests.chaos.model_command import obeyed
+from tests.chaos.model_fees import charged_before, fee_charged
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
 from tests.chaos.model_window import window_closed
@@ -82,7 +84,7 @@ class Model:
         elif entry.cause.by == "funds":
             is_again = id in self.decided and (id not in self.open or self.open[id].state != "WAITING_FUNDS")
         elif entry.cause.by == "timer":
-            is_again = entry.cause.id in book.timers
+            is_again = entry.cause.id in book.timers or charged_before(book, entry)
         elif entry.cause.by == "dispatch":
             is_again = id in self.decided and id not in self.open
         else:
@@ -115,6 +117,10 @@ class Model:
             return self._sale(book, entry)
         if entry.cause.by == "dispatch":
             return self._answer(entry)
+        if (fee := entry.charge) is not None and entry.cause.by == "timer":
+            is_named = entry.cause.id == f"fee/{fee.plan}/{fee.agent}/{fee.period}" and not entry.cause.digest
+            charged = fee_charged(entry.book, book, fee, entry.at)
+            return [charged] if charged and is_named else []
         if entry.cause.by == "timer":
             if entry.change is not None and entry.kind.value == "CHANGE_EXPIRED":
                 return expired(book, entry)
@@ -192,6 +198,7 @@ class Model:
     # --- taking it in as it is
 
     def _believe(self, book: Book, entry: Entry) -> None:
+        remember_cash(book, entry)
         book.seq = entry.seq
         for leg in entry.legs:
             book.ends[leg.account, leg.currency] = (leg.seq, leg.balance)
@@ -203,6 +210,8 @@ class Model:
             remember_sale(book, entry)
         if not _answers_order(entry) and entry.cause.by not in _OURS:
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
+        if (fee := entry.charge) is not None:
+            book.charged[fee.plan, fee.agent] = fee.period
         if entry.window is not None:
             book.windows[entry.window.subject] = entry.window.number
         remember_crossing(book, entry)
@@ -253,6 +262,8 @@ def _seen(entry: Entry) -> Expected:
         seen_crossing(entry),
         entry.change,
         entry.rate,
+        entry.cash,
+        entry.charge,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.bring_change import BringChange
+from schemas.cash import CollectCash
 from schemas.change_command import ReclaimChange
 from schemas.chart import SetChart
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
@@ -21,6 +22,7 @@ from schemas.command import (
     SetContact,
     SetLimit,
     SetOperator,
+    SetPlan,
     SetSchedule,
     SetTariff,
     SetTerminal,
@@ -30,6 +32,7 @@ from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
+from tests.chaos.model_cash import collected
 from tests.chaos.model_change import mark_of, reclaimed
 from tests.chaos.model_chart import charted
 from tests.chaos.model_clearing import brought, heard, sent
@@ -87,6 +90,8 @@ def obeyed(
             return currency_opened(book, command)
         case Exchange():
             return exchanged(book, command, waiting)
+        case CollectCash():
+            return collected(book, command)
         case CloseWindow():
             return window_closed(book, command.payee or "", command.number) or _refused()
         case _:
@@ -158,6 +163,10 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
             value = order.tariff.model_dump(mode="json") if order.tariff.version > newest else _OTHER
         case SetContact():
             value = order.contact.model_dump(mode="json")
+        case SetPlan():
+            value = order.plan.model_dump(mode="json")
+            if book.record is not None and any(book.record[name] != value[name] for name in ("tree", "period")):
+                value = _OTHER
         case SetSchedule():
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
         case SetChart():

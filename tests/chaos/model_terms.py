@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from schemas.cash import Collection
 from schemas.change import ChangeNote
 from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
 from schemas.gateway import RetrySchedule
 from schemas.payee import Payee
+from schemas.plan import Charge
 from schemas.tariff import Tariff
 
 Moves = tuple[tuple[str, str, int], ...]  # account, currency, minor units
@@ -32,6 +34,8 @@ class Expected(NamedTuple):
     crossing: Crossing | None = None  # but for `by`
     change: ChangeNote | None = None
     rate: str = ""
+    cash: Collection | None = None
+    charge: Charge | None = None
 
 
 class Finding(NamedTuple):
@@ -114,6 +118,9 @@ class Book:
     touched: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> ms UTC, the oldest first
     expired: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> what was not reclaimed
     timers: set[str] = field(default_factory=set)  # causes that a timer gave
+    charged: dict[tuple[str, str], str] = field(default_factory=dict)  # plan, agent -> the last period
+    # terminal, agent, currency -> minor units put in since the last collection, its number, the first entry since
+    tills: dict[tuple[str, str, str], tuple[int, int, int]] = field(default_factory=dict)
 
     def line(self, agent: str | None) -> list[str]:
         """The agent and all above it."""
