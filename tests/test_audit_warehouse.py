@@ -26,7 +26,7 @@ from streams.topics import PAYMENTS, create_or_verify
 from tests.audit_world import Office, introduce, loading, order
 from tests.builders import close_window
 from tests.builders_cash import a_collection
-from tests.builders_charts import a_chart, numbers, set_chart
+from tests.builders_charts import a_chart, set_chart
 from tests.builders_clearing import a_transfer_to
 from tests.builders_fees import fee_due
 
@@ -94,9 +94,10 @@ def a_morning(office: Office) -> None:
     office.settle(orders[3].id, Verdict.UNCLEAR)
     office.settle(orders[4].id, Verdict.NOT_SENT, "check")
     tree = office.directory.terminals[first].tree
+    office.command(set_chart(a_chart(tree=tree)).command)
+    office.work()
     emptied = a_collection(0, first, office.directory.terminals[first].agent, tree).command
     office.command(emptied, close_window("mobile", 1, tree).command, close_window(None, 1, tree).command)
-    office.command(set_chart(a_chart(1, accounts={"RUB": numbers()}), "chart-1").command)
     other = office.directory.terminals[second].tree
     office.command(a_transfer_to(other, tree, other, 100, tree).command)
     office.command(a_transfer_to(other, tree, "nobody", 100, tree).command)

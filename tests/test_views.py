@@ -251,6 +251,8 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.CURRENCY_OPENED,
         EntryKind.CHANGE_RECLAIMED,
         EntryKind.EXCHANGED,
+        EntryKind.FEE_CHARGED,
+        EntryKind.CASH_COLLECTED,
     }
 
 

@@ -22,6 +22,8 @@ SENTENCES: Mapping[EntryKind, str] = {
     EntryKind.WINDOW_CLOSED: "Settlement with {payee}",
     EntryKind.CHANGE_EXPIRED: "Change that nobody claimed",
     EntryKind.CHANGE_RECLAIMED: "Change that was claimed after all",
+    EntryKind.FEE_CHARGED: "Periodic fee",
+    EntryKind.CASH_COLLECTED: "Cash collected and counted",
     EntryKind.TRANSFER_SENT: "Transfer to another tree",
     EntryKind.TRANSFER_RECEIVED: "Transfer from another tree",
     EntryKind.EXCHANGED: "Currency exchange",
