@@ -143,7 +143,8 @@ def expected(state: str, command: str) -> str:
         by_hand = {("MANUAL", "resolve: paid"): "POSTED", ("MANUAL", "resolve: not paid"): "VOIDED"}
         return by_hand.get((state, command), "refused")  # what waits here has no money to give its cash back
     if command == "the terminal is emptied":
-        return "nothing" if state in ("POSTED", "WAITING_FUNDS") or state.startswith("REVER") else "refused"  # nothing was put in
+        put_in = state in ("POSTED", "WAITING_FUNDS") or state.startswith("REVER")
+        return "nothing" if put_in else "refused"
     if command == "the agent is closed":
         return "refused"  # in each of them it has money, or a payment that is open
     if state == "WAITING_FUNDS":
