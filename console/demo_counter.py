@@ -16,13 +16,24 @@ from console.fees import amount_within, fee_on_top
 from console.output import major, rows, say
 from console.requests import command_request, payment_request
 from schemas.agent_command import Transfer
+from schemas.cash import CollectCash
 from schemas.change import ChangeSpent, mark_of, new_code
-from schemas.command import Deposit, DirectoryCommand, OpenAgent, PayOutChange, SetTerminal, TreeCommand
+from schemas.command import (
+    Deposit,
+    DirectoryCommand,
+    OpenAgent,
+    PayOutChange,
+    SetPlan,
+    SetTerminal,
+    TreeCommand,
+)
 from schemas.currency_command import Exchange, OpenCurrency
 from schemas.envelope import SigningKey
 from schemas.ids import instant_ms
 from schemas.payment import PaymentOrder
+from schemas.plan import Plan
 from schemas.reply import Reply
+from schemas.reversal import ReversePayment
 from schemas.terminal import Terminal
 from streams.keyring import ensure_terminal_key, load_operator_key
 from streams.ledger.tariff_choice import agent_path
@@ -104,7 +115,7 @@ def at_the_counter(settings: Settings) -> None:
     owners = ["root", cashier(RICH), cashier(POOR)]
     with Client(settings, owners) as client:
         counter = Counter(settings, client, load_operator_key(settings, "root"))
-        for act in (_open, _change, _waiting, _between_trees, _currencies):
+        for act in (_open, _change, _waiting, _reversal, _between_trees, _currencies, _cash_and_fees):
             act(counter)
     rows(("at the counter", "id", "amount", "became"), counter.shown, right=("amount",))
     say("")
@@ -165,3 +176,26 @@ def _currencies(counter: Counter) -> None:
         "exchanged for 12.50 USD", Exchange, 100_000, tree=TREE, agent=RICH, give=100_000, give_currency=CURRENCY,
         take=1_250, take_currency="USD", rate="0.0125", document="counter",
     )  # fmt: skip
+
+
+def _reversal(counter: Counter) -> None:
+    """The payee gives a payment back, and every reward of it goes back up the tree."""
+    paid = counter.pay("paid by mistake", RICH, 40_000, "POSTED")
+    counter.order(
+        "the payee is asked to give it back", ReversePayment, 40_000, tree=TREE, payment=paid.id, reason="wrong number",
+        evidence="the payer's receipt",
+    )  # fmt: skip
+    counter.told("the payment", paid.id, "REVERSED")
+
+
+def _cash_and_fees(counter: Counter) -> None:
+    """The terminal is emptied and its cash counted, ten roubles short; the agent pays for being served."""
+    counter.order(
+        "the terminal emptied, 10.00 short", CollectCash, 91_105, tree=TREE, terminal=cashier(RICH), agent=RICH,
+        currency=CURRENCY, counted={"50000": 1, "10000": 4, "1000": 1, "105": 1}, bag="bag 1",
+    )  # fmt: skip
+    plan = Plan(
+        id=f"{TREE}-month", tree=TREE, agents=(RICH,), fixed=10_000, per_terminal=2_500, currency=CURRENCY,
+        period="month", starts=datetime.now(UTC).date(),
+    )  # fmt: skip
+    counter.order("a monthly fee for its agent", SetPlan, 0, plan=plan)

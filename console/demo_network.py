@@ -60,6 +60,7 @@ def payees() -> list[Payee]:
             max_amount=1_500_000,
             time_zone=_ZONES.get(name, "UTC"),
             skip_check=name == "transit",
+            reversal_s=86_400 if name == "mobile" else 0,
         )
         for name in BEHAVIOURS
     ]
@@ -120,8 +121,9 @@ def first_commands(url_of: Callable[[str], str], fleet: list[FleetTerminal]) -> 
         yield _order(OpenAgent, tree, tree=tree, agent=tree, name=tree.capitalize(), currency=CURRENCY)
     for payee in payees():
         gateway = Gateway(
-            id=payee.id, protocol="osmp", url=url_of(payee.id), time_out_ms=1_500, connections=30, retry=_RETRY
-        )
+            id=payee.id, protocol="osmp", url=url_of(payee.id), time_out_ms=1_500, connections=30, retry=_RETRY,
+            cancels=payee.id == "mobile",
+        )  # fmt: skip
         yield _order(SetGateway, payee.id, gateway=gateway)
         yield _order(SetPayee, payee.id, payee=payee)
         yield _order(SetTariff, payee.id, tariff=tariff(payee.id))

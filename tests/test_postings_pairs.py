@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.entry import EntryKind
+from schemas.window import WindowPosition
+from sinks.postings.entries import PostedLeg
+from sinks.postings.errors import PostingsDiffer
 from sinks.postings.pairs import Pair, pairs
+from sinks.postings.proof import Proof
 from sinks.postings.purposes import MOVES_NOTHING, SENTENCES, TAKES_BACK, purpose
 from tests.audit_ledgers import a_ledger
 from tests.builders import a_place, a_settle, a_tree, decided
@@ -105,3 +109,13 @@ def test_a_purpose_names_accounts_and_no_payers_mark() -> None:
     assert purpose(EntryKind.CHANGE_PAID_OUT, "", "", "change:9f86d081", "agent:S") == (
         "Change handed out: change kept for a payer to agent S"
     )
+
+
+def test_cash_in_terminals_is_posted_though_no_window_has_it_and_change_is_one_position() -> None:
+    proof = Proof("window 1", [WindowPosition("change", "RUB", 700, 650, 4, 5)])
+    proof.see(PostedLeg("cash:kiosk-1", "RUB", -921, 1))
+    proof.see(PostedLeg(f"change:{'0' * 32}", "RUB", -100, 9))
+    proof.see(PostedLeg(f"change:{'1' * 32}", "RUB", 50, 1))
+    proof.end()
+    with pytest.raises(PostingsDiffer, match="account fee RUB moved and has no position"):
+        proof.see(PostedLeg("fee", "RUB", 1, 1))

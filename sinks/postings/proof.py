@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from schemas.account_kinds import ACCOUNT_KINDS, kind_of
 from schemas.change import CHANGE
 from schemas.window import ALL_CHANGE, WindowPosition
 from sinks.postings.entries import PostedLeg
@@ -28,6 +29,8 @@ class Proof:
         self._reached = {(one.account, one.currency): _Reached(one.first - 1, one.opening) for one in positions}
 
     def see(self, leg: PostedLeg) -> None:
+        if ACCOUNT_KINDS[kind_of(leg.account)].is_memo:
+            return  # cash in terminals is in no window: it is nobody's claim
         is_change = leg.account.startswith(CHANGE)  # all of it is one position, whose numbers count its legs
         reached = self._reached.get((ALL_CHANGE if is_change else leg.account, leg.currency))
         if reached is None:
