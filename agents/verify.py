@@ -99,7 +99,8 @@ class Verifier:
         if self._partition(book) != arrival.partition:
             return Forward(arrival, book)
         reversible = self._reversible() if isinstance(command, ReversePayment) else None
-        instruct = Instruct(book, command, command.digest(), envelope.kid, terminal, reversible)
+        above = self._settings.four_eyes_above
+        instruct = Instruct(book, command, command.digest(), envelope.kid, terminal, reversible, above)
         return Ask(instruct, arrival.received_at, arrival)
 
     def _reversible(self) -> Reversible:

@@ -196,8 +196,8 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if is_reclaim(moved) else f"a reclaim of change moved {moved}"
     if kind is EntryKind.WINDOW_CLOSED:
         return None  # what it may move is for windows.settled to say
-    if kind is EntryKind.EXCHANGED:
-        return None  # for ledger.exchanges to say
+    if kind is EntryKind.EXCHANGED or kind is EntryKind.CORRECTED:
+        return None  # for ledger.exchanges and ledger.corrections to say
     if kind is EntryKind.CASH_COLLECTED:
         return None  # and here for cash.collections
     if kind is EntryKind.FEE_CHARGED:

@@ -90,6 +90,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "crossing": "crossing",
     "collection": "collection",
     "charge": "charge",
+    "correction": "correction",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -140,12 +141,13 @@ def entry_row(offset: int, entry: Json) -> Row:
         (entry.get("change") or {}).get("days", 0), entry.get("rate", ""),
         posted["at"], posted["provider_ref"], posted["refund"],
         record["value"], entry.get("window"), entry.get("crossing"), entry.get("cash"), entry.get("charge"),
+        entry.get("correction"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-5], *(orjson.loads(text) if text else None for text in row[-5:]))
+    return (*row[:-6], *(orjson.loads(text) if text else None for text in row[-6:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

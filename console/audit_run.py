@@ -15,6 +15,7 @@ from console.audit_cash import CashAudit
 from console.audit_charts import CHART_BOOKS, ChartAudit
 from console.audit_clearing import ClearingAudit
 from console.audit_core import CoreFold, compare_balances
+from console.audit_corrections import CorrectionAudit
 from console.audit_fees import FeeAudit
 from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
@@ -66,6 +67,7 @@ class Audit:
         self.charts = ChartAudit()
         self.cash = CashAudit()
         self.fees = FeeAudit(self.ledger)
+        self.corrections = CorrectionAudit()
         self.core = CoreFold()
 
     def run(self, simulator: str | None, wait_s: float) -> list[Check]:
@@ -112,6 +114,7 @@ class Audit:
         self.charts.see(partition, offset, entry)
         self.cash.see(partition, offset, entry)
         self.fees.see(partition, offset, entry)
+        self.corrections.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
         self._ends.reached("entries", partition, offset)
@@ -123,6 +126,7 @@ class Audit:
     def _ledger_checks(self) -> list[Check]:
         ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
         ours += [*self.clearing.checks(), self.charts.check, self.fees.check, self.cash.check]
+        ours.append(self.corrections.check)
         return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
 
     def _balances(self) -> Check:

@@ -18,6 +18,7 @@ from console import (
     charts,
     clearing,
     contacts,
+    corrections,
     deposits,
     doctor,
     fleet,
@@ -48,7 +49,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows, charts, clearing, postings, cash, plans,
+    schedules, windows, charts, clearing, postings, cash, plans, corrections,
 )  # fmt: skip
 
 

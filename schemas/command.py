@@ -14,6 +14,7 @@ from schemas.change_command import ChangeCommand
 from schemas.chart import SetChart
 from schemas.clearing_command import ClearingCommand
 from schemas.contact import Contact
+from schemas.correction import CorrectionCommand
 from schemas.currency_command import CurrencyCommand
 from schemas.gateway import Gateway
 from schemas.ids import (
@@ -189,7 +190,7 @@ class SetContact(OperatorOrder):
 _Change = PayOutChange | BringChange | ChangeCommand
 TreeCommand = (
     OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change | ClearingCommand
-    | CurrencyCommand | CollectCash | ReversePayment
+    | CurrencyCommand | CollectCash | ReversePayment | CorrectionCommand
 )  # fmt: skip
 DirectoryCommand = (
     SetTerminal

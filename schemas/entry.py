@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from schemas.cash import Collection
 from schemas.change import ChangeNote
+from schemas.correction import Correction
 from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.plan import Charge
@@ -59,6 +60,9 @@ class EntryKind(StrEnum):
     REVERSED = "REVERSED"  # the payee gave it back; all that was posted is taken back; final
     REVERSAL_REFUSED = "REVERSAL_REFUSED"  # the payee keeps it: the payment is POSTED again
     REVERSAL_MANUAL = "REVERSAL_MANUAL"  # whether the payee gave it back is for an operator to find out
+    CORRECTION_PROPOSED = "CORRECTION_PROPOSED"  # by one operator; another must approve it before anything moves
+    CORRECTION_DROPPED = "CORRECTION_DROPPED"  # a proposal came to nothing
+    CORRECTED = "CORRECTED"  # money was moved by hand
 
 
 # POSTED may still be reversed, if the payee permits it; the others are for ever.
@@ -209,6 +213,7 @@ class Entry:
     cash: Collection | None = None
     charge: Charge | None = None
     posted: Posted | None = None
+    correction: Correction | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

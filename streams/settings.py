@@ -71,6 +71,14 @@ class Settings(BaseSettings):
         int,
         Field(ge=1, le=36_500, description="days without a touch after which payers' change goes to account unclaimed"),
     ] = 1_096
+    four_eyes_above: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10**15,
+            description="minor units up to which one operator makes a correction; above it another must approve",
+        ),
+    ] = 0
     rejects_per_s: Annotated[
         int,
         Field(

@@ -9,6 +9,7 @@ from console.audit_agents import AgentAudit
 from console.audit_cash import CashAudit
 from console.audit_clearing import ClearingAudit
 from console.audit_core import CoreFold
+from console.audit_corrections import CorrectionAudit
 from console.audit_fees import FeeAudit
 from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
@@ -87,7 +88,7 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
     """The checks that look at the ledger alone, by name."""
     ledger, payments, core = LedgerAudit(), PaymentAudit(), CoreFold()
     agents, limits, clearing = AgentAudit(ledger), LimitAudit(), ClearingAudit(ledger)
-    cash, fees = CashAudit(), FeeAudit(ledger)
+    cash, fees, corrections = CashAudit(), FeeAudit(ledger), CorrectionAudit()
     core.begin(0, ledger, payments)
     for offset, entry in enumerate(entries):
         ledger.see(0, offset, entry)
@@ -97,10 +98,11 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
         clearing.see(0, offset, entry)
         cash.see(0, offset, entry)
         fees.see(0, offset, entry)
+        corrections.see(0, offset, entry)
         core.see(0, offset, entry)
     core.end(ledger, payments)
     found = (*ledger.checks(), *payments.checks(ledger), *agents.checks(), *limits.checks(), *clearing.checks())
-    return {check.name: check for check in (*found, cash.check, fees.check, core.check)}
+    return {check.name: check for check in (*found, cash.check, fees.check, corrections.check, core.check)}
 
 
 def failed(entries: Iterable[Entry]) -> set[str]:

@@ -64,6 +64,7 @@ from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.builders_fees import a_plan, fee_due, set_plan
 from tests.builders_reversal import REVERSIBLE, a_cancel, a_reversal
 from tests.chaos.model import Model
+from tests.chaos_corrections import a_correction_of
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
 
 CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
@@ -104,6 +105,7 @@ class Asked:
     schedule: RetrySchedule = SCHEDULES[0]
     backlog_max: int = 0
     can_cancel: bool = False
+    four_eyes_above: list[int] = field(default_factory=list)
     terminals: set[str] = field(default_factory=set)
 
     def see(self, command: LedgerCommand) -> None:
@@ -112,6 +114,7 @@ class Asked:
                 self.payee, self.tariff, self.backlog_max = command.payee, command.tariff, command.backlog_max
                 self.orders.setdefault((command.order.id, command.digest), encoded(command.order))
             case Instruct():
+                self.four_eyes_above = [command.four_eyes_above]
                 if command.terminal:
                     self.terminals.add(command.terminal)
                 if command.reversible is not None:
@@ -189,7 +192,10 @@ class Story:
         elif pick < 21:
             yield self.rng.choice(self.asked)  # delivered again
         elif pick < 25:
-            yield self._remembered(self._between_trees())
+            between = self.rng.random() < 0.8
+            yield self._remembered(
+                self._between_trees() if between else a_correction_of(self.state, self.rng, self._id())
+            )
         elif pick < 29:
             yield from map(self._remembered, self._reversal())
         elif pick < 60:

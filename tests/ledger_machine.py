@@ -64,6 +64,7 @@ from tests.machine_cash import CashRules
 from tests.machine_change import CODES, ChangeRules, cash_beside
 from tests.machine_charts import ChartRules, every_account_has_a_kind
 from tests.machine_clearing import ClearingRules
+from tests.machine_corrections import CorrectionRules
 from tests.machine_currencies import CurrencyRules
 from tests.machine_fees import FeeRules
 from tests.machine_reversal import ReversalRules
@@ -137,7 +138,8 @@ def windows_continue(log: list[Entry]) -> None:
 
 
 class LedgerMachine(
-    ChartRules, ChangeRules, ClearingRules, CurrencyRules, CashRules, FeeRules, ReversalRules, RuleBasedStateMachine
+    ChartRules, ChangeRules, ClearingRules, CurrencyRules, CashRules, FeeRules, ReversalRules, CorrectionRules,
+    RuleBasedStateMachine,
 ):
     """A worker's state, the log it wrote, and the reference that watches."""
 

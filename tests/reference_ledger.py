@@ -19,6 +19,7 @@ from streams.ledger.commands import Place, Settle
 from tests.reference_cash import CashReference
 from tests.reference_change import ChangeReference, sha
 from tests.reference_clearing import ClearingReference
+from tests.reference_corrections import CorrectionReference
 from tests.reference_currencies import Currencies
 from tests.reference_fees import FeeReference
 from tests.reference_reversal import IN_REVERSAL, WITH_THE_PAYEE, Reversals
@@ -80,7 +81,7 @@ class Sold:
 
 
 @dataclass
-class Reference(Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, Reversals):
+class Reference(Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, CorrectionReference, Reversals):
     """Where a currency is asked for, "" is the tree's own."""
 
     deposits: list[Deposit] = field(default_factory=list)
@@ -167,7 +168,8 @@ class Reference(Currencies, ChangeReference, ClearingReference, CashReference, F
         """What was posted to a payee, less the reward it gives and all that its windows have paid."""
         sold = [one for one in self.sold.values() if (one.tree, one.payee) == (tree, payee)]
         sold = [one for one in sold if one.state in WITH_THE_PAYEE]
-        return sum(one.amount - one.reward for one in sold) - sum(self.paid_out.get((tree, payee), []))
+        owed = sum(one.amount - one.reward for one in sold) + self.corrected_for(tree, payee)
+        return owed - sum(self.paid_out.get((tree, payee), []))
 
     def waiting(self) -> list[Sold]:
         """Payments a gateway has yet to answer."""

@@ -30,6 +30,7 @@ from tests.builders import (
     set_limit,
 )
 from tests.builders_cash import a_collection
+from tests.builders_correction import a_correction
 from tests.builders_currency import open_currency
 from tests.builders_reversal import a_cancel, a_reversal
 
@@ -104,6 +105,8 @@ COMMANDS: dict[str, LedgerCommand] = {
     "a currency is opened": open_currency("A"),
     "time passes": Rouse("A"),
     "the terminal is emptied": a_collection(100_000),
+    "money is corrected": a_correction({"agent:S": -1, "fee": 1}, corrects=PAYMENT),
+    "a correction is proposed": a_correction({"agent:S": 10**6, "bank": -(10**6)}, corrects=PAYMENT, above=0, id="far"),
 }
 # What each makes of a payment that was HELD or UNKNOWN.
 ANSWERS = {

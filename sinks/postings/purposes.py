@@ -29,6 +29,7 @@ SENTENCES: Mapping[EntryKind, str] = {
     EntryKind.TRANSFER_RECEIVED: "Transfer from another tree",
     EntryKind.EXCHANGED: "Currency exchange",
     EntryKind.TRANSFER_RETURNED: "Transfer that came back from another tree",
+    EntryKind.CORRECTED: "Correction by hand",
 }
 
 # Kinds that have no legs, and so no postings.
@@ -37,7 +38,7 @@ MOVES_NOTHING = frozenset({
     EntryKind.LIMIT_SET, EntryKind.DIRECTORY_SET, EntryKind.REFUSED, EntryKind.AGENT_BLOCKED,
     EntryKind.AGENT_UNBLOCKED, EntryKind.AGENT_CLOSED, EntryKind.AGENT_MOVED, EntryKind.CURRENCY_OPENED,
     EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_REJECTED, EntryKind.REVERSING, EntryKind.REVERSAL_REFUSED,
-    EntryKind.REVERSAL_MANUAL,
+    EntryKind.REVERSAL_MANUAL, EntryKind.CORRECTION_PROPOSED, EntryKind.CORRECTION_DROPPED,
 })  # fmt: skip
 
 # The kinds that take back what an earlier entry of the same payment did, and which that is.

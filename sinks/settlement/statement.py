@@ -107,6 +107,7 @@ _WORDS = {
     "TRANSFER_RETURNED": "transfer came back {other}, document {document}",
     "FEE_CHARGED": "fee: plan {document}",
     "WITHDRAWN": "withdrawn to the bank, document {document}",
+    "CORRECTED": "correction by hand, document {document}",
     "EXCHANGED": "exchanged at {rate}, document {document}",
 }
 

@@ -46,7 +46,8 @@ class Reversible:
 class Instruct:
     """A verified command. book: `schemas.command.book_of(command)`. digest: `command.digest()`. by: the key id.
 
-    terminal: whose key that is, "" for an operator's. reversible: with a reversal.
+    terminal: whose key that is, "" for an operator's. reversible: with a reversal. four_eyes_above: up to how many
+    minor units one operator is enough for a correction.
     """
 
     book: str
@@ -55,6 +56,7 @@ class Instruct:
     by: str
     terminal: str = ""
     reversible: Reversible | None = None
+    four_eyes_above: int = 0
 
 
 @dataclass(frozen=True, slots=True)

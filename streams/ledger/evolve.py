@@ -12,6 +12,7 @@ from streams.ledger.answered import CommandState
 from streams.ledger.cash import fold_cash, fold_collection
 from streams.ledger.change import kept_after
 from streams.ledger.charges import fold_charge
+from streams.ledger.corrections import fold_correction
 from streams.ledger.crossings import fold_crossing
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
@@ -71,6 +72,8 @@ def evolve(state: State, entry: Entry) -> State:
         fold_collection(book, entry, entry.cash)
     if entry.charge is not None:
         fold_charge(book, entry, entry.charge)
+    if entry.correction is not None:
+        fold_correction(book, entry, entry.correction)
     if answers_command(entry):
         _remember(state, book, entry)
     return state

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.correction import Correction
 from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
 from schemas.reversal import Posted
@@ -44,6 +45,7 @@ class BookImage:
     tills: tuple[tuple[str, str, str, int, int, int], ...] = ()
     charged: tuple[tuple[str, str, str], ...] = ()
     opened: tuple[tuple[str, int], ...] = ()
+    proposals: tuple[Correction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ def _book_image(book: Book) -> BookImage:
         tills=tuple((*key, one.expected, one.collections, one.first_entry) for key, one in book.tills.items()),
         charged=tuple((*key, period) for key, period in book.charged.items()),
         opened=tuple((one.id, one.opened_at) for one in book.agents.values()),
+        proposals=tuple(book.proposals.values()),
     )  # fmt: skip
 
 
@@ -130,6 +133,7 @@ def _book(image: BookImage) -> Book:
         book.tills[terminal, owner, coin] = Till(expected, collections, first_entry)
     for name, opened in image.opened:
         book.agents[name].opened_at = opened
+    book.proposals = {one.proposal: one for one in image.proposals}
     book.charged = {(plan, name): period for plan, name, period in image.charged}
     return book
 

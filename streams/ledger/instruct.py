@@ -10,6 +10,7 @@ from schemas.cash import CollectCash
 from schemas.change_command import ReclaimChange
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
+from schemas.correction import ApproveCorrection, Correct, DropCorrection
 from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
@@ -22,6 +23,7 @@ from streams.ledger.change import pay_out
 from streams.ledger.change_expiry import reclaim
 from streams.ledger.clearing import bring_change, obey, send_money
 from streams.ledger.commands import Instruct
+from streams.ledger.corrections import correction
 from streams.ledger.currencies import open_currency, purse_of
 from streams.ledger.directory import new_record
 from streams.ledger.exchange import exchange
@@ -77,6 +79,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = exchange(state, book, order, blank)
         case CollectCash():
             answer = collect(book, order, blank)
+        case Correct() | ApproveCorrection() | DropCorrection():
+            answer = correction(state, book, order, blank, command.four_eyes_above)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
         case _:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from schemas.command import ResolvePayment
+from schemas.correction import Correct
 from schemas.entry import Entry
 from schemas.reversal import ReversePayment
 from streams.ledger.answered import key_of
@@ -45,6 +46,8 @@ def needed_to_decide(state: State, commands: Iterable[LedgerCommand]) -> list[by
                 answered.append(key_of(book, order.id))
                 if isinstance(order, ResolvePayment | ReversePayment):
                     payments.append(order.payment)
+                elif isinstance(order, Correct):
+                    payments.append(order.corrects)
     return _missing(state, payments, answered)
 
 

@@ -16,6 +16,8 @@ from streams.ledger.origins import TIMER
 
 # How a transfer to another tree ends, for whoever asked for it.
 _ENDS = frozenset({EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_RETURNED})
+# A command that is carried out, and yet moved nothing.
+_PROPOSED = "proposed: nothing moves until another operator approves it"
 _REFUSED = frozenset({EntryKind.REFUSED, EntryKind.TRANSFER_RETURNED})
 
 
@@ -87,7 +89,7 @@ def _command_reply(
         id=command,
         state="REFUSED" if refused else "DONE",
         code=refusal if refused else 0,
-        reason=(reason or _sentence(refusal)) if refused else "",
+        reason=(reason or _sentence(refusal)) if refused else _PROPOSED * (kind is EntryKind.CORRECTION_PROPOSED),
         retryable=refused and _retryable(refusal),
         final=kind is not EntryKind.TRANSFER_SENT,
         at=ms_instant(at),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from schemas.correction import Correction
 from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind
 from schemas.ids import account_agent, account_hold
@@ -124,7 +125,7 @@ class Book:
     file, by key id, so that a revoked key stays revoked after it was dropped from the record. windows: the open one of
     each subject that has had one closed. under_way: what left for other trees and has no end yet, by the number of
     the entry that sent it. tills: by terminal, agent and currency, those that ever took cash. charged: by plan and
-    agent, the last period that was charged.
+    agent, the last period that was charged. proposals: corrections that were proposed and are not decided, by id.
     """
 
     id: str
@@ -139,6 +140,7 @@ class Book:
     change: KeptChange = field(default_factory=KeptChange)
     tills: dict[tuple[str, str, str], Till] = field(default_factory=dict)
     charged: dict[tuple[str, str], str] = field(default_factory=dict)
+    proposals: dict[str, Correction] = field(default_factory=dict)
 
     def account(self, name: str, currency: str) -> Account:
         """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""

@@ -25,6 +25,7 @@ class DirectoryPast:
 
     def __init__(self, backlog_max: int) -> None:
         self.backlog_max = backlog_max
+        self.four_eyes_above = [0]  # the sites of this suite leave it at the default
         self._payees: dict[str, list[tuple[int, Payee | None]]] = defaultdict(list)
         self._tariffs: dict[str, list[tuple[int, Tariff | None]]] = defaultdict(list)
         self._gateways: dict[str, list[tuple[int, Gateway | None]]] = defaultdict(list)

@@ -14,6 +14,7 @@ from typing import Any
 
 from console.audit_payments import command_key
 from schemas.command import DirectoryCommand, TreeCommand
+from schemas.correction import ApproveCorrection, Correct, DropCorrection
 from schemas.entry import FINAL, Entry
 from schemas.reversal import ReversePayment
 from tests.chaos.model_agents import agent_of, remember_sale
@@ -22,6 +23,7 @@ from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
 from tests.chaos.model_command import obeyed
+from tests.chaos.model_correction import corrected, remember_correction
 from tests.chaos.model_fees import charged_before, fee_charged
 from tests.chaos.model_reversal import asked_back, cancelled, posted_now
 from tests.chaos.model_sale import sold, taken_up
@@ -137,6 +139,8 @@ class Model:
         if isinstance(command, ReversePayment):
             sale = self._posted.get(command.payment)
             return asked_back(entry.book, book, command, entry, sale, self._known)
+        if isinstance(command, Correct | ApproveCorrection | DropCorrection):
+            return corrected(book, command, entry, self._known.four_eyes_above)
         return [] if command is None else [obeyed(entry.book, book, command, self.open, entry.at)]
 
     def _sale(self, book: Book, entry: Entry) -> Iterable[Expected]:
@@ -228,6 +232,7 @@ class Model:
         if entry.window is not None:
             book.windows[entry.window.subject] = entry.window.number
         remember_crossing(book, entry)
+        remember_correction(book, entry)
         if (terms := entry.agent) is not None:
             book.believe(terms.agent, terms.currency, agent_of(terms))
         if entry.record is not None:
@@ -278,6 +283,7 @@ def _seen(entry: Entry) -> Expected:
         entry.cash,
         entry.charge,
         entry.posted,
+        entry.correction,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from schemas.cash import Collection
 from schemas.change import ChangeNote
+from schemas.correction import Correction
 from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
 from schemas.gateway import RetrySchedule
@@ -38,6 +39,7 @@ class Expected(NamedTuple):
     cash: Collection | None = None
     charge: Charge | None = None
     posted: Posted | None = None
+    correction: Correction | None = None
 
 
 class Finding(NamedTuple):
@@ -50,10 +52,12 @@ class Finding(NamedTuple):
 class Known(Protocol):
     """The directory as it may have stood at a time (ms UTC): several answers are possible while it changes.
 
-    backlog_max: how many payments may wait for a gateway on a partition.
+    backlog_max: how many payments may wait for a gateway on a partition. four_eyes_above: up to how many minor units one
+    operator is enough for a correction.
     """
 
     backlog_max: int
+    four_eyes_above: list[int]
 
     def payees(self, id: str, at: int) -> list[Payee | None]: ...
     def tariffs(self, payee: str, at: int) -> list[Tariff | None]: ...
@@ -126,6 +130,8 @@ class Book:
     charged: dict[tuple[str, str], str] = field(default_factory=dict)  # plan, agent -> the last period
     # terminal, agent, currency -> minor units put in since the last collection, its number, the first entry since
     tills: dict[tuple[str, str, str], tuple[int, int, int]] = field(default_factory=dict)
+    payments: set[str] = field(default_factory=set)  # ever asked for
+    proposals: dict[str, Correction] = field(default_factory=dict)  # corrections that another operator must approve
 
     def line(self, agent: str | None) -> list[str]:
         """The agent and all above it."""
