@@ -25,7 +25,7 @@ CATALOGUE: Mapping[str, str] = {
     "ledger.change": "no payer's change is ever less than nothing, expires early, or is reclaimed but had not expired",
     "ledger.exchanges": "every exchange is by its rate, rounded down; only it and closings move two currencies at once",
     "ledger.corrections": (
-        "every correction moves what it says, no account that follows payments, and by two operators above its threshold"
+        "every correction moves what it says, on no account that follows payments, by two operators above its threshold"
     ),
     "payments.path": "every payment goes an allowed way, ends once, and nothing follows its end",
     "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's",

@@ -1,4 +1,4 @@
-"""`kassa correct`: money is moved by hand, linked to what it makes good; above a threshold another operator approves."""
+"""`kassa correct`: money is moved by hand, linked to what it makes good; above a threshold another must approve."""
 
 from __future__ import annotations
 

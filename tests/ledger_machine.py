@@ -138,7 +138,14 @@ def windows_continue(log: list[Entry]) -> None:
 
 
 class LedgerMachine(
-    ChartRules, ChangeRules, ClearingRules, CurrencyRules, CashRules, FeeRules, ReversalRules, CorrectionRules,
+    ChartRules,
+    ChangeRules,
+    ClearingRules,
+    CurrencyRules,
+    CashRules,
+    FeeRules,
+    ReversalRules,
+    CorrectionRules,
     RuleBasedStateMachine,
 ):
     """A worker's state, the log it wrote, and the reference that watches."""

@@ -1,4 +1,4 @@
-"""The ledger machine's corrections: by one operator, proposed, approved by either, dropped; right and wrong accounts."""
+"""The ledger machine's corrections: by one operator, proposed, approved by either, dropped; of whatever accounts."""
 
 from __future__ import annotations
 
@@ -38,8 +38,12 @@ class CorrectionRules:
         self.instructed(command, expected)
 
     @precondition(lambda self: self.reference.proposed)
-    @rule(pick=st.integers(0, 100), by=st.sampled_from(_OPERATORS), what=st.sampled_from(["approve", "approve", "drop"]),
-          wrong=st.sampled_from([False] * 9 + [True]))  # fmt: skip
+    @rule(
+        pick=st.integers(0, 100),
+        by=st.sampled_from(_OPERATORS),
+        what=st.sampled_from(["approve", "approve", "drop"]),
+        wrong=st.sampled_from([False] * 9 + [True]),
+    )
     def decide_a_correction(self, pick, by, what, wrong) -> None:
         known = [*self.reference.proposed]
         proposal = "nothing" if wrong else known[pick % len(known)]

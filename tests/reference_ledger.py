@@ -81,7 +81,9 @@ class Sold:
 
 
 @dataclass
-class Reference(Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, CorrectionReference, Reversals):
+class Reference(
+    Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, CorrectionReference, Reversals
+):
     """Where a currency is asked for, "" is the tree's own."""
 
     deposits: list[Deposit] = field(default_factory=list)

@@ -419,6 +419,30 @@ def test_an_introduced_operator_commands(network: Kassa, request: Any) -> None:
     assert network("operator", "list").says(f"op-{agent}:1")
 
 
+def test_a_correction_needs_another_operator(network: Kassa, request: Any) -> None:
+    agent, second = tree(request), f"eye-{tree(request)}"
+    assert network("operator", "add", second).code == 0
+    why = ("--corrects", "entry 1", "--reason", "fee not taken", "--evidence", "act 7", "--tree", agent)
+    shown = network("correct", "make", f"agent:{agent}=-12.50", "fee=12.50", *why, "--id", "c-1", "--yes")
+    assert shown.says("proposed: nothing moves until another operator approves it"), shown
+    assert network("agent", "show", agent).says("1000.00 RUB")
+    approve = ("correct", "approve", "c-1", "--tree", agent, "--evidence", "seen", "--yes")
+    shown = network(*approve, "--id", "own")
+    assert (shown.code, shown.says("133", "operator root proposed this correction")) == (1, True), shown
+    assert network(*approve, "--operator", second).says("correction c-1 approved")
+    assert network("agent", "show", agent).says("987.50 RUB")
+    assert network("correct", "make", f"agent:{agent}=1", "bank=-1", *why, "--id", "c-2", "--yes").code == 0
+    assert network("correct", "drop", "c-2", "--tree", agent, "--reason", "no").says("correction c-2 dropped")
+    shown = network("correct", "make", "hold:x=1", "bank=-1", *why, "--yes")
+    assert (shown.code, shown.says("none is corrected by hand")) == (1, True), shown
+    eventually(lambda: network("correct", "list", "--tree", agent).says("c-2", "dropped"))
+    shown = network("correct", "list", "--tree", agent)
+    assert shown.says("c-1", "corrected", "12.50", "root:1", f"{second}:1"), shown
+    shown = network("correct", "show", "c-1", "--tree", agent)
+    assert shown.says("fee not taken", "act 7", "seen", f"agent:{agent}", "-12.50"), shown
+    assert not network("correct", "list", "--open", "--tree", agent).says("c-")
+
+
 def test_an_operator_decides_what_nobody_else_can(network: Kassa, request: Any) -> None:
     terminal, agent = kiosk(request), tree(request)
     payment = f"{terminal}.1"

@@ -44,6 +44,7 @@ from tests.builders import (
 )
 from tests.builders_change import CODE
 from tests.builders_clearing import a_transfer_to, bring, two_trees
+from tests.builders_correction import a_correction
 from tests.builders_reversal import a_reversal
 
 PARTITION = partition_of("A", 4)
@@ -334,6 +335,18 @@ def test_a_terminal_may_order_a_reversal_in_its_own_tree() -> None:
     assert isinstance(item, Ask)
     assert isinstance(item.command, Instruct)
     assert (item.command.by, item.command.terminal) == ("kiosk-1:1", "kiosk-1")
+
+
+def test_a_correction_carries_the_threshold_that_the_worker_is_set_to_and_no_terminal_orders_one() -> None:
+    value = keys()["root:1"].sign(orjson.dumps(a_correction().command.model_dump(mode="json")))
+    arrival = Arrival("commands", partition_of("A", 4), 7, b"A", value, AT)
+    item = Verifier(Settings(partitions=4, four_eyes_above=500), a_directory()).command(arrival)
+    assert isinstance(item, Ask)
+    assert isinstance(item.command, Instruct)
+    assert item.command.four_eyes_above == 500
+    refused = a_command(a_correction())
+    assert isinstance(refused, Quarantine)
+    assert refused.reason is RejectReason.UNKNOWN_KEY
 
 
 def test_an_operator_s_command_names_no_terminal() -> None:

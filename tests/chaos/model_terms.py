@@ -52,8 +52,8 @@ class Finding(NamedTuple):
 class Known(Protocol):
     """The directory as it may have stood at a time (ms UTC): several answers are possible while it changes.
 
-    backlog_max: how many payments may wait for a gateway on a partition. four_eyes_above: up to how many minor units one
-    operator is enough for a correction.
+    backlog_max: how many payments may wait for a gateway on a partition. four_eyes_above: up to how many minor units
+    one operator is enough for a correction; what it may have been.
     """
 
     backlog_max: int
