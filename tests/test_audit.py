@@ -31,6 +31,7 @@ from tests.audit_ledgers import (
     with_leg,
 )
 from tests.builders import AT, folded
+from tests.builders_correction import a_correction
 from tests.builders_reversal import a_cancel, a_reversal
 
 DOCS = Path(__file__).parent.parent / "docs" / "audit.md"
@@ -203,7 +204,7 @@ def test_a_broken_ledger_fails_exactly_these_checks(broken: Broken):
 
 
 def test_a_sound_ledger_passes_every_check_and_every_check_has_looked():
-    checks = audited(a_ledger("http://127.0.0.1:9/mobile/", a_reversal(), a_cancel()))
+    checks = audited(a_ledger("http://127.0.0.1:9/mobile/", a_reversal(), a_cancel(), a_correction()))
     assert {name for name, check in checks.items() if not check.passed} == set()
     assert {name for name, check in checks.items() if not check.looked_at} == set()
 

@@ -28,6 +28,7 @@ from tests.builders import close_window
 from tests.builders_cash import a_collection
 from tests.builders_charts import a_chart, set_chart
 from tests.builders_clearing import a_transfer_to
+from tests.builders_correction import a_correction
 from tests.builders_fees import fee_due
 from tests.builders_reversal import a_reversal
 
@@ -104,6 +105,7 @@ def a_morning(office: Office) -> None:
     office.command(a_transfer_to(other, tree, "nobody", 100, tree).command)
     office.work()
     office.charge(fee_due(agent=tree, tree=tree))
+    office.command(a_correction({f"agent:{tree}": -5, "fee": 5}, tree=tree, corrects=orders[0].id).command)
     office.command(*(a_reversal(one.id, tree).command for one in orders[:2]))
     office.work()
     office.settle(orders[0].id, Verdict.CANCELLED)

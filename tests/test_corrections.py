@@ -17,6 +17,7 @@ from streams.ledger.decisions import Duplicate
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.evolve import evolve
 from streams.ledger.image import image_of, state_of
+from streams.ledger.memory import leaving, let_go, needed_to_decide, recall
 from streams.ledger.perform import perform
 from streams.ledger.replies import reply_to
 from streams.ledger.state import State
@@ -204,6 +205,17 @@ def test_a_proposal_outlives_a_snapshot_and_the_same_command_again_is_the_same()
     state = _proposed()
     assert isinstance(perform(state, a_correction(above=0), AT), Duplicate)  # the threshold is not in its content
     assert decided(state, an_approval()).kind is EntryKind.CORRECTED
+
+
+def test_the_payment_it_corrects_is_recalled_from_the_archive():
+    state = a_tree(money=1_000_000)
+    for command in (a_place(), a_settle()):
+        decided(state, command)
+    archive = dict(leaving(state))
+    let_go(state)
+    order = a_correction(corrects="kiosk-1.1")
+    recall(state, {key: archive[key] for key in needed_to_decide(state, [order]) if key in archive})
+    assert decided(state, order).kind is EntryKind.CORRECTED
 
 
 def test_the_fold_refuses_a_correction_that_does_not_continue_the_log():
