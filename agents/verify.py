@@ -11,10 +11,11 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
-from schemas.command import COMMAND, book_of
+from schemas.clearing_command import CLEARING, ClearingCommand
+from schemas.command import COMMAND, DirectoryCommand, TreeCommand, book_of
 from schemas.envelope import Envelope, EnvelopeError, VerifyingKey, open_envelope
 from schemas.ids import instant_ms
-from schemas.keys import owner_of
+from schemas.keys import SERVER_KID, owner_of
 from schemas.payment import PaymentOrder
 from schemas.reject import RejectReason
 from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
@@ -31,9 +32,11 @@ _T = TypeVar("_T")
 class Verifier:
     """The directory's facts and the settings' bounds, applied to one message at a time. Safe in any thread."""
 
-    def __init__(self, settings: Settings, directory: Directory) -> None:
+    def __init__(self, settings: Settings, directory: Directory, server: VerifyingKey | None = None) -> None:
+        """server: the workers' own key, by which trees talk to each other; None: no tree is believed."""
         self._settings = settings
         self._directory = directory
+        self._server = server
         self._partitions: dict[str, int] = {}
 
     def payment(self, arrival: Arrival) -> Item:
@@ -79,9 +82,13 @@ class Verifier:
         return Ask(place, arrival.received_at, arrival)
 
     def _command(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
-        signer.believe(self._directory.operator_key(envelope.kid), envelope, arrival.received_at)
+        is_ours = envelope.kid == SERVER_KID
+        key = self._server if is_ours else self._directory.operator_key(envelope.kid)
+        signer.believe(key, envelope, arrival.received_at)
         command = _parsed(COMMAND.validate_json, envelope.payload)
-        self._check_clock(instant_ms(command.issued_at), arrival.received_at)
+        _check_signer(command, is_ours)
+        if not is_ours:  # ours may have waited for as long as its reader was away
+            self._check_clock(instant_ms(command.issued_at), arrival.received_at)
         book = book_of(command)
         if self._partition(book) != arrival.partition:
             return Forward(arrival, book)
@@ -114,6 +121,15 @@ class _Signer:
         if revoked_at is not None and received_at >= instant_ms(revoked_at):
             raise EnvelopeError(RejectReason.REVOKED_KEY, f"key {envelope.kid} was revoked at {revoked_at.isoformat()}")
         self.kid = envelope.kid
+
+
+def _check_signer(command: TreeCommand | DirectoryCommand, is_ours: bool) -> None:
+    """What one tree says to another is the workers' alone, and the ids it is known by."""
+    if isinstance(command, ClearingCommand) != is_ours:
+        who = "the workers' key does not sign" if is_ours else "an operator's key does not sign"
+        raise EnvelopeError(RejectReason.WRONG_SIGNER, f"{who} {command.kind}")
+    if command.id.startswith(CLEARING) and not is_ours:
+        raise EnvelopeError(RejectReason.WRONG_SIGNER, f"ids that begin with {CLEARING} are the workers' own")
 
 
 def _parsed(parse: Callable[[bytes], _T], payload: bytes) -> _T:

@@ -16,6 +16,7 @@ from agents.dispatch import Dispatch
 from agents.settlement import SettlementClock
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
+from schemas.envelope import VerifyingKey
 from streams.app import create_app, source_topics
 from streams.clock import Clock
 from streams.directory import Directory, DirectoryReader
@@ -42,13 +43,14 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
         """A worker that stops opens nothing: it would only keep itself, and its partitions, waiting."""
         return not app.should_stop and assignment.owns(partition)
 
+    server_key = ensure_server_key(settings)
     shards = Shards(
-        settings, ensure_server_key(settings), owns, dispatch.recovered, dispatch.closed,
+        settings, server_key, owns, dispatch.recovered, dispatch.closed,
         watch=lambda partition: Watch(settings, partition, directory.directory.contacts),
     )  # fmt: skip
     assignment.shards = dispatch.shards = shards
     accept = Accept(settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock)
-    verifier = Verifier(settings, directory.directory)
+    verifier = Verifier(settings, directory.directory, VerifyingKey.load(server_key.public()))
     payments, commands = source_topics(app)
     within: Seconds = settings.batch_within_ms / 1000
 

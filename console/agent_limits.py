@@ -13,7 +13,7 @@ from console.context import broker_settings
 from console.errors import BadInput
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import CommandId, Operator, TimeOut, Tree
+from console.options import CommandId, CurrencyOf, Operator, TimeOut, Tree
 from console.output import major
 from console.signing import done, give, now
 from schemas.balance import Balance
@@ -52,6 +52,7 @@ def limit(
     payee: Annotated[list[str] | None, typer.Option(metavar="PAYEE", help="A permitted payee; repeatable.")] = None,
     all_payees: Annotated[bool, typer.Option("--all-payees", help="Permit every payee again.")] = False,
     lift: Annotated[list[Lifted] | None, typer.Option(help="A limit to take away; may be repeated.")] = None,
+    currency: CurrencyOf = None,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
@@ -61,7 +62,7 @@ def limit(
     if payee and all_payees:
         raise BadInput("--payee and --all-payees say different things")
     settings = broker_settings()
-    there = find_agent(settings, agent, tree)
+    there = find_agent(settings, agent, tree, currency)
 
     def minor(text: str | None) -> int | None:
         return minor_units(text, there.currency) if text is not None else None
@@ -77,6 +78,7 @@ def limit(
         monthly_max=minor(monthly_max),
         payees=() if all_payees else tuple(payee) if payee else None,
         lift=tuple(_LIFTABLE[one] for one in lift or ()),
+        currency=currency,
     )
     answer = give(settings, command, operator, time_out)
     done(f"limits of {agent}: {', '.join(_said(command, there.currency))}", command, answer)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from console import agent_limits, agent_money, agent_move, agent_standing, agent_tree
+from console import agent_currency, agent_limits, agent_money, agent_move, agent_standing, agent_tree
 from console.amounts import minor_units
 from console.context import broker_settings
-from console.lookup import balances, find_agent, spender
+from console.lookup import find_agent, purses, spender
 from console.numbers import fresh_id
-from console.options import AsJson, CommandId, Operator, TimeOut, Tree
+from console.options import AsJson, CommandId, CurrencyOf, Operator, TimeOut, Tree
 from console.output import json_line, major, pairs, rows
 from console.signing import done, give, now
 from console.statements import statement
@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_agents)
     group.command("statement")(statement)
     agent_money.add_to(group)
+    agent_currency.add_to(group)
     agent_move.add_to(group)
     agent_standing.add_to(group)
     agent_tree.add_to(group)
@@ -93,8 +94,9 @@ def open_agent(
 
 def deposit(
     agent: AgentArgument,
-    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In the agent's currency, such as 10000.00.")],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 10000.00.")],
     document: Annotated[str, typer.Option(help="Number of the bank document behind the money.")],
+    currency: CurrencyOf = None,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
@@ -102,7 +104,7 @@ def deposit(
 ) -> None:
     """Put money an agent brought to the bank on its account."""
     settings = broker_settings()
-    there = find_agent(settings, agent, tree)
+    there = find_agent(settings, agent, tree, currency)
     command = Deposit(
         id=command_id or fresh_id(),
         issued_at=now(),
@@ -117,13 +119,17 @@ def deposit(
 
 
 def show(agent: AgentArgument, tree: Tree = None, as_json: AsJson = False) -> None:
-    """One agent's balance, holds and limit as they are now."""
+    """One agent's balance, holds and limits as they are now, in each of its currencies."""
     settings = broker_settings()
-    there = find_agent(settings, agent, tree)
-    if as_json:
-        json_line(there.model_dump(mode="json"))
-        return
-    money = spender(there, balances(settings))
+    first, everyone = find_agent(settings, agent, tree), purses(settings)
+    for there in (one for one in everyone if (one.tree, one.agent) == (first.tree, first.agent)):
+        if as_json:
+            json_line(there.model_dump(mode="json"))
+        else:
+            _show(there, spender(there, everyone))
+
+
+def _show(there: Balance, money: Balance) -> None:
     pairs(
         {
             "agent": f"{there.agent} ({there.name})",
@@ -144,7 +150,7 @@ def show(agent: AgentArgument, tree: Tree = None, as_json: AsJson = False) -> No
 
 def list_agents(tree: Tree = None, as_json: AsJson = False) -> None:
     """All agents, tree by tree."""
-    everyone = balances(broker_settings())
+    everyone = purses(broker_settings())
     found = [one for one in everyone if tree in (None, one.tree)]
     if as_json:
         for one in found:

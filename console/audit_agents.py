@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from console.audit_currencies import CurrencyAudit
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
 from schemas.entry import AgentTerms, Entry, EntryKind
@@ -25,15 +26,17 @@ class AgentAudit:
         self._ledger = ledger
         self._terms: dict[str, dict[str, AgentTerms]] = {}  # book -> agent -> its terms before the entry seen
         self._standing = Check("agents.standing")
+        self._currencies = CurrencyAudit()
 
     def see(self, partition: int, offset: int, entry: Entry) -> None:
         for wrong in self._wrong(entry):
             self._standing.fail(f"{where(partition, offset, entry)}: {wrong}")
+        self._currencies.see(where(partition, offset, entry), entry)
         if entry.agent is not None:
             self._terms.setdefault(entry.book, {})[entry.agent.agent] = entry.agent
 
     def checks(self) -> list[Check]:
-        return [self._standing]
+        return [self._standing, self._currencies.check]
 
     def _wrong(self, entry: Entry) -> Iterator[str]:
         agents = self._terms.get(entry.book, {})
@@ -63,10 +66,11 @@ class AgentAudit:
             if entry.kind is not EntryKind.AGENT_MOVED or not above or terms.agent in above:
                 yield f"agent {terms.agent} was below {before.parent} and is below {terms.parent}"
         if entry.kind is EntryKind.AGENT_CLOSED:
-            money = {name: self._ledger.total_of(entry.book, f"{name}:{terms.agent}", terms.currency)
-                     for name in ("agent", "hold")}  # fmt: skip
-            if any(money.values()):
-                yield f"agent {terms.agent} was closed with {money['agent']} {terms.currency}, {money['hold']} held"
+            for currency in self._ledger.purses.currencies(entry.book, terms.agent):
+                money = {name: self._ledger.total_of(entry.book, f"{name}:{terms.agent}", currency)
+                         for name in ("agent", "hold")}  # fmt: skip
+                if any(money.values()):
+                    yield f"agent {terms.agent} was closed with {money['agent']} {currency}, {money['hold']} held"
             below = [one.agent for one in agents.values() if one.parent == terms.agent and one.status != "closed"]
             if below:
                 yield f"agent {terms.agent} was closed above {', '.join(below)}"

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from console.audit_ledger import LedgerAudit, where
 from console.audit_payments import OPEN, PaymentAudit
 from console.audit_report import Check
-from schemas.balance import Balance
-from schemas.entry import Entry
+from schemas.balance import Balance, balance_key
+from schemas.entry import AgentTerms, Entry
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.evolve import evolve
 from streams.ledger.state import State
@@ -92,7 +92,10 @@ def compare_balances(table: Mapping[str, bytes], ledger: LedgerAudit, *, at_rest
     """
     check = Check("balances.topic")
     moved_on = 0
-    agents = {f"{book}/{agent}": (book, agent) for book, agent in ledger.terms}
+    agents = {
+        balance_key(book, terms.agent, "" if is_own else terms.currency): (book, terms)
+        for book, terms, is_own in ledger.purses.everyone()
+    }
     for key in sorted(table.keys() | agents.keys()):
         check.looked_at += 1
         try:
@@ -111,9 +114,9 @@ def compare_balances(table: Mapping[str, bytes], ledger: LedgerAudit, *, at_rest
     return check
 
 
-def _difference(shown: Balance, book: str, agent: str, ledger: LedgerAudit) -> str:
+def _difference(shown: Balance, book: str, terms: AgentTerms, ledger: LedgerAudit) -> str:
     """Column: what the topic shows, what the ledger says. Minor units."""
-    terms = ledger.terms[book, agent]
+    agent = terms.agent
     balance = ledger.total_of(book, f"agent:{agent}", terms.currency)
     should: dict[str, object] = {
         "tree": book,
@@ -130,8 +133,8 @@ def _difference(shown: Balance, book: str, agent: str, ledger: LedgerAudit) -> s
     }
     wrong = [f"{name} is {getattr(shown, name)}, should be {value}" for name, value in should.items()
              if getattr(shown, name) != value]  # fmt: skip
-    if shown.seq < ledger.touched[book, agent]:
-        wrong.append(f"entry {ledger.touched[book, agent]} changed it since")
+    if shown.seq < (touched := ledger.touched[book, agent, terms.currency]):
+        wrong.append(f"entry {touched} changed it since")
     if shown.seq > ledger.books[book].seq:
         wrong.append(f"the book ends with entry {ledger.books[book].seq}")
     return "; ".join(wrong)

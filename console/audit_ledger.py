@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from console.audit_currencies import Purses
 from console.audit_report import Check
 from schemas.entry import AgentTerms, Entry, EntryKind, Leg
 
 Key = tuple[str, str, str]  # book, account, currency
-BookAgent = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -49,8 +49,9 @@ class LedgerAudit:
     def __init__(self) -> None:
         self.books: dict[str, Book] = {}
         self.statements: dict[Key, Statement] = {}
-        self.terms: dict[BookAgent, AgentTerms] = {}
-        self.touched: dict[BookAgent, int] = {}  # number of the last entry that changed an agent's money or terms
+        self.purses = Purses()
+        self.terms = self.purses.own  # by book and agent, in its tree's own currency
+        self.touched: dict[Key, int] = {}  # book, agent, currency -> last entry that changed its money or terms there
         self._books = Check("ledger.books")
         self._zero = Check("ledger.zero")
         self._chain = Check("ledger.statements")
@@ -63,11 +64,12 @@ class LedgerAudit:
         if entry.legs:
             self._add_up(partition, offset, entry)
         if entry.agent is not None:
-            self.terms[entry.book, entry.agent.agent] = entry.agent
-            self.touched[entry.book, entry.agent.agent] = entry.seq
+            self.purses.see(entry.book, entry.agent)
+            for currency in self.purses.currencies(entry.book, entry.agent.agent):
+                self.touched[entry.book, entry.agent.agent, currency] = entry.seq
         if entry.kind is EntryKind.HELD or (entry.kind is EntryKind.DECLINED and entry.legs):
             self._look_at_limits(partition, offset, entry)
-        elif entry.kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
+        elif entry.kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN, EntryKind.TRANSFER_SENT):
             self._look_at_giver(partition, offset, entry)
 
     def checks(self) -> list[Check]:
@@ -121,9 +123,9 @@ class LedgerAudit:
             statement.debit -= leg.amount
         kind, _, owner = leg.account.partition(":")
         if kind == "agent":
-            self.touched[entry.book, owner] = entry.seq
+            self.touched[entry.book, owner, leg.currency] = entry.seq
         elif kind == "hold":
-            self.touched[entry.book, owner] = entry.seq
+            self.touched[entry.book, owner, leg.currency] = entry.seq
             self._holds.looked_at += 1
             if leg.balance < 0 or statement.total < 0:
                 self._holds.fail(
@@ -147,7 +149,7 @@ class LedgerAudit:
         if facts is None:
             return  # a hold without a payment is for payments.path to say
         self._limits.looked_at += 1
-        chain = self.chain_of(entry.book, facts.agent)
+        chain = self.purses.line(entry.book, facts.agent, facts.currency)
         payer = next((place for place, terms in enumerate(chain) if terms.funding == "own"), None)
         if payer is None or chain[payer].agent != facts.payer_agent:
             self._limits.fail(
@@ -167,7 +169,7 @@ class LedgerAudit:
         """Nobody gives away what it has not, within its overdraft."""
         self._limits.looked_at += 1
         for leg in entry.legs:
-            terms = self.terms.get((entry.book, leg.account.removeprefix("agent:")))
+            terms = self.purses.of(entry.book, leg.account.removeprefix("agent:"), leg.currency)
             money = self.total_of(entry.book, leg.account, leg.currency)
             if leg.amount < 0 and terms is not None and money < -terms.overdraft:
                 self._limits.fail(
@@ -176,10 +178,5 @@ class LedgerAudit:
                 )
 
     def chain_of(self, book: str, agent: str) -> list[AgentTerms]:
-        """The agent first, the root last; an altered ledger's circle ends where it began."""
-        chain: list[AgentTerms] = []
-        terms = self.terms.get((book, agent))
-        while terms is not None and terms not in chain:
-            chain.append(terms)
-            terms = self.terms.get((book, terms.parent)) if terms.parent is not None else None
-        return chain
+        """The agent first, the root last, in their tree's own currency."""
+        return self.purses.line(book, agent)

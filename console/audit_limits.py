@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from console.audit_currencies import Purses
 from console.audit_ledger import where
 from console.audit_report import Check
 from schemas.entry import AgentTerms, Entry, EntryKind, PaymentFacts
@@ -14,14 +15,15 @@ class LimitAudit:
     """Sees every entry once, each partition in its order."""
 
     def __init__(self) -> None:
-        self._terms: dict[tuple[str, str], AgentTerms] = {}
-        self._days: dict[str, str] = {}  # book -> the last day on which anything was held
-        self._sold: dict[tuple[str, str, str], int] = defaultdict(int)  # book, agent, day or month -> minor units
+        self._purses = Purses()
+        self._days: dict[tuple[str, str], str] = {}  # book, currency -> the last day on which anything was held
+        # book, agent, currency, day or month -> minor units
+        self._sold: dict[tuple[str, str, str, str], int] = defaultdict(int)
         self._check = Check("agents.limits")
 
     def see(self, partition: int, offset: int, entry: Entry) -> None:
         if entry.agent is not None:
-            self._terms[entry.book, entry.agent.agent] = entry.agent
+            self._purses.see(entry.book, entry.agent)
         facts = entry.payment
         if facts is None or entry.kind not in (EntryKind.HELD, EntryKind.VOIDED):
             return
@@ -31,20 +33,21 @@ class LimitAudit:
                 self._check.fail(f"{where(partition, offset, entry)}: payment {facts.id} {wrong}")
         for agent in facts.chain:
             for period in (facts.day, facts.day[:7]):
-                self._sold[entry.book, agent, period] += facts.amount if entry.kind is EntryKind.HELD else -facts.amount
+                counts = facts.amount if entry.kind is EntryKind.HELD else -facts.amount
+                self._sold[entry.book, agent, facts.currency, period] += counts
 
     def checks(self) -> list[Check]:
         return [self._check]
 
     def _wrong(self, book: str, facts: PaymentFacts) -> Iterator[str]:
         """Before the payment is counted. Of an earlier release's there is no day: nothing was limited then."""
-        before = self._days.get(book, "")
+        before = self._days.get((book, facts.currency), "")
         if facts.day < before:
             yield f"is of day {facts.day or 'none'}, after {before}"
         if not facts.day:
             return
-        self._days[book] = max(before, facts.day)
-        line = list(self._line(book, facts.agent))
+        self._days[book, facts.currency] = max(before, facts.day)
+        line = self._purses.line(book, facts.agent, facts.currency)
         if [one.agent for one in line] != list(facts.chain):
             yield f"counts for {', '.join(facts.chain) or 'nobody'}, not for {', '.join(one.agent for one in line)}"
         for one in line:
@@ -56,15 +59,6 @@ class LimitAudit:
         if one.payment_max is not None and facts.amount > one.payment_max:
             yield f"of {facts.amount} is above agent {one.agent}'s maximum of a payment, {one.payment_max}"
         for period, most in ((facts.day, one.daily_max), (facts.day[:7], one.monthly_max)):
-            sold = self._sold[book, one.agent, period] + facts.amount
+            sold = self._sold[book, one.agent, facts.currency, period] + facts.amount
             if most is not None and sold > most:
                 yield f"brings agent {one.agent} to {sold} in {period}, above its maximum of {most}"
-
-    def _line(self, book: str, agent: str | None) -> Iterator[AgentTerms]:
-        """The agent first, the root last; an altered ledger's circle ends where it began."""
-        seen: set[str] = set()
-        while agent is not None and agent not in seen and (book, agent) in self._terms:
-            seen.add(agent)
-            terms = self._terms[book, agent]
-            yield terms
-            agent = terms.parent

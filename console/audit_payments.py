@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import replace
 
 from console.audit_change import ChangeAudit, due_to_payer, is_expiry, is_pay_out, is_reclaim, spent_wrongly
+from console.audit_clearing import KINDS as CROSSINGS
+from console.audit_clearing import wrong_crossing
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
@@ -57,7 +59,7 @@ class PaymentAudit:
             self._decide(partition, offset, entry)
         if facts is not None:
             self._follow(partition, offset, entry, facts)
-        elif entry.kind is EntryKind.TRANSFERRED or entry.kind is EntryKind.WITHDRAWN:
+        elif entry.kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN, EntryKind.TRANSFER_SENT):
             self._waiting.give(partition, offset, entry)
         elif entry.kind.value in MAY_FOLLOW["HELD"] | MAY_FOLLOW[""]:
             self._path.fail(f"{where(partition, offset, entry)}: names no payment")
@@ -78,7 +80,7 @@ class PaymentAudit:
         """Payment orders are known by their id alone, commands within their book."""
         self._once.looked_at += 1
         cause = entry.cause
-        is_order = entry.kind.value in MAY_FOLLOW[""]
+        is_order = entry.kind.value in MAY_FOLLOW[""] and not _is_by_hand(entry)
         decisions = self.payments if is_order else self.commands
         key = cause.id if is_order else command_key(entry.book, cause.id)
         if decisions.add(key, cause.digest, partition, offset) is None:
@@ -181,6 +183,8 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None  # what it may move is for windows.settled to say
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
+    if kind in CROSSINGS:
+        return wrong_crossing(entry, moved)
     if facts is None:
         return f"nothing to move, moved {moved}" if moved else None
     is_refused = kind is EntryKind.DECLINED or (kind is EntryKind.WAITING_FUNDS and not facts.held)
@@ -212,6 +216,12 @@ def _is_given(kind: EntryKind, moved: list[tuple[str, int]]) -> bool:
     return False
 
 
+def _is_by_hand(entry: Entry) -> bool:
+    """DECLINED by an operator's command, and not in answer to the order or for want of money."""
+    is_signed = entry.kind is EntryKind.DECLINED and entry.cause.by not in _UNSIGNED
+    return is_signed and entry.payment is not None and entry.cause.id != entry.payment.id
+
+
 def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
     money, hold, payee = f"agent:{facts.payer_agent}", f"hold:{facts.payer_agent}", f"payee:{facts.payee}"
     if kind is EntryKind.HELD:
@@ -231,6 +241,8 @@ def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
 def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     """Why the entry must not be believed, if so: law 6, an unclear answer is never guessed."""
     kind, outcome, cause = entry.kind, entry.outcome, entry.cause
+    if _is_by_hand(entry):
+        return None if state == "WAITING_FUNDS" and entry.legs else "is declined by hand, and did not wait"
     if kind is EntryKind.DECLINED and facts.collected and facts.payer_agent and not entry.legs and entry.refusal != 1:
         return None if entry.refusal == 300 else "is declined, and the payer's cash is nowhere"
     if kind is EntryKind.HELD or kind is EntryKind.DECLINED:

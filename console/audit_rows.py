@@ -83,6 +83,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "change_days": "change_days",
     "record": "record",
     "closed_window": "closed_window",
+    "crossing": "crossing",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -129,13 +130,13 @@ def entry_row(offset: int, entry: Json) -> Row:
         record["table"], record["id"], facts.get("change_to", ""),
         [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
         (entry.get("change") or {}).get("days", 0),
-        record["value"], entry.get("window"),
+        record["value"], entry.get("window"), entry.get("crossing"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-2], *(orjson.loads(text) if text else None for text in row[-2:]))
+    return (*row[:-3], *(orjson.loads(text) if text else None for text in row[-3:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

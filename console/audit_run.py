@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from console.audit_agents import AgentAudit
 from console.audit_arrivals import Arrivals, Quarantine, command_of, made_up, payment_of
+from console.audit_clearing import ClearingAudit
 from console.audit_core import CoreFold, compare_balances
 from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
@@ -58,6 +59,7 @@ class Audit:
         self.limits = LimitAudit()
         self.tariffs = TariffAudit()
         self.windows = WindowAudit(self.ledger)
+        self.clearing = ClearingAudit(self.ledger)
         self.core = CoreFold()
 
     def run(self, simulator: str | None, wait_s: float) -> list[Check]:
@@ -99,6 +101,7 @@ class Audit:
         self.limits.see(partition, offset, entry)
         self.tariffs.see(partition, offset, entry, self.ledger)
         self.windows.see(partition, offset, entry)
+        self.clearing.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
         self._ends.reached("entries", partition, offset)
@@ -109,7 +112,8 @@ class Audit:
 
     def _ledger_checks(self) -> list[Check]:
         ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
-        return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
+        return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), *self.clearing.checks(),
+                self.core.check]  # fmt: skip
 
     def _balances(self) -> Check:
         table = read_all(self._settings, BALANCES, _BALANCES_S)

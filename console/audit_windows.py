@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
 from schemas.entry import Entry, EntryKind
-from schemas.window import Window, WindowPosition
+from schemas.window import ALL_CHANGE, Window, WindowPosition
 
 Subject = tuple[str, str]  # book, payee's id or "" for the tree
 Account = tuple[str, str]  # account, currency
@@ -76,14 +76,10 @@ class WindowAudit:
         """Every account of the subject that stands elsewhere than at the closing before is in it, as it stands."""
         ends = self._last[book, window.subject].ends
         there = {(one.account, one.currency): one for one in window.positions}
-        for key in sorted(self._accounts[book]):
-            if window.subject and key[0] != f"payee:{window.subject}":
-                continue
+        for key, stands in sorted(self._standing(book, window.subject).items()):
             self._complete.looked_at += 1
-            statement = self._ledger.statements[book, *key]
             position, before = there.pop(key, None), ends.get(key, (0, 0))
-            stands = (statement.seq, statement.total)
-            if position is None and (stands != before or statement.total):
+            if position is None and (stands != before or stands[1]):
                 self._complete.fail(f"{whose}: account {key[0]} {key[1]} is missing")
             elif position is not None and (position.last, position.closing) != stands:
                 self._complete.fail(
@@ -92,6 +88,17 @@ class WindowAudit:
                 )
         for account, currency in there:
             self._complete.fail(f"{whose}: account {account} {currency} is not one of its own")
+
+    def _standing(self, book: str, payee: str) -> dict[Account, tuple[int, int]]:
+        """Last leg and balance of the subject's accounts; all payers' change is one, with all its legs."""
+        found: dict[Account, tuple[int, int]] = defaultdict(lambda: (0, 0))
+        for name, currency in self._accounts[book]:
+            if payee and name != f"payee:{payee}":
+                continue
+            statement = self._ledger.statements[book, name, currency]
+            key = (ALL_CHANGE if name.startswith("change:") else name, currency)
+            found[key] = found[key][0] + statement.seq, found[key][1] + statement.total
+        return found
 
     def _look_at_settlement(self, whose: str, entry: Entry, window: Window) -> None:
         """A payee is paid what it had, in one leg against the bank; nobody else is paid by a closing."""

@@ -51,7 +51,9 @@ class Statement:
 
 def deposits(statement: Statement, agents: Iterable[Balance]) -> tuple[list[tuple[Credit, Deposit]], list[Fault]]:
     """The deposit of each credit, and all that is wrong with the file, in the order of its lines."""
-    known = {(one.tree, one.agent): one for one in agents}
+    known: dict[tuple[str, str], dict[str, Balance]] = {}
+    for one in agents:
+        known.setdefault((one.tree, one.agent), {})[one.currency] = one
     found: list[tuple[Credit, Deposit]] = []
     faults = list(statement.faults)
     first: dict[str, int] = {}
@@ -66,8 +68,11 @@ def deposits(statement: Statement, agents: Iterable[Balance]) -> tuple[list[tupl
     return found, sorted(faults)
 
 
-def _deposit(credit: Credit, known: dict[tuple[str, str], Balance]) -> Deposit | str:
-    """The deposit, or why there is none. Id and time are the bank's: the same credit is the same command for ever."""
+def _deposit(credit: Credit, known: dict[tuple[str, str], dict[str, Balance]]) -> Deposit | str:
+    """The deposit, or why there is none. Id and time are the bank's: the same credit is the same command for ever.
+
+    known: agents by tree and id, in each of their currencies.
+    """
     if not credit.account:
         return "names no bank account"
     if not 0 < len(credit.reference) <= _LONGEST:
@@ -76,15 +81,16 @@ def _deposit(credit: Credit, known: dict[tuple[str, str], Balance]) -> Deposit |
     if len(named) != 1:
         return f"names {len(named)} agents; the text must say AGENT:<tree>/<agent> of one"
     (tree, agent) = named[0]
-    there = known.get((tree, agent))
-    if there is None:
+    purses = known.get((tree, agent))
+    if purses is None:
         return f"there is no agent {agent} in tree {tree}"
+    there = next(iter(purses.values()))
     if there.status == "closed":
         return f"agent {agent} is closed"
     if there.funding == "shared":
         return f"agent {agent} spends the money of {there.parent}: it has no deposits"
-    if there.currency != credit.currency:
-        return f"agent {agent} is in {there.currency}, the money in {credit.currency}"
+    if credit.currency not in purses:
+        return f"agent {agent} is in {', '.join(purses)}, the money in {credit.currency}"
     name = f"{credit.account}\n{credit.reference}".encode()
     return Deposit(
         id=f"bank-{hashlib.blake2b(name, digest_size=16).hexdigest()}",

@@ -14,7 +14,7 @@ from console.context import broker_settings
 from console.errors import NotFound
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import AsJson, CommandId, Operator, TimeOut, Tree
+from console.options import AsJson, CommandId, CurrencyOf, Operator, TimeOut, Tree
 from console.output import json_line, major, rows
 from console.signing import done, give, now
 from schemas.command import PayOutChange
@@ -54,6 +54,7 @@ def pay_out(
     evidence: Annotated[str, typer.Option(metavar="TEXT", help="The payer's receipt or letter: it goes on record.")],
     code: Code = None,
     payment: Payment = None,
+    currency: CurrencyOf = None,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
@@ -62,7 +63,7 @@ def pay_out(
     """An agent gave a payer cash for change: so much of it is the agent's money now."""
     account_named(code, payment)
     settings = broker_settings()
-    there = find_agent(settings, agent, tree)
+    there = find_agent(settings, agent, tree, currency)
     command = PayOutChange(
         id=command_id or fresh_id(),
         issued_at=now(),

@@ -14,6 +14,8 @@ from console import (
     alerts,
     audit,
     change,
+    charts,
+    clearing,
     contacts,
     deposits,
     doctor,
@@ -43,7 +45,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows,
+    schedules, windows, charts, clearing,
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from console import demo_network as network
 from console.audit_report import Report, print_report
 from console.audit_run import run_audit
 from console.client import Client
+from console.demo_counter import at_the_counter
 from console.demo_report import print_answers, print_trial_balance
 from console.demo_settlement import payees_windows, trees_windows, write_files
 from console.errors import KassaError
@@ -58,6 +59,7 @@ def run_demo(settings: Settings, count: int, seed: int, *, serve: bool) -> None:
         _introduce(stack, simulator, fleet)
         tally = _pay(stack, fleet, count, seed)
         print_answers(tally)
+        at_the_counter(stack.settings)
         _settle(stack)
         report = run_audit(stack.settings, simulator=simulator.url, wait_s=_ANSWER_S)
         write_files(stack.settings, stack.directory / "settlement")
@@ -82,7 +84,7 @@ def _introduce(stack: Stack, simulator: OsmpSimulator, fleet: list[FleetTerminal
     with Client(stack.settings, ["root"], many=True) as client:
         steps = (network.first_commands(simulator.url_of, fleet), network.sub_agents(), network.deposits())
         total = sum(carry_out(client, step, key) for step in steps)
-    agents = len(network.TREES) * (1 + network.SUBS_PER_TREE)
+    agents = sum(1 + len(network.agents_below(tree)) for tree in network.TREES)
     say(f"{len(network.TREES)} trees with {agents} agents, {len(fleet)} terminals, {len(network.BEHAVIOURS)} payees "
         f"({total} signed commands)")  # fmt: skip
 

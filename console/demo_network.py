@@ -1,4 +1,4 @@
-"""The network of the demo: three trees with twelve agents, forty terminals, five payees on the simulator."""
+"""The network of the demo: three trees of three levels, forty terminals, five payees on the simulator."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from agents.gateways.simulator_faults import Behaviour
 from console.fleet_world import FleetTerminal
+from schemas.agent_command import Transfer
 from schemas.command import (
     Deposit,
     DirectoryCommand,
@@ -27,7 +28,7 @@ from streams.settings import Settings
 
 CURRENCY = "RUB"
 TREES = ("volga", "neva", "oka")
-SUBS_PER_TREE = 3
+SUBS_PER_TREE = 3  # right below the root; under the first and the last of them there is one more
 TERMINALS = 40
 
 # The demo is impatient so that it ends: a real network waits a minute and asks for hours.
@@ -88,9 +89,25 @@ def tariff(payee: str) -> Tariff:
     )
 
 
+def agents_below(tree: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """The sub-agents of a tree, each with the one above it and its terms; those above come first.
+
+    On their own money: the first, the second (with an overdraft), and the one below the first, whom the first funds.
+    The third spends the root's, and the one below it with it.
+    """
+    first, second, third = (f"{tree}-{number}" for number in range(1, SUBS_PER_TREE + 1))
+    return [
+        (first, tree, {}),
+        (second, tree, {"overdraft": 500_000}),
+        (third, tree, {"funding": "shared"}),
+        (f"{first}-1", first, {}),
+        (f"{third}-1", third, {"funding": "shared"}),
+    ]
+
+
 def terminals(settings: Settings) -> list[FleetTerminal]:
     """Forty terminals, dealt out to the sub-agents; their keys are made on this machine."""
-    subs = [(tree, f"{tree}-{number}") for tree in TREES for number in range(1, SUBS_PER_TREE + 1)]
+    subs = [(tree, name) for tree in TREES for name, _, _ in agents_below(tree)]
     dealt = [(f"kiosk-{number}", *subs[number % len(subs)]) for number in range(1, TERMINALS + 1)]
     return [
         FleetTerminal(name, agent, tree, CURRENCY, ensure_terminal_key(settings, name)) for name, tree, agent in dealt
@@ -114,24 +131,26 @@ def first_commands(url_of: Callable[[str], str], fleet: list[FleetTerminal]) -> 
 
 
 def sub_agents() -> Iterator[Command]:
-    """Under each root: one on its own money, one with an overdraft and little else, one on the root's money."""
+    """Everybody below the roots."""
     for tree in TREES:
-        for number in range(1, SUBS_PER_TREE + 1):
-            name = f"{tree}-{number}"
-            terms: dict[str, Any] = {"funding": "shared"} if number == 3 else {}
-            if number == 2:
-                terms["overdraft"] = 500_000
-            yield _order(OpenAgent, name, tree=tree, agent=name, parent=tree, name=name, currency=CURRENCY, **terms)
+        for name, parent, terms in agents_below(tree):
+            yield _order(OpenAgent, name, tree=tree, agent=name, parent=parent, name=name, currency=CURRENCY, **terms)
 
 
 def deposits(*, enough: bool = False) -> Iterator[Command]:
     """Not enough for all: the second sub-agents, and what the third ones share, run out on the way."""
+    times = 1_000 if enough else 1
     for tree in TREES:
-        for agent, amount in ((tree, 20_000_000), (f"{tree}-1", 90_000_000), (f"{tree}-2", 15_000_000)):
-            amount *= 1_000 if enough else 1
+        for agent, amount in ((tree, 25_000_000), (f"{tree}-1", 85_000_000), (f"{tree}-2", 12_000_000)):
             yield _order(
-                Deposit, agent, tree=tree, agent=agent, amount=amount, currency=CURRENCY, document=f"demo {agent}"
-            )
+                Deposit, agent, tree=tree, agent=agent, amount=amount * times, currency=CURRENCY,
+                document=f"demo {agent}",
+            )  # fmt: skip
+        below = f"{tree}-1-1"
+        yield _order(
+            Transfer, below, tree=tree, giver=f"{tree}-1", taker=below, amount=40_000_000 * times, currency=CURRENCY,
+            document=f"demo {below}",
+        )  # fmt: skip
 
 
 def _order(kind: type[Any], about: str, **content: Any) -> Command:

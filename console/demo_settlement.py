@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from console.demo_network import SUBS_PER_TREE, TREES, payees
+from console.demo_network import TREES, agents_below, payees
 from console.output import say
 from console.statements import COLUMNS, as_json, lines_of
 from schemas.command import CloseWindow
@@ -45,7 +45,7 @@ def write_files(settings: Settings, out: Path) -> None:
             columns = ("payee", "amount", "currency", "reference", "purpose")
             _write(out / f"{tree}_{_FIRST}_instructions.csv", semicolons(columns, [*rows, *ends]))
             written += 1
-            for agent in (tree, *(f"{tree}-{number}" for number in range(1, SUBS_PER_TREE + 1))):
+            for agent in (tree, *(name for name, _, _ in agents_below(tree))):
                 for statement in of_window(client, tree, agent, _FIRST):
                     name = out / f"{agent}_{_FIRST}_statement"
                     _write(name.with_suffix(".csv"), semicolons(COLUMNS, lines_of(statement)))

@@ -17,7 +17,7 @@ from console.client import Client
 from console.confirming import Yes, confirm
 from console.context import broker_settings
 from console.errors import BadInput, Differs, NoAnswer
-from console.lookup import balances
+from console.lookup import purses
 from console.options import Operator, TimeOut
 from console.output import major, rows, say
 from console.requests import command_request
@@ -56,7 +56,7 @@ def upload(
     """Deposit each credit of a bank statement to the agent its text names, once."""
     settings = broker_settings()
     statement = _read(file, form)
-    found, faults = deposits(statement, balances(settings))
+    found, faults = deposits(statement, purses(settings))
     if faults:
         rows(("line", "cannot be used"), faults, right=("line",))
         raise BadInput(f"{len(faults)} of {_count(statement)} credits in {file} cannot be used; nothing was deposited")

@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 _LARGEST_USUAL = 100_000  # minor units: a fleet pays small amounts, so that a deposit lasts
 _TRIES = 300
+_NOTE = 10_000  # minor units
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,15 @@ class FleetPayee:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`at` is the time of the run's first order; each further one is made a millisecond later."""
+    """`at` is the time of the run's first order; each further one is made a millisecond later.
+
+    cash_bps: for how many orders the cash is taken first, in notes, hundredths of a per cent.
+    """
 
     terminals: Sequence[FleetTerminal]
     payees: Sequence[FleetPayee]
     at: datetime
+    cash_bps: int = 0
 
 
 @dataclass(slots=True)
@@ -82,7 +87,7 @@ class Orders:
         number = self._numbers.get(terminal.id, terminal.first_number)
         self._numbers[terminal.id] = number + 1
         amount, fee = self._amount(terminal, to)
-        return {
+        content = {
             "id": f"{terminal.id}.{number}",
             "terminal": terminal.id,
             "number": number,
@@ -94,6 +99,15 @@ class Orders:
             "currency": terminal.currency,
             "made_at": (self.world.at + timedelta(milliseconds=self._made)).isoformat(timespec="milliseconds"),
         }
+        if self.world.cash_bps and self.rng.randrange(10_000) < self.world.cash_bps:
+            content |= self._cash(amount + fee)
+        return content
+
+    def _cash(self, price: int) -> Json:
+        """As many notes as it takes; what is beyond the price is change, under a code that nobody here keeps."""
+        put_in = -(-price // _NOTE) * _NOTE
+        code = f"{self.rng.getrandbits(128):032x}"
+        return {"collected": put_in} | ({"change_to": code} if put_in > price else {})
 
     def _amount(self, terminal: FleetTerminal, to: FleetPayee) -> tuple[int, int]:
         """(amount, fee): within the payee's bounds and right by its tariff as it is when the run begins."""

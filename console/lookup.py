@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from console.errors import NotFound
 from console.output import note
-from schemas.balance import Balance
+from schemas.balance import Balance, balance_key
+from schemas.chart import Chart
 from schemas.contact import Contact
 from schemas.gateway import Gateway
 from schemas.ids import Wire
@@ -21,6 +22,7 @@ from streams.compacted import read_all
 from streams.settings import Settings
 from streams.topics import (
     BALANCES,
+    CHARTS,
     CONTACTS,
     GATEWAYS,
     OPERATORS,
@@ -37,7 +39,7 @@ Record = TypeVar("Record", bound=Wire)
 def table(settings: Settings, topic: Topic, model: type[Record], time_out_s: float = 10) -> dict[str, Record]:
     """Key -> record, in order of keys. A record that cannot be read is left out with a note."""
     records: dict[str, Record] = {}
-    for key, value in sorted(read_all(settings, topic, time_out_s).items()):
+    for key, value in sorted(read_all(settings, topic, time_out_s).items(), key=lambda one: one[0].split("/")):
         try:
             records[key] = model.model_validate_json(value)
         except ValidationError:
@@ -46,6 +48,12 @@ def table(settings: Settings, topic: Topic, model: type[Record], time_out_s: flo
 
 
 def balances(settings: Settings) -> list[Balance]:
+    """Of every agent, in its tree's own currency."""
+    return [one for key, one in table(settings, BALANCES, Balance).items() if key == balance_key(one.tree, one.agent)]
+
+
+def purses(settings: Settings) -> list[Balance]:
+    """Of every agent in each of its currencies, its tree's own first."""
     return list(table(settings, BALANCES, Balance).values())
 
 
@@ -69,6 +77,10 @@ def schedules(settings: Settings) -> dict[str, Schedule]:
     return table(settings, SCHEDULES, Schedule)
 
 
+def charts(settings: Settings) -> dict[str, Chart]:
+    return table(settings, CHARTS, Chart)
+
+
 def operators(settings: Settings) -> dict[str, Operator]:
     return table(settings, OPERATORS, Operator)
 
@@ -77,21 +89,27 @@ def contacts(settings: Settings) -> dict[str, Contact]:
     return table(settings, CONTACTS, Contact)
 
 
-def find_agent(settings: Settings, agent: str, tree: str | None = None) -> Balance:
-    """The agent's live balance, and with it its tree and currency. Raises NotFound: none, or in several trees."""
-    found = [one for one in balances(settings) if one.agent == agent and tree in (None, one.tree)]
-    if not found:
+def find_agent(settings: Settings, agent: str, tree: str | None = None, currency: str | None = None) -> Balance:
+    """The agent's live balance in that currency (none: its tree's own), and with it its tree.
+
+    Raises NotFound: there is none, or there are some in several trees, or not in that currency.
+    """
+    mine = [one for one in purses(settings) if one.agent == agent and tree in (None, one.tree)]
+    trees = sorted({one.tree for one in mine})
+    if not trees:
         within = f" in tree {tree!r}" if tree else ""
         raise NotFound(f"there is no agent {agent!r}{within}: `kassa agent list` shows all")
-    if len(found) > 1:
-        trees = ", ".join(sorted(one.tree for one in found))
-        raise NotFound(f"agent {agent!r} is in several trees ({trees}): say which with --tree")
-    return found[0]
+    if len(trees) > 1:
+        raise NotFound(f"agent {agent!r} is in several trees ({', '.join(trees)}): say which with --tree")
+    for one in mine:
+        if currency in (None, one.currency):
+            return one
+    raise NotFound(f"agent {agent!r} has no account in {currency}: it is in {', '.join(one.currency for one in mine)}")
 
 
 def spender(agent: Balance, all_agents: Iterable[Balance]) -> Balance:
-    """Whose money the agent's terminals spend: its own, or that of the nearest agent above that has its own."""
-    tree = {one.agent: one for one in all_agents if one.tree == agent.tree}
+    """Whose money the agent's terminals spend in its currency: its own, or that of the nearest above with its own."""
+    tree = {one.agent: one for one in all_agents if (one.tree, one.currency) == (agent.tree, agent.currency)}
     while agent.funding == "shared" and agent.parent in tree:
         agent = tree[agent.parent]
     return agent

@@ -28,6 +28,10 @@ Tree = Annotated[
 Wait = Annotated[float, typer.Option(min=0, metavar="S", help="How long to wait for the final state.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Stop at the first answer: held or declined.")]
 CurrencyCode = Annotated[str, typer.Option(metavar="CODE", help="ISO 4217 code in capitals, such as RUB.")]
+CurrencyOf = Annotated[
+    str | None,
+    typer.Option("--currency", metavar="CODE", help="In which of the agent's currencies. Default: its tree's own."),
+]
 Address = Annotated[str | None, typer.Option(metavar="TEXT", help="Where the terminal stands.")]
 PublicKeyFile = Annotated[
     Path | None,

@@ -56,7 +56,7 @@ def resolve(
     operator: Operator = None,
     time_out: TimeOut = 10,
 ) -> None:
-    """Decide a payment that is in MANUAL: the payee has the money, or it has not and will not."""
+    """Decide a payment that is in MANUAL: the payee has the money, or has it not. Or give up one that waits."""
     if paid is None:
         raise BadInput("say which: --paid (the payee has the money) or --not-paid (it has not and will not)")
     settings = broker_settings()
@@ -69,7 +69,7 @@ def resolve(
         evidence=evidence,
     )
     answer = give(settings, command, operator, time_out)
-    done(f"payment {payment} is {'POSTED' if paid else 'VOIDED'}", command, answer)
+    done(f"payment {payment} is {'POSTED' if paid else 'not paid, and ended'}", command, answer)
 
 
 def _find(settings: Settings, payment: str, from_topic: bool) -> Story | None:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from schemas import reject
 from schemas.alert import Alert
 from schemas.balance import Balance
+from schemas.chart import Chart
 from schemas.command import COMMAND
 from schemas.contact import Contact
 from schemas.delivery import Delivery
@@ -47,6 +48,7 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "deliveries": TypeAdapter(Delivery),
     "contacts": TypeAdapter(Contact),
     "schedules": TypeAdapter(Schedule),
+    "charts": TypeAdapter(Chart),
 }
 _SIGNED = ("payments", "commands", "replies")
 

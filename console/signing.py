@@ -33,14 +33,21 @@ def now() -> datetime:
 
 
 def give(
-    settings: Settings, command: TreeCommand | DirectoryCommand, operator: str | None, time_out_s: float
+    settings: Settings,
+    command: TreeCommand | DirectoryCommand,
+    operator: str | None,
+    time_out_s: float,
+    final_s: float = 0,
 ) -> Answer:
-    """Sign the command, send it and wait for the decision. Raises Refused, NoAnswer and what Client raises."""
+    """Sign the command, send it and wait for the decision. Raises Refused, NoAnswer and what Client raises.
+
+    final_s: how long after it to wait for how it ended, where that is not decided at once.
+    """
     key = operator_key(settings, operator)
     request = command_request(remembered(settings, command, "issued_at"), key)
     with Client(settings, [request.owner]) as client:
         try:
-            answer = next(client.ask(request, time_out_s))
+            *_, answer = client.ask(request, time_out_s, final_s)
         except NoAnswer as error:
             raise NoAnswer(f"{error}; once it does, repeat with --id {command.id}: it is done once") from None
     if answer.reply.state != "DONE":

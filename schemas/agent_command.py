@@ -42,7 +42,7 @@ class CloseAgent(OperatorOrder):
 
 
 class Transfer(OperatorOrder):
-    """An agent's money to another agent of its tree."""
+    """An agent's money to another agent, of its tree or of another one."""
 
     kind: Literal["agent.transfer"] = "agent.transfer"
     tree: AgentId
@@ -52,6 +52,9 @@ class Transfer(OperatorOrder):
     currency: Currency
     document: Document
     comment: Comment = ""
+    to_tree: Annotated[AgentId | None, Field(description="the taker's tree; none: the giver's own")] = None
+
+    later = frozenset({"to_tree"})
 
 
 class Withdraw(OperatorOrder):

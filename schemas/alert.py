@@ -20,6 +20,7 @@ class AlertKind(StrEnum):
     PAYMENT_UNKNOWN_LONG = "PAYMENT_UNKNOWN_LONG"  # payments of a gateway are UNKNOWN or MANUAL for too long
     DELIVERY_DEAD = "DELIVERY_DEAD"  # alerts do not reach one of those who should hear of them
     GATEWAY_FAILING = "GATEWAY_FAILING"  # a gateway's answers are unclear, or nothing can be sent to it
+    WAITING_FUNDS_LONG = "WAITING_FUNDS_LONG"  # payments whose cash was taken wait for an agent's money for too long
 
 
 class Severity(StrEnum):

@@ -1,4 +1,7 @@
-"""An agent's live balance: topic `balances`, compacted, key "<tree>/<agent>"."""
+"""An agent's live balance: topic `balances`, compacted.
+
+Key "<tree>/<agent>" for the tree's own currency, "<tree>/<agent>/<currency>" for a further one.
+"""
 
 from __future__ import annotations
 
@@ -32,3 +35,8 @@ class Balance(Wire):
     daily_max: int | None = None
     monthly_max: int | None = None
     payees: tuple[str, ...] = ()
+
+
+def balance_key(tree: str, agent: str, further: str = "") -> str:
+    """The key of an agent's balance. further: a currency that is not its tree's own."""
+    return f"{tree}/{agent}/{further}" if further else f"{tree}/{agent}"

@@ -9,7 +9,10 @@ from pydantic import Field, TypeAdapter, model_validator
 from schemas.agent_command import AgentCommand
 from schemas.change import ChangeCode
 from schemas.change_command import ChangeCommand
+from schemas.chart import SetChart
+from schemas.clearing_command import ClearingCommand
 from schemas.contact import Contact
+from schemas.currency_command import CurrencyCommand
 from schemas.gateway import Gateway
 from schemas.ids import (
     AgentId,
@@ -64,8 +67,11 @@ class SetLimit(OperatorOrder):
         tuple[PayeeId, ...] | None, Field(max_length=200, description="those permitted; an empty list: all")
     ] = None
     lift: Annotated[tuple[Liftable, ...], Field(max_length=3, description="limits that no longer hold")] = ()
+    currency: Annotated[
+        Currency | None, Field(description="whose limits, and in which they are; none: the tree's own")
+    ] = None
 
-    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift"})
+    later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift", "currency"})
 
 
 class Deposit(OperatorOrder):
@@ -80,7 +86,7 @@ class Deposit(OperatorOrder):
 
 
 class ResolvePayment(OperatorOrder):
-    """An operator's decision on a payment in MANUAL, with the evidence for it."""
+    """An operator's decision on a payment in MANUAL, or (not paid) in WAITING_FUNDS, with the evidence for it."""
 
     kind: Literal["payment.resolve"] = "payment.resolve"
     tree: AgentId
@@ -169,9 +175,13 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
-_Change = PayOutChange | ChangeCommand
-TreeCommand = OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change
-DirectoryCommand = SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule
+TreeCommand = (
+    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | ClearingCommand
+    | CurrencyCommand | ChangeCommand
+)  # fmt: skip
+DirectoryCommand = (
+    SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetChart
+)
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
@@ -194,6 +204,8 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"gateways/{command.gateway.id}"
         case SetSchedule():
             return f"schedules/{command.schedule.id}"
+        case SetChart():
+            return f"charts/{command.chart.id}"
         case SetOperator():
             return f"operators/{command.operator.id}"
         case SetContact():

@@ -11,6 +11,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from schemas.change import ChangeNote
+from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.window import Window
 
@@ -39,6 +40,12 @@ class EntryKind(StrEnum):
     TRANSFERRED = "TRANSFERRED"  # from one agent of the tree to another
     WITHDRAWN = "WITHDRAWN"  # an agent's money went to its bank
     AGENT_MOVED = "AGENT_MOVED"  # to another place in its tree
+    TRANSFER_SENT = "TRANSFER_SENT"  # money left for another tree
+    TRANSFER_RECEIVED = "TRANSFER_RECEIVED"  # money came from another tree
+    TRANSFER_REJECTED = "TRANSFER_REJECTED"  # money from another tree cannot be taken and goes back
+    TRANSFER_RETURNED = "TRANSFER_RETURNED"  # the other tree could not take it, and here it is again
+    TRANSFER_CONFIRMED = "TRANSFER_CONFIRMED"  # the other tree has it
+    CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
     CHANGE_EXPIRED = "CHANGE_EXPIRED"  # nobody touched it for as long as is written there
     CHANGE_RECLAIMED = "CHANGE_RECLAIMED"  # an agent gave a payer cash for change that had expired
 
@@ -126,7 +133,9 @@ class PaymentFacts:
 
 @dataclass(frozen=True, slots=True)
 class AgentTerms:
-    """An agent's terms after the entry. overdraft in minor units; funding is "own" or "shared".
+    """An agent's terms in one currency after the entry. overdraft in minor units; funding is "own" or "shared".
+
+    Parent, name, funding, status, time zone and payees are the agent's own, in whatever currency.
 
     status: "open", "blocked" or "closed" (for good). time_zone: the tree's (IANA). payment_max, daily_max, monthly_max:
     the most of a payment, a day, a month, minor units; None: no such limit. payees: those permitted; none: all.
@@ -181,6 +190,7 @@ class Entry:
     record: DirectoryRecord | None = None
     document: str = ""
     window: Window | None = None
+    crossing: Crossing | None = None
     change: ChangeNote | None = None
 
     def encode(self) -> bytes:

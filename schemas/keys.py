@@ -34,6 +34,10 @@ class PublicKey(Wire):
     revoked_at: Annotated[Instant | None, Field(description="from this receipt time on it verifies nothing")] = None
 
 
+# The key of all workers: what they reply with, and what one tree says to another. No operator has this name there.
+SERVER_KID = "server:1"
+
+
 def owner_of(kid: str) -> str:
     """The terminal or operator a key id belongs to."""
     return kid.partition(":")[0]

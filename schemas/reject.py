@@ -20,6 +20,7 @@ class RejectReason(StrEnum):
     BAD_SCHEMA = "BAD_SCHEMA"  # signed, but not a valid payload
     WRONG_TERMINAL = "WRONG_TERMINAL"  # signed by a key of another terminal
     WRONG_AGENT = "WRONG_AGENT"  # the terminal does not belong to the agent it names
+    WRONG_SIGNER = "WRONG_SIGNER"  # such a command, or such an id, is not this key's to sign
     WRONG_CLOCK = "WRONG_CLOCK"  # made too long before, or after, it was received
     UNPROCESSABLE = "UNPROCESSABLE"  # reading it failed in a way nobody foresaw: a fault of ours, to be mended
     CONFLICT = "CONFLICT"  # the id was used before with other content

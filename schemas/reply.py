@@ -17,7 +17,8 @@ class Reply(Wire):
     """Keyed by the terminal or operator it answers.
 
     A payment is answered when it is taken in (HELD, WAITING_FUNDS or DECLINED) and again whenever its state changes.
-    Commands get DONE or REFUSED. REJECTED answers a signed message that was quarantined: it has no state in the ledger.
+    Commands get DONE or REFUSED; a transfer to another tree DONE when it has left, which is not final, and DONE or
+    REFUSED when its end is known. REJECTED answers a signed message that was quarantined: it is not on the ledger.
     """
 
     id: Annotated[str, Field(description="the payment's or command's id")]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# As which all change accounts of a book are one line of a tree's window: its leg numbers count the legs of all of them.
+ALL_CHANGE = "change"
+
 
 @dataclass(frozen=True, slots=True)
 class WindowPosition:
@@ -29,7 +32,7 @@ class Window:
     subject: a payee's id, or "" for the tree's window, which has all accounts of the book. number: 1, 2, 3, … for each
     subject. opened_at: when the window before it was closed, 0 for the first. due_at: the moment of the schedule that
     closed it, 0 when an operator did. It has the book's entries `first_entry` … `last_entry`, the closing one included.
-    positions: of the accounts that moved or are not zero, in order of account and currency.
+    positions: of the accounts that moved or are not zero, in order of account and currency; payers' change is one line.
     """
 
     subject: str

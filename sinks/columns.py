@@ -94,6 +94,7 @@ ENTRIES = Table(
         ("closed_window", "String"),
         ("change_to", "String"),
         ("change_spent", _SPENT),
+        ("crossing", "String"),
         ("change_days", "UInt32"),
     ),
 )
@@ -213,7 +214,7 @@ _DIRECTORY_COLUMNS = (
 # Directory tables have the names of their topics.
 DIRECTORY_TABLES = {
     name: Table(name, _DIRECTORY_COLUMNS)
-    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts", "schedules")
+    for name in ("terminals", "payees", "tariffs", "gateways", "operators", "contacts", "schedules", "charts")
 }
 
 ALL = (ENTRIES, LEGS, PAYMENT_STATES, REJECTS, ALERTS, *DIRECTORY_TABLES.values())

@@ -73,6 +73,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         orjson.dumps(entry.window).decode() if entry.window else "",
         facts.change_to,
         facts.spent,
+        orjson.dumps(entry.crossing).decode() if entry.crossing else "",
         entry.change.days if entry.change else 0,
     )
 

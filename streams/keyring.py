@@ -18,10 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.envelope import SigningKey, VerifyingKey
 from schemas.ids import OperatorId, TerminalId
-from schemas.keys import Algorithm, PublicKey
+from schemas.keys import SERVER_KID, Algorithm, PublicKey
 from streams.settings import Settings
 
-SERVER_KID = "server:1"
 _NEXT = ".next"
 _OWNER: TypeAdapter[str] = TypeAdapter(OperatorId | TerminalId)
 

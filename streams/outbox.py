@@ -9,17 +9,19 @@ import orjson
 
 from schemas import reject
 from schemas.alert import Alert
+from schemas.balance import balance_key
 from schemas.entry import Entry
 from schemas.ids import ms_instant
-from schemas.keys import owner_of
+from schemas.keys import SERVER_KID, owner_of
 from schemas.reply import Reply
 from streams.arrival import Forward, Quarantine
 from streams.ledger.balances import balance_of, touched_agents
+from streams.ledger.clearing import called_for
 from streams.ledger.decide import Duplicate
 from streams.ledger.replies import replies_to, reply_again
 from streams.ledger.state import State
 from streams.open_alerts import open_key
-from streams.topics import ALERTS, BALANCES, LEDGER, OPEN_ALERTS, REJECTS, REPLIES
+from streams.topics import ALERTS, BALANCES, COMMANDS, LEDGER, OPEN_ALERTS, REJECTS, REPLIES
 
 _CODES = {
     reject.RejectReason.CONFLICT: 215,
@@ -57,22 +59,26 @@ class Outbox:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._touched: dict[tuple[str, str], int] = {}
+        self._touched: dict[tuple[str, str, str], int] = {}
         self.records: list[Record] = []
         self.rejected: list[Quarantine] = []
 
     def entry(self, entry: Entry) -> None:
-        """The entry itself, the reply it makes, the directory record it sets."""
+        """The entry itself, the reply it makes, the directory record it sets, and what it says to another tree."""
         self._add(LEDGER.name, entry.book, entry.encode(), partition=self._state.partition)
         if entry.record is not None:
             self._add(entry.record.table, entry.record.id, orjson.dumps(entry.record.value))
-        for agent in touched_agents(entry):
-            self._touched[entry.book, agent] = entry.at
+        for agent, currency in touched_agents(self._state.books[entry.book], entry):
+            self._touched[entry.book, agent, currency] = entry.at
         for recipient, reply in replies_to(entry):
             self._reply(recipient, reply)
+        if (command := called_for(entry)) is not None:
+            value = orjson.dumps(command.model_dump(mode="json"))
+            self.records.append(Record(COMMANDS.name, command.tree.encode(), value, to_sign=True))
 
     def duplicate(self, duplicate: Duplicate, signer: str) -> None:
-        self._reply(owner_of(signer), reply_again(duplicate))
+        if duplicate.payment is not None or signer != SERVER_KID:  # a tree's word to another: nobody listens
+            self._reply(owner_of(signer), reply_again(duplicate))
 
     def quarantine(self, item: Quarantine) -> None:
         """The bytes as they came, with their story; a word to the sender when it is known who that is."""
@@ -88,7 +94,7 @@ class Outbox:
         }
         headers: list[tuple[str, str | bytes | None]] = [(name, text.encode()) for name, text in story.items()]
         self.records.append(Record(REJECTS.name, arrival.key, arrival.value[: reject.KEPT_BYTES], headers=headers))
-        if item.signer:
+        if item.signer and (arrival.topic, item.signer) != (COMMANDS.name, SERVER_KID):
             reply = Reply(
                 id=item.message_id[:100],
                 state="REJECTED",
@@ -113,9 +119,10 @@ class Outbox:
 
     def close(self) -> list[Record]:
         """All records of the batch, the balances last."""
-        for (book, agent), at in self._touched.items():
-            balance = balance_of(self._state.books[book], agent, at)
-            self._add(BALANCES.name, f"{book}/{agent}", balance.model_dump_json().encode())
+        for (tree, agent, currency), at in self._touched.items():
+            book = self._state.books[tree]
+            key = balance_key(tree, agent, currency if currency != book.agents[agent].currency else "")
+            self._add(BALANCES.name, key, balance_of(book, agent, at, currency).model_dump_json().encode())
         return self.records
 
     def _reply(self, owner: str, reply: Reply) -> None:

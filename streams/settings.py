@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     unknown_alert_s: Annotated[
         int, Field(ge=1, le=30 * 86_400, description="how long a payment may be UNKNOWN or MANUAL before an alert")
     ] = 3_600
+    waiting_alert_s: Annotated[
+        int, Field(ge=1, le=30 * 86_400, description="how long a payment may wait for funds before an alert")
+    ] = 3_600
     gateway_alert_bad: Annotated[
         int, Field(ge=1, le=1_000, description="unclear answers of a gateway to a partition, for an alert …")
     ] = 5

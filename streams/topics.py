@@ -41,7 +41,7 @@ PAYMENTS = Topic(
 COMMANDS = Topic(
     "commands",
     "root agent's id or <table>/<id>",
-    "JWS of Command (operator's key)",
+    "JWS of Command (operator's key; server's for what one tree says to another)",
     True,
     {**_MONTH, **_INBOUND, **_APPEND_TIME},
 )
@@ -64,13 +64,14 @@ TARIFFS = Topic("tariffs", "payee's id", "Tariff", False, _COMPACTED)
 GATEWAYS = Topic("gateways", "gateway's id", "Gateway", False, _COMPACTED)
 OPERATORS = Topic("operators", "operator's id", "Operator", False, _COMPACTED)
 SCHEDULES = Topic("schedules", "<tree> or <tree>.<payee>", "Schedule", False, _COMPACTED)
+CHARTS = Topic("charts", "<tree>, or _common", "Chart", False, _COMPACTED)
 
 DELIVERIES = Topic(
     "deliveries", "delivery's id", "Delivery", False, {"cleanup.policy": "compact,delete", **_YEAR, **_APPEND_TIME}
 )
 CONTACTS = Topic("contacts", "<tree>/<agent>, or operator", "Contact", False, _COMPACTED)
 
-DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, CONTACTS, SCHEDULES)
+DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, CONTACTS, SCHEDULES, CHARTS)
 ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, ALERTS, OPEN_ALERTS, DELIVERIES, *DIRECTORY)
 
 

@@ -16,6 +16,7 @@ from streams.open_alerts import OpenAlerts
 from streams.settings import Settings
 from streams.watch_agents import Funds, Limits
 from streams.watch_gateways import Answers, long_unclear
+from streams.watch_waiting import long_waiting
 
 
 class Watch:
@@ -45,4 +46,6 @@ class Watch:
     def look(self, state: State, at: int) -> list[Alert]:
         """What has come of time, and of contacts that were changed; at: ms UTC."""
         after_ms = self._settings.unknown_alert_s * 1000
-        return [*self._funds.look(state, at), *long_unclear(self._open, state, at, after_ms)]
+        waiting_ms = self._settings.waiting_alert_s * 1000
+        alerts = [*self._funds.look(state, at), *long_unclear(self._open, state, at, after_ms)]
+        return [*alerts, *long_waiting(self._open, state, at, waiting_ms)]

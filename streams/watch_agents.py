@@ -29,7 +29,8 @@ _NOT_HELD = {EntryKind.DECLINED: "was refused", EntryKind.WAITING_FUNDS: "waits 
 class Funds:
     """LOW_BALANCE begins below the contact's `low_balance` and is over a tenth above it.
 
-    An agent that spends the money of the one above it has none of its own to watch.
+    An agent that spends the money of the one above it has none of its own to watch. What is watched is its balance in
+    its tree's own currency.
     """
 
     def __init__(self, opened: OpenAlerts, contacts: Mapping[str, Contact]) -> None:
@@ -39,7 +40,7 @@ class Funds:
     def entry(self, state: State, entry: Entry) -> list[Alert]:
         """After an entry that moved money or changed terms."""
         alerts = []
-        for agent in sorted(touched_agents(entry)):
+        for agent in sorted({agent for agent, _ in touched_agents(state.books[entry.book], entry)}):
             alerts += self._agent(state, entry.book, agent, entry.at)
         return alerts
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from console.audit_agents import AgentAudit
+from console.audit_clearing import ClearingAudit
 from console.audit_core import CoreFold
 from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
@@ -28,6 +29,7 @@ from tests.builders import (
     set_gateway,
     set_limit,
 )
+from tests.builders_clearing import a_transfer_to, called_for_by
 
 POSTED, RESOLVED, VOIDED, HELD, DECLINED, UNKNOWN = (f"kiosk-1.{number}" for number in range(1, 7))
 
@@ -39,6 +41,11 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
         open_agent("A"),
         open_agent("S", "A", overdraft=50_000),
         a_deposit("S", 1_000_000),
+        open_agent("B", tree="B"),
+        open_agent("C", tree="C"),
+        a_deposit("C", 1_000, "C"),
+        a_transfer_to("B", "C", "B", 100, "C"),
+        a_transfer_to("B", "C", "nobody", 100, "C"),
         a_place(number=1),
         a_settle(POSTED),
         a_place(number=2),
@@ -61,26 +68,30 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
 def a_ledger(gateway_url: str = "http://127.0.0.1:9/mobile/") -> list[Entry]:
     """The entries of one partition, in order: each state a payment can be in, and every kind of command."""
     state = State(0)
-    decisions = [perform(state, command, AT + n) for n, command in enumerate(commands(gateway_url))]
-    return [entry for decision in decisions if isinstance(decision, list) for entry in decision]
+    asked, entries = commands(gateway_url), list[Entry]()
+    for n, command in enumerate(asked):
+        decision = perform(state, command, AT + n)
+        if isinstance(decision, list):
+            entries += decision
+            asked[n + 1 : n + 1] = called_for_by(decision)
+    return entries
 
 
 def audited(entries: Iterable[Entry]) -> dict[str, Check]:
     """The checks that look at the ledger alone, by name."""
     ledger, payments, core = LedgerAudit(), PaymentAudit(), CoreFold()
-    agents, limits = AgentAudit(ledger), LimitAudit()
+    agents, limits, clearing = AgentAudit(ledger), LimitAudit(), ClearingAudit(ledger)
     core.begin(0, ledger, payments)
     for offset, entry in enumerate(entries):
         ledger.see(0, offset, entry)
         payments.see(0, offset, entry)
         agents.see(0, offset, entry)
         limits.see(0, offset, entry)
+        clearing.see(0, offset, entry)
         core.see(0, offset, entry)
     core.end(ledger, payments)
-    return {
-        check.name: check
-        for check in (*ledger.checks(), *payments.checks(ledger), *agents.checks(), *limits.checks(), core.check)
-    }
+    found = (*ledger.checks(), *payments.checks(ledger), *agents.checks(), *limits.checks(), *clearing.checks())
+    return {check.name: check for check in (*found, core.check)}
 
 
 def failed(entries: Iterable[Entry]) -> set[str]:

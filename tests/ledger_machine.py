@@ -61,6 +61,9 @@ from tests.builders import (
     window_due,
 )
 from tests.machine_change import CODES, ChangeRules, cash_beside
+from tests.machine_charts import ChartRules, every_account_has_a_kind
+from tests.machine_clearing import ClearingRules
+from tests.machine_currencies import CurrencyRules
 from tests.reference_ledger import OPEN, Reference
 
 TREES = ("A", "B")
@@ -129,7 +132,7 @@ def windows_continue(log: list[Entry]) -> None:
             ends[key] = (one.last, one.closing)
 
 
-class LedgerMachine(ChangeRules, RuleBasedStateMachine):
+class LedgerMachine(ChartRules, ChangeRules, ClearingRules, CurrencyRules, RuleBasedStateMachine):
     """A worker's state, the log it wrote, and the reference that watches."""
 
     commands = 0
@@ -155,10 +158,10 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
 
     def followed(self, tree: str, more: list[Entry]) -> None:
         """What waited for money that came is held in the same breath, oldest first, and nothing else is."""
-        found: dict[str, list[str]] = {}
+        found: dict[tuple[str, str], list[str]] = {}
         for entry in more:
             assert (entry.kind in ("HELD", "DECLINED"), entry.cause.by) == (True, "funds")
-            found.setdefault(entry.payment.payer_agent, []).append(entry.payment.id)
+            found.setdefault((entry.payment.payer_agent, entry.payment.currency), []).append(entry.payment.id)
         assert found == self.reference.roused(tree, self.at)
         assert not ready(self.state, self.at)
 
@@ -200,6 +203,7 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
         for agent, parent in ("S", "A"), ("T", "S"), ("U", "T"):
             self.open("A", agent, parent, funding if agent == "T" else "own", 0, "A")
             self.deposit("A", agent, money + 1, False)
+        self.begin_abroad()
 
     @rule(order=orders)
     def administer(self, order) -> None:
@@ -231,8 +235,8 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
             self.followed(tree, more)
             self.reference.look(TREES, self.at)
 
-    def deposit(self, tree, agent, amount, wrong) -> None:
-        currency = "EUR" if wrong else CURRENCY[tree]
+    def deposit(self, tree, agent, amount, wrong, currency="") -> None:
+        currency = "EUR" if wrong else currency or CURRENCY[tree]
         command = a_deposit(agent, amount, tree, currency=currency, id=self.new_id())
         self.instructed(command, self.reference.deposited(command.command))
 
@@ -243,11 +247,12 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
         books = self.state.waiting.books()
         tree = books[pick % len(books)]
         payers = self.state.waiting.payers(tree)
-        payer = payers[pick % len(payers)]
-        facts = self.state.open[self.state.waiting.oldest(tree, payer)].facts
+        payer, coin = payers[pick % len(payers)]
+        facts = self.state.open[self.state.waiting.oldest(tree, payer, coin)].facts
         self.standing(block, tree, facts.agent) if limit == "block" else self.cap(tree, facts.agent, limit, limit)
         needed = facts.held + facts.change if facts.held and pick % 2 else facts.collected
-        self.deposit(tree, payer, max(1, needed - self.state.books[tree].agents[payer].available + more), False)
+        available = self.state.books[tree].agents_in(coin)[payer].available
+        self.deposit(tree, payer, max(1, needed - available + more), False, coin)
         self.standing(unblock, tree, facts.agent)
         self.cap(tree, facts.agent, {"lift": ("payment_max", "daily_max", "monthly_max"), "payees": ()}, {})
 
@@ -257,6 +262,9 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
             command = a_withdrawal(giver, amount, tree, **changes)
         else:
             command = a_transfer(giver, taker, amount, tree, **changes)
+        self.given_or_not(command)
+
+    def given_or_not(self, command) -> None:
         expected = self.reference.gave(command.command)
         entry = self.ask(command)
         assert entry is not None
@@ -284,10 +292,10 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
             self.place(*sale)
 
     def place(
-        self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0, spent=(), cash=""
+        self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0, spent=(), cash="", coin=""
     ) -> None:  # fmt: skip
         tree, agent = seller
-        currency = CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
+        currency = coin or CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
         payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "mobile"
         made_at = AT + ago_ms
         fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
@@ -313,7 +321,7 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
         kind = self.reference.sold[command.order.id].state if command.order.id in self.reference.sold else "DECLINED"
         assert (entry.refusal, entry.kind) == (code, kind), entry.reason
         if entry.kind == "HELD":
-            for above in self.state.books[tree].chain(entry.payment.payer_agent):
+            for above in self.state.books[tree].chain(entry.payment.payer_agent, currency):
                 assert above.available >= 0, "a limit was crossed"
 
     @precondition(lambda self: any(self.state.outstanding()))
@@ -336,7 +344,8 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
     @precondition(lambda self: self.reference.sold)
     @rule(pick=numbers, paid=st.booleans())
     def resolve(self, pick, paid) -> None:
-        manual = [name for name, sold in self.reference.sold.items() if sold.state == "MANUAL"]
+        ends = ("MANUAL", "WAITING_FUNDS") if pick % 2 else ("MANUAL",)
+        manual = [name for name, sold in self.reference.sold.items() if sold.state in ends]
         payments = manual or list(self.reference.sold)
         payment = payments[pick % len(payments)]
         command = a_resolve(payment, paid, self.reference.sold[payment].tree, id=self.new_id())
@@ -349,9 +358,10 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
         tree, agent = seller
         payment = list(self.reference.sold)[pick % len(self.reference.sold)]
         name = mark_of(code) if code else f"payment:{payment}"
+        coin = self.reference.sold[payment].currency
         if whole:
-            amount = max(1, self.reference.change(tree).get(name, 0) + pick % 2)
-        known = {"payment": None if code else payment, "currency": CURRENCY[tree], "id": self.new_id()}
+            amount = max(1, self.reference.change(tree, coin).get(name, 0) + pick % 2)
+        known = {"payment": None if code else payment, "currency": coin, "id": self.new_id()}
         command = a_pay_out(code, agent, amount, tree, **known)
         self.instructed(command, self.reference.paid_change(command.command))
 
@@ -418,24 +428,21 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
 
     @invariant()
     def balances_are_the_references(self) -> None:
-        for (tree, name), _ in self.reference.agents.items():
-            agent = self.state.books[tree].agents[name]
-            assert agent.balance == self.reference.balance(tree, name)
-            assert agent.held == self.reference.held(tree, name) >= 0
-            assert agent.available == self.reference.available(tree, name)
-        for tree in TREES:
-            book = self.state.books.get(tree)
-            if book is not None:
-                accounts = [book.accounts.get((name, CURRENCY[tree]), Account()) for name in ("fee", "reward")]
-                assert sum(account.balance for account in accounts) == self.reference.operators_income(tree)
+        for tree, name, coin in self.reference.purses():
+            agent = self.state.books[tree].agents_in(coin)[name]
+            assert agent.balance == self.reference.balance(tree, name, coin)
+            assert agent.held == self.reference.held(tree, name, coin) >= 0
+            assert agent.available == self.reference.available(tree, name, coin)
+        for tree, coin in {(tree, coin) for tree, _, coin in self.reference.purses()}:
+            accounts = [self.state.books[tree].accounts.get((name, coin), Account()) for name in ("fee", "reward")]
+            assert sum(account.balance for account in accounts) == self.reference.operators_income(tree, coin)
 
     @invariant()
     def change_is_the_references(self) -> None:
-        for tree in TREES:
-            book = self.state.books.get(tree)
-            accounts = book.accounts.items() if book is not None else ()
-            kept = {name.removeprefix("change:"): end.balance for (name, _), end in accounts if name[:7] == "change:"}
-            assert {name: amount for name, amount in self.reference.change(tree).items() if amount} == {
+        for tree, coin in {(tree, coin) for tree, _, coin in self.reference.purses()}:
+            accounts = [(name, end) for (name, of), end in self.state.books[tree].accounts.items() if of == coin]
+            kept = {name.removeprefix("change:"): end.balance for name, end in accounts if name[:7] == "change:"}
+            assert {name: amount for name, amount in self.reference.change(tree, coin).items() if amount} == {
                 name: amount for name, amount in kept.items() if amount
             }
             assert all(amount >= 0 for amount in kept.values())
@@ -444,16 +451,17 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
     def payees_are_owed_what_the_reference_owes_them(self) -> None:
         for tree in TREES:
             for payee in "mobile", "abroad":
-                account = self.state.books[tree].accounts.get((f"payee:{payee}", CURRENCY[tree]), Account())
+                coin = PAYEES[payee].currency
+                account = self.state.books[tree].accounts.get((f"payee:{payee}", coin), Account())
                 assert account.balance == self.reference.owed(tree, payee)
 
     @invariant()
     def what_counts_for_limits_is_the_references(self) -> None:
-        for (tree, name), _ in self.reference.agents.items():
-            agent = self.state.books[tree].agents[name]
+        for tree, name, coin in self.reference.purses():
+            agent = self.state.books[tree].agents_in(coin)[name]
             if agent.day:
-                assert agent.sold_day == self.reference.sold_in(tree, name, agent.day)
-                assert agent.sold_month == self.reference.sold_in(tree, name, agent.day[:7])
+                assert agent.sold_day == self.reference.sold_in(tree, name, agent.day, coin)
+                assert agent.sold_month == self.reference.sold_in(tree, name, agent.day[:7], coin)
 
     @invariant()
     def backlogs_are_the_references(self) -> None:
@@ -471,7 +479,9 @@ class LedgerMachine(ChangeRules, RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
+        self.hear_everything()
         windows_continue(self.log)
+        every_account_has_a_kind(self.log)
         ends: dict[tuple[str, str, str], tuple[int, int]] = {}
         finals = Counter[str]()
         for entry in self.log:

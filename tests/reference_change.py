@@ -10,18 +10,21 @@ from schemas.change_command import ReclaimChange
 from schemas.command import OpenAgent
 from schemas.payment import PaymentOrder
 
+COINS = ("RUB", "USD")
+Kept = tuple[str, str, str]  # tree, name, currency
+
 
 @dataclass
 class ChangeReference:
-    """A part of Reference. touched: tree, name -> when last, ms UTC. expired: so much of it was not reclaimed."""
+    """A part of Reference. touched: when last, ms UTC. expired: so much of it was not reclaimed."""
 
-    others: list[tuple[str, str, int]] = field(default_factory=list)
-    touched: dict[tuple[str, str], int] = field(default_factory=dict)
-    seen: dict[tuple[str, str], int] = field(default_factory=dict)
-    expired: dict[tuple[str, str], int] = field(default_factory=dict)
-    gone: dict[tuple[str, str], int] = field(default_factory=dict)  # all that ever expired
+    others: list[tuple[str, str, int, str]] = field(default_factory=list)
+    touched: dict[Kept, int] = field(default_factory=dict)
+    seen: dict[Kept, int] = field(default_factory=dict)
+    expired: dict[Kept, int] = field(default_factory=dict)
+    gone: dict[Kept, int] = field(default_factory=dict)  # all that ever expired
 
-    def change(self, tree: str) -> dict[str, int]:
+    def change(self, tree: str, currency: str = "") -> dict[str, int]:
         raise NotImplementedError
 
     def at_work(self, tree: str, agent: str) -> OpenAgent | None:
@@ -30,38 +33,44 @@ class ChangeReference:
     def payer(self, tree: str, agent: str) -> str:
         raise NotImplementedError
 
+    def has(self, tree: str, agent: str, currency: str) -> bool:
+        raise NotImplementedError
+
     def look(self, trees: Iterable[str], at: int) -> None:
         """After every step: whose change is another sum than before was touched."""
         for tree in trees:
-            for name, amount in self.change(tree).items():
-                if amount != self.seen.get((tree, name), 0):
-                    self.seen[tree, name], self.touched[tree, name] = amount, at
+            for coin in COINS:
+                for name, amount in self.change(tree, coin).items():
+                    if amount != self.seen.get((tree, name, coin), 0):
+                        self.seen[tree, name, coin], self.touched[tree, name, coin] = amount, at
 
-    def expiring(self, tree: str, days: int, at: int) -> dict[str, int]:
-        """What goes to `unclaimed` now, by the name it was kept under."""
-        due = {name: amount for name, amount in self.change(tree).items()
-               if amount and at - self.touched[tree, name] >= days * 86_400_000}  # fmt: skip
-        for name, amount in due.items():
-            self.expired[tree, name] = self.expired.get((tree, name), 0) + amount
-            self.gone[tree, name] = self.gone.get((tree, name), 0) + amount
+    def expiring(self, tree: str, days: int, at: int) -> dict[tuple[str, str], int]:
+        """What goes to `unclaimed` now, by the name it was kept under and currency."""
+        due = {(name, coin): amount for coin in COINS for name, amount in self.change(tree, coin).items()
+               if amount and at - self.touched[tree, name, coin] >= days * 86_400_000}  # fmt: skip
+        for kept, amount in due.items():
+            self.expired[tree, *kept] = self.expired.get((tree, *kept), 0) + amount
+            self.gone[tree, *kept] = self.gone.get((tree, *kept), 0) + amount
         return due
 
     def reclaimed(self, order: ReclaimChange) -> str:
-        name = sha(order.code) if order.code is not None else f"payment:{order.payment}"
-        left = self.expired.get((order.tree, name), 0) - order.amount
+        kept = order.tree, sha(order.code) if order.code is not None else f"payment:{order.payment}", order.currency
+        left = self.expired.get(kept, 0) - order.amount
         if self.at_work(order.tree, order.agent) is None or left < 0:
             return "REFUSED"
-        self.expired[order.tree, name] = left
-        self.others.append((order.tree, self.payer(order.tree, order.agent), order.amount))
+        if not self.has(order.tree, order.agent, order.currency):
+            return "REFUSED"
+        self.expired[kept] = left
+        self.others.append((order.tree, self.payer(order.tree, order.agent), order.amount, order.currency))
         return "CHANGE_RECLAIMED"
 
     def opened_by(self, order: PaymentOrder) -> dict[str, int]:
         """What the order spends, by the name it is kept under; minor units."""
         return {sha(one.code): one.amount for one in order.change_from}
 
-    def not_spent(self, tree: str, spent: dict[str, int]) -> int:
+    def not_spent(self, tree: str, spent: dict[str, int], currency: str) -> int:
         """The code, 0: all of it may be spent."""
-        there = self.change(tree)
+        there = self.change(tree, currency)
         return 300 if any(there.get(name, 0) < amount for name, amount in spent.items()) else 0
 
 

@@ -17,6 +17,8 @@ from schemas.outcome import Verdict
 from schemas.tariff import Tariff
 from streams.ledger.commands import Place, Settle
 from tests.reference_change import ChangeReference, sha
+from tests.reference_clearing import ClearingReference
+from tests.reference_currencies import Currencies
 
 HOLDING = ("HELD", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS")
@@ -45,6 +47,7 @@ class Sold:
     change: str = ""
     code: int = 0
     needs: int = 0
+    currency: str = ""
     spent: dict[str, int] = field(default_factory=dict)  # change, by the name it is kept under
     waits_to_be_held: bool = False
 
@@ -61,65 +64,72 @@ class Sold:
 
 
 @dataclass
-class Reference(ChangeReference):
-    agents: dict[tuple[str, str], OpenAgent] = field(default_factory=dict)
-    limits: dict[tuple[str, str], int] = field(default_factory=dict)
+class Reference(Currencies, ChangeReference, ClearingReference):
+    """Where a currency is asked for, "" is the tree's own."""
+
     deposits: list[Deposit] = field(default_factory=list)
-    handed_out: list[tuple[str, str, str, int]] = field(default_factory=list)  # tree, agent, change, amount
-    given: list[tuple[str, str, str, int]] = field(default_factory=list)  # tree, from, to ("": the bank), minor units
+    # tree, agent, change, amount, currency
+    handed_out: list[tuple[str, str, str, int, str]] = field(default_factory=list)
+    # tree, from, to ("": the bank), minor units, currency
+    given: list[tuple[str, str, str, int, str]] = field(default_factory=list)
     sold: dict[str, Sold] = field(default_factory=dict)
     blocked: set[tuple[str, str]] = field(default_factory=set)
-    closed: set[tuple[str, str]] = field(default_factory=set)
     paid_out: dict[tuple[str, str], list[int]] = field(default_factory=dict)  # tree, payee -> by each window
     caps: dict[tuple[str, str, str], int | tuple[str, ...] | None] = field(default_factory=dict)
-    others: list[tuple[str, str, int]] = field(default_factory=list)  # tree, agent, minor units: of all further kinds
+    # tree, agent, minor units, currency: of all further kinds
+    others: list[tuple[str, str, int, str]] = field(default_factory=list)
 
     # --- sums
 
-    def balance(self, tree: str, agent: str) -> int:
+    def balance(self, tree: str, agent: str, currency: str = "") -> int:
         """Deposits, less what its payments hold or cost, plus its shares of what was posted."""
-        paid_in = sum(deposit.amount for deposit in self.deposits if (deposit.tree, deposit.agent) == (tree, agent))
-        paid_in += sum(amount for of, _, taker, amount in self.given if (of, taker) == (tree, agent))
-        paid_in -= sum(amount for of, giver, _, amount in self.given if (of, giver) == (tree, agent))
-        here = [sold for sold in self.sold.values() if sold.tree == tree]
+        coin = currency or self.own(tree)
+        me = tree, agent, coin
+        paid_in = sum(one.amount for one in self.deposits if (one.tree, one.agent, one.currency) == me)
+        paid_in += sum(amount for of, _, taker, amount, one in self.given if (of, taker, one) == me)
+        paid_in -= sum(amount for of, giver, _, amount, one in self.given if (of, giver, one) == me)
+        here = [sold for sold in self.sold.values() if (sold.tree, sold.currency) == (tree, coin)]
         spent = sum(sold.amount + sold.processing for sold in here if sold.payer == agent and sold.has_held)
         spent += sum(sold.kept for sold in here if sold.payer == agent)
         paid_in += sum(sum(sold.spent.values()) for sold in here if sold.payer == agent and sold.has_held)
-        paid_in += sum(amount for book, payer, _, amount in self.handed_out if (book, payer) == (tree, agent))
-        paid_in += sum(amount for book, who, amount in self.others if (book, who) == (tree, agent))
+        paid_in += sum(amount for book, payer, _, amount, one in self.handed_out if (book, payer, one) == me)
+        paid_in += sum(amount for book, who, amount, one in self.others if (book, who, one) == me)
         return paid_in - spent + sum(sold.shares.get(agent, 0) for sold in here if sold.state == "POSTED")
 
-    def held(self, tree: str, agent: str) -> int:
+    def held(self, tree: str, agent: str, currency: str = "") -> int:
         return sum(
             sold.amount + sold.processing
             for sold in self.sold.values()
-            if (sold.tree, sold.payer) == (tree, agent) and sold.state in HOLDING
+            if (sold.tree, sold.payer, sold.currency) == (tree, agent, currency or self.own(tree))
+            and sold.state in HOLDING
         )
 
-    def operators_income(self, tree: str) -> int:
+    def operators_income(self, tree: str, currency: str = "") -> int:
         """Processing fees and the rest of every reward."""
-        posted = [sold for sold in self.sold.values() if sold.tree == tree and sold.state == "POSTED"]
+        posted = [sold for sold in self.sold.values() if (sold.tree, sold.state) == (tree, "POSTED")
+                  and sold.currency == (currency or self.own(tree))]  # fmt: skip
         return sum(sold.processing + sold.reward - sum(sold.shares.values()) for sold in posted)
 
-    def available(self, tree: str, agent: str) -> int:
-        return self.balance(tree, agent) + self.limits[tree, agent]
+    def available(self, tree: str, agent: str, currency: str = "") -> int:
+        return self.balance(tree, agent, currency) + self.limits[tree, self.purse(tree, agent, currency)]
 
     def ever_held(self) -> int:
         return sum(not sold.code for sold in self.sold.values())
 
-    def change(self, tree: str) -> dict[str, int]:
+    def change(self, tree: str, currency: str = "") -> dict[str, int]:
         """What is kept for payers, by the name it is kept under."""
         found: dict[str, int] = {}
+        here = tree, currency or self.own(tree)
         for sold in self.sold.values():
-            if sold.tree == tree:
+            if (sold.tree, sold.currency) == here:
                 found[sold.change] = found.get(sold.change, 0) + sold.kept
                 for name, amount in sold.spent.items() if sold.has_held else ():
                     found[name] = found.get(name, 0) - amount
-        for book, _, name, amount in self.handed_out:
-            if book == tree:
+        for book, _, name, amount, coin in self.handed_out:
+            if (book, coin) == here:
                 found[name] -= amount
-        for (book, name), amount in self.gone.items():
-            if book == tree:
+        for (book, name, coin), amount in self.gone.items():
+            if (book, coin) == here:
                 found[name] -= amount
         return found
 
@@ -166,6 +176,9 @@ class Reference(ChangeReference):
     def limited(self, order: SetLimit) -> str:
         who = order.tree, order.agent
         agent = self.at_work(*who)
+        if agent is not None and order.currency is not None and not self.has(*who, order.currency):
+            return "REFUSED"
+        purse = order.tree, self.purse(*who, order.currency or "")
         named = {name: getattr(order, name) for name in ("payment_max", "daily_max", "monthly_max", "payees")}
         named = {name: value for name, value in named.items() if value is not None}
         if agent is None or set(named) & set(order.lift) or (order.overdraft is None and not named and not order.lift):
@@ -173,40 +186,41 @@ class Reference(ChangeReference):
         if order.overdraft is not None and agent.funding == "shared":
             return "REFUSED"
         named |= dict.fromkeys(order.lift)
-        caps = [named.get(name, self.caps.get((*who, name))) for name in ("payment_max", "daily_max", "monthly_max")]
+        caps = [named.get(name, self.caps.get((*purse, name))) for name in ("payment_max", "daily_max", "monthly_max")]
         ascending = [cap for cap in caps if cap is not None]
         if ascending != sorted(ascending):
             return "REFUSED"
-        self.caps |= {(*who, name): value for name, value in named.items()}
+        self.caps |= {(*(who if name == "payees" else purse), name): value for name, value in named.items()}
         if order.overdraft is not None:
-            self.limits[who] = order.overdraft
+            self.limits[purse] = order.overdraft
         return "LIMIT_SET"
 
-    def sold_in(self, tree: str, agent: str, period: str) -> int:
+    def sold_in(self, tree: str, agent: str, period: str, currency: str = "") -> int:
         """period: a day or a month, as its days begin."""
-        return sum(one.amount for one in self.sold.values() if one.tree == tree and agent in one.chain
-                   and one.state != "VOIDED" and one.day.startswith(period))  # fmt: skip
+        coin = currency or self.own(tree)
+        return sum(one.amount for one in self.sold.values() if (one.tree, one.currency) == (tree, coin)
+                   and agent in one.chain and one.state != "VOIDED" and one.day.startswith(period))  # fmt: skip
 
     def today(self, tree: str, at: int) -> str:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
         zone = self.agents[tree, tree].time_zone or "UTC"
         return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
 
-    def capped(self, tree: str, chain: list[str], amount: int, day: str) -> int:
+    def capped(self, tree: str, chain: list[str], amount: int, day: str, currency: str = "") -> int:
         """The code, 0: within everybody's maxima."""
-        most = [self.caps.get((tree, agent, "payment_max")) for agent in chain]
+        most = [self.caps.get((tree, self.purse(tree, agent, currency), "payment_max")) for agent in chain]
         if any(cap is not None and amount > cap for cap in most):
             return 252
         for name, period in ("daily_max", day), ("monthly_max", day[:7]):
             for agent in chain:
-                cap = self.caps.get((tree, agent, name))
-                if cap is not None and self.sold_in(tree, agent, period) + amount > cap:
+                cap = self.caps.get((tree, self.purse(tree, agent, currency), name))
+                if cap is not None and self.sold_in(tree, agent, period, currency) + amount > cap:
                     return 16
         return 0
 
     def deposited(self, order: Deposit) -> str:
         agent = self.at_work(order.tree, order.agent)
-        if agent is None or agent.funding == "shared" or agent.currency != order.currency:
+        if agent is None or agent.funding == "shared" or not self.has(order.tree, order.agent, order.currency):
             return "REFUSED"
         self.deposits.append(order)
         return "DEPOSITED"
@@ -233,9 +247,14 @@ class Reference(ChangeReference):
         below = [name for (of, name), one in self.agents.items() if of == tree and one.parent == agent]
         mine = [one for one in self.sold.values() if one.tree == tree and one.state in OPEN
                 and (one.chain[0] == agent or one.shares.get(agent) or one.payer == agent)]  # fmt: skip
-        if agent == tree and any(self.change(tree).values()):
+        if agent == tree and any(amount for coin in self.currencies(tree, tree) for amount in
+                                 self.change(tree, coin).values()):  # fmt: skip
             return False
-        return not mine and not self.balance(tree, agent) and all((tree, name) in self.closed for name in below)
+        if self.not_told(tree, "" if agent == tree else agent):
+            return False
+        if any(self.balance(tree, agent, coin) for coin in self.currencies(tree, agent)):
+            return False
+        return not mine and all((tree, name) in self.closed for name in below)
 
     def gave(self, order: Transfer | Withdraw) -> str:
         """The kind of entry; "220": the giver has not so much."""
@@ -246,11 +265,12 @@ class Reference(ChangeReference):
         if isinstance(order, Transfer) and any(self.agents[tree, name].funding == "shared" for name in names):
             return "REFUSED"
         stopped = any((tree, one) in self.blocked for one in self.chain(tree, names[0]))
-        if stopped or order.currency != self.agents[tree, names[0]].currency or self.line(tree, names[0]):
+        lacking = any(not self.has(tree, name, order.currency) for name in names)
+        if stopped or lacking or self.line(tree, names[0], order.currency):
             return "REFUSED"
-        if self.available(tree, names[0]) < order.amount:
+        if self.available(tree, names[0], order.currency) < order.amount:
             return "220"
-        self.given.append((tree, names[0], names[1] if len(names) > 1 else "", order.amount))
+        self.given.append((tree, names[0], names[1] if len(names) > 1 else "", order.amount, order.currency))
         return "TRANSFERRED" if len(names) > 1 else "WITHDRAWN"
 
     def moved(self, order: MoveAgent) -> str:
@@ -263,13 +283,20 @@ class Reference(ChangeReference):
         waiting = [one for one in self.sold.values() if one.tree == tree and one.state == "WAITING_FUNDS"]
         if order.agent in above or levels > 16 or any(order.agent in one.chain for one in waiting):
             return "REFUSED"
+        if not set(self.currencies(tree, order.agent)) <= set(self.currencies(tree, order.parent)):
+            return "REFUSED"
         self.agents[tree, order.agent] = agent.model_copy(update={"parent": order.parent})
         return "AGENT_MOVED"
 
     def resolved(self, order: ResolvePayment) -> str:
         sold = self.sold.get(order.payment)
-        if sold is None or sold.tree != order.tree or sold.state != "MANUAL":
+        if sold is None or sold.tree != order.tree or sold.state not in ("MANUAL", "WAITING_FUNDS"):
             return "REFUSED"
+        if sold.state == "WAITING_FUNDS":
+            if order.paid or self._short(order.tree, sold.payer, sold.collected):
+                return "REFUSED"
+            sold.state, sold.code = "DECLINED", 300
+            return sold.state
         sold.state = "POSTED" if order.paid else "VOIDED"
         return sold.state
 
@@ -277,11 +304,11 @@ class Reference(ChangeReference):
         name = sha(order.code) if order.code is not None else f"payment:{order.payment}"
         if self.at_work(order.tree, order.agent) is None:
             return "REFUSED"
-        if self.agents[order.tree, order.tree].currency != order.currency:
+        if not self.has(order.tree, order.agent, order.currency):
             return "REFUSED"
-        if self.change(order.tree).get(name, 0) < order.amount:
+        if self.change(order.tree, order.currency).get(name, 0) < order.amount:
             return "REFUSED"
-        self.handed_out.append((order.tree, self.payer(order.tree, order.agent), name, order.amount))
+        self.handed_out.append((order.tree, self.payer(order.tree, order.agent), name, order.amount, order.currency))
         return "CHANGE_PAID_OUT"
 
     def window_closed(self, tree: str, payee: str, number: int) -> int | None:
@@ -301,15 +328,15 @@ class Reference(ChangeReference):
         chain = self.chain(tree, order.agent)
         price = self._price(command, chain, at)
         code = self._code(command, chain, price, at)
-        root = self.agents.get((tree, tree))
-        if code and (not order.collected or not chain or root is None or root.currency != order.currency):
+        coin = order.currency
+        if code and (not order.collected or not chain or not self.has(tree, order.agent, coin)):
             return code
         payer = self.payer(tree, order.agent)
         beyond = max(0, order.collected - order.amount - order.fee)
         curable = (220, 280) if not order.change_from else ()  # what spends change does not wait to be held
         needs = order.amount + price.processing + beyond if code in (0, *curable) else order.collected
         state = "WAITING_FUNDS" if code else "HELD"
-        if code not in (0, *curable) and not self.line(tree, payer) and not self._short(tree, payer, needs):
+        if code not in (0, *curable) and not self.line(tree, payer, coin) and not self._short(tree, payer, needs, coin):
             state = "DECLINED"
         self.sold[order.id] = Sold(
             tree, chain, payer, payee.gateway if payee is not None else "", order.payee, order.amount, price.processing,
@@ -317,7 +344,7 @@ class Reference(ChangeReference):
             sum(share for _, share in price.rewards), state,
             day=self.today(tree, at) if state == "HELD" else "", fee=order.fee,
             collected=order.collected, change=order.change_to or f"payment:{order.id}", code=code, needs=needs,
-            spent={} if code else self.opened_by(order), waits_to_be_held=code in curable,
+            currency=coin, spent={} if code else self.opened_by(order), waits_to_be_held=code in curable,
         )  # fmt: skip
         return code
 
@@ -335,7 +362,7 @@ class Reference(ChangeReference):
         permitted = [self.caps.get((command.book, agent, "payees")) for agent in chain]
         if any(payees and payee.id not in payees for payees in permitted):
             return 155
-        if {order.currency, payee.currency} != {self.agents[command.book, order.agent].currency}:
+        if order.currency != payee.currency or not self.has(command.book, order.agent, order.currency):
             return 300
         if order.subscriber.keys() != {"phone"} or not order.subscriber["phone"].startswith("9"):
             return 4
@@ -349,41 +376,42 @@ class Reference(ChangeReference):
             return 255
         if order.collected > rest and order.change_to is None:
             return 255
-        if code := self.not_spent(command.book, spent):
+        day, coin = self.today(command.book, at), order.currency
+        if code := self.not_spent(command.book, spent, coin):
             return code
-        day = self.today(command.book, at)
-        if code := self.capped(command.book, chain, order.amount, day):
+        if code := self.capped(command.book, chain, order.amount, day, coin):
             return code
         payer = self.payer(command.book, order.agent)
         beyond = max(0, order.collected - rest) if order.collected else 0
-        code = self._short(command.book, payer, order.amount + price.processing + beyond - (total - rest))
-        if not code and self.line(command.book, payer):
+        code = self._short(command.book, payer, order.amount + price.processing + beyond - (total - rest), coin)
+        if not code and self.line(command.book, payer, coin):
             code = 220
         code = 280 if code == 220 and payer != order.agent else code
         if not code and sum(sold.gateway == payee.gateway for sold in self.waiting()) >= command.backlog_max:
             return 1
         return code
 
-    def line(self, tree: str, payer: str) -> list[str]:
+    def line(self, tree: str, payer: str, currency: str = "") -> list[str]:
         """What waits for this payer's money, oldest first."""
-        mine = [id for id, sold in self.sold.items() if (sold.tree, sold.payer) == (tree, payer)]
+        me = tree, payer, currency or self.own(tree)
+        mine = [id for id, sold in self.sold.items() if (sold.tree, sold.payer, sold.currency) == me]
         return [id for id in mine if self.sold[id].state == "WAITING_FUNDS"]
 
-    def roused(self, tree: str, at: int) -> dict[str, list[str]]:
-        """By payer, the payments whose money has come: HELD from here on, or DECLINED with their cash kept."""
-        found: dict[str, list[str]] = {}
-        for payer in sorted({sold.payer for sold in self.sold.values() if sold.tree == tree}):
-            for id in self.line(tree, payer):
+    def roused(self, tree: str, at: int) -> dict[tuple[str, str], list[str]]:
+        """By payer and currency, the payments whose money has come: now HELD, or DECLINED with their cash kept."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for payer, coin in sorted({(sold.payer, sold.currency) for sold in self.sold.values() if sold.tree == tree}):
+            for id in self.line(tree, payer, coin):
                 sold = self.sold[id]
-                if self._short(tree, payer, sold.needs):
+                if self._short(tree, payer, sold.needs, coin):
                     break
                 to_be_held = sold.waits_to_be_held
                 code = self._stopped(tree, sold, at) if to_be_held else sold.code
-                if code and self._short(tree, payer, sold.collected):
+                if code and self._short(tree, payer, sold.collected, coin):
                     break
                 sold.state, sold.code = "DECLINED" if code else "HELD", code
                 sold.day = "" if code else self.today(tree, at)
-                found.setdefault(payer, []).append(id)
+                found.setdefault((payer, coin), []).append(id)
         return found
 
     def _stopped(self, tree: str, sold: Sold, at: int) -> int:
@@ -393,12 +421,12 @@ class Reference(ChangeReference):
         permitted = [self.caps.get((tree, agent, "payees")) for agent in sold.chain]
         if any(payees and sold.payee not in payees for payees in permitted):
             return 155
-        return self.capped(tree, sold.chain, sold.amount, self.today(tree, at))
+        return self.capped(tree, sold.chain, sold.amount, self.today(tree, at), sold.currency)
 
-    def _short(self, tree: str, payer: str, needed: int) -> int:
-        if self.available(tree, payer) < needed:
+    def _short(self, tree: str, payer: str, needed: int, currency: str = "") -> int:
+        if self.available(tree, payer, currency) < needed:
             return 220
-        return 280 if any(self.available(tree, above) < 0 for above in self.chain(tree, payer)[1:]) else 0
+        return 280 if any(self.available(tree, above, currency) < 0 for above in self.chain(tree, payer)[1:]) else 0
 
     def answered(self, command: Settle) -> str | None:
         """The kind of entry, None: nobody waits for this answer."""

@@ -15,6 +15,7 @@ from console.errors import BadInput
 from schemas.balance import Balance
 from streams.ledger.balances import balance_of
 from tests.builders import AT, a_state, a_tree, close, decided, open_agent
+from tests.builders_currency import open_currency
 
 HEADER = "account;reference;booked;amount;currency;text\n"
 FIRST = "40702810900000000001;B-1;2026-11-23;1000.50;RUB;Top-up AGENT:A/S\n"
@@ -25,9 +26,9 @@ def agents() -> list[Balance]:
     state = a_tree()
     for command in (open_agent("P", "A", funding="shared"), open_agent("X", "A"), close("X")):
         decided(state, command)
-    dollars = a_state(open_agent("D", tree="D", currency="USD"))
-    return [balance_of(one.books[book], agent, AT) for one, book in ((state, "A"), (dollars, "D"))
-            for agent in one.books[book].agents]  # fmt: skip
+    dollars = a_state(open_agent("D", tree="D", currency="USD"), open_currency("D", "KWD", "D"))
+    return [balance_of(one.books[book], purse.id, AT, purse.currency) for one, book in ((state, "A"), (dollars, "D"))
+            for agent in one.books[book].agents for purse in one.books[book].purses(agent)]  # fmt: skip
 
 
 def read(*rows: str) -> Statement:
@@ -50,6 +51,11 @@ def test_a_row_is_a_credit_and_becomes_a_deposit():
     assert (of, faults) == (credit, [])
     assert (command.tree, command.agent, command.amount, command.currency) == ("A", "S", 100_050, "RUB")
     assert (command.document, command.issued_at) == ("B-1", datetime(2026, 11, 23, tzinfo=UTC))
+
+
+def test_a_credit_in_a_further_currency_of_the_agent_is_a_deposit_in_it():
+    ((_, command),), faults = deposits(read("4;B-2;2026-11-23;5.125;KWD;AGENT:D/D\n"), agents())
+    assert (command.amount, command.currency, faults) == (5_125, "KWD", [])
 
 
 @pytest.mark.parametrize(
@@ -92,7 +98,7 @@ def test_debits_are_passed_over_and_counted_and_empty_rows_are_nothing():
         ("4;B-2;2026-11-23;5;RUB;AGENT:A/nobody", "there is no agent nobody in tree A"),
         ("4;B-2;2026-11-23;5;RUB;AGENT:A/X", "agent X is closed"),
         ("4;B-2;2026-11-23;5;RUB;AGENT:A/P", "agent P spends the money of A: it has no deposits"),
-        ("4;B-2;2026-11-23;5;RUB;AGENT:D/D", "agent D is in USD, the money in RUB"),
+        ("4;B-2;2026-11-23;5;RUB;AGENT:D/D", "agent D is in USD, KWD, the money in RUB"),
         (FIRST.strip(), "reference B-1 stands on line 2 already"),
     ],
 )

@@ -114,6 +114,10 @@ DAMAGES: dict[str, tuple[Callable[[Entry], Entry | None], str]] = {
         lambda one: replace(one, record=replace(one.record, value={})) if one.record else None,
         "divergence",
     ),
+    "the transfer between trees": (
+        lambda one: replace(one, crossing=replace(one.crossing, amount=1)) if one.crossing else None,
+        "divergence",
+    ),
     "the payee's word": (_never_sent, "divergence"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -184,7 +185,12 @@ def good_payment_called_a_conflict(run: Recorded) -> None:
 
 
 def _reply(run: Recorded, state: str) -> int:
-    return next(n for n, line in enumerate(run.lines) if line[0] == "r" and line[2] == state)
+    """Of a message that was told so once: what is told to its repeats would contradict a line that is changed."""
+    told = Counter((line[1], line[2]) for line in run.lines if line[0] == "r")
+    return next(
+        n for n, line in enumerate(run.lines)
+        if line[0] == "r" and line[2] == state and told[line[1], state] == 1
+    )  # fmt: skip
 
 
 def reply_that_lies(run: Recorded) -> None:

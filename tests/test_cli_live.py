@@ -21,6 +21,7 @@ from streams.keyring import write_public
 from streams.settings import Settings
 from streams.topics import ALL
 from tests.builders import an_order
+from tests.builders_charts import a_chart, numbers
 from tests.cli_runs import Kassa, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
@@ -424,3 +425,17 @@ def test_the_warehouse_is_rebuilt_under_a_running_stack(network: Kassa, request:
     assert network(*paying(terminal)).code == 0
     eventually(lambda: network("payment", "show", f"{terminal}.2", "--json").out != "")
     assert kinds(told_alike(network, f"{terminal}.2")) == ["HELD", "POSTED"]
+
+
+def test_a_chart_of_accounts_is_set_shown_and_replaced(network: Kassa, request: Any, tmp_path: Path) -> None:
+    agent, path = tree(request), tmp_path / "chart.json"
+    path.write_text(a_chart().model_dump_json())
+    for version in 1, 2:
+        shown = network("chart", "set", str(path), "--tree", agent)
+        assert shown.says(f"version {version} of the chart of tree {agent} is in force"), shown
+    shown = network("chart", "show", "--tree", agent)
+    assert shown.says("version   2", "branch    0017", "agent-fees", "40821810000000000001"), shown
+    path.write_text(a_chart(accounts={"RUB": numbers(hold="")}).model_dump_json())
+    shown = network("chart", "set", str(path), "--tree", agent)
+    assert (shown.code, shown.says("300", "the chart has no RUB account for hold")) == (1, True), shown
+    assert network("chart", "show").says("there is no chart of all trees")

@@ -10,9 +10,7 @@ from streams.ledger.tariff_ties import first_tie
 from tests.builders import AT
 
 HALF_HOUR_MS = 1_800_000
-AGENTS = [
-    f"{tree}/{tree}-{number}" for tree in demo_network.TREES for number in range(1, demo_network.SUBS_PER_TREE + 1)
-]
+AGENTS = [f"{tree}/{name}" for tree in demo_network.TREES for name, _, _ in demo_network.agents_below(tree)]
 
 
 @pytest.mark.parametrize("payee", list(demo_network.BEHAVIOURS))

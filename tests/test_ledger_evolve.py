@@ -249,20 +249,24 @@ def test_every_state_of_a_payment_can_be_told():
     assert states <= set(get_args(ReplyState))
 
 
+def touched(state: State, entry: Entry) -> set[str]:
+    return {agent for agent, _ in touched_agents(state.books[entry.book], entry)}
+
+
 def test_balances_follow_money_holds_and_limits():
     state = a_tree(money=100_000, overdraft=5)
     held = decided(state, a_place())
-    assert touched_agents(held) == {"S"}
+    assert touched(state, held) == {"S"}
     balance = balance_of(state.books["A"], "S", held.at)
     assert (balance.tree, balance.agent, balance.parent, balance.name, balance.currency, balance.funding) == (
         ("A", "S", "A", "Agent S", "RUB", "own")
     )  # fmt: skip
     assert (balance.balance, balance.held, balance.overdraft, balance.available) == (4_050, 95_950, 5, 4_055)
     assert (balance.seq, balance.at) == (held.seq, ms_instant(AT))
-    assert touched_agents(decided(state, a_settle())) == {"S", "A"}
-    assert touched_agents(decided(state, set_limit("A", 7))) == {"A"}
-    assert touched_agents(decided(state, open_agent("T", "A"))) == {"T"}
-    assert touched_agents(decided(state, set_payee())) == set()
+    assert touched(state, decided(state, a_settle())) == {"S", "A"}
+    assert touched(state, decided(state, set_limit("A", 7))) == {"A"}
+    assert touched(state, decided(state, open_agent("T", "A"))) == {"T"}
+    assert touched(state, decided(state, set_payee())) == set()
     with pytest.raises(KeyError):
         balance_of(state.books["A"], "nobody", AT)
 
@@ -271,5 +275,5 @@ def test_a_hold_that_ends_without_a_reward_still_changes_what_is_shown():
     state = a_tree()
     decided(state, a_place(fee=0, tariff=None))
     posted = decided(state, a_settle())
-    assert touched_agents(posted) == {"S"}
+    assert touched(state, posted) == {"S"}
     assert balance_of(state.books["A"], "S", posted.at).held == 0

@@ -29,6 +29,7 @@ from tests.builders import (
     decided,
     set_limit,
 )
+from tests.builders_currency import open_currency
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAYMENT = "kiosk-1.1"
@@ -85,6 +86,7 @@ COMMANDS: dict[str, LedgerCommand] = {
     "money is withdrawn": a_withdrawal("S", 1),
     "the agent is blocked": block("S"),
     "the agent is closed": close("S"),
+    "a currency is opened": open_currency("A"),
     "time passes": Rouse("A"),
 }
 # What each makes of a payment that was HELD or UNKNOWN.
@@ -107,7 +109,8 @@ def expected(state: str, command: str) -> str:
     if command in ANSWERS:
         return dict(zip(("HELD", "UNKNOWN"), ANSWERS[command], strict=True)).get(state, "stale")
     if command.startswith("resolve"):
-        return "refused" if state != "MANUAL" else "POSTED" if command == "resolve: paid" else "VOIDED"
+        by_hand = {("MANUAL", "resolve: paid"): "POSTED", ("MANUAL", "resolve: not paid"): "VOIDED"}
+        return by_hand.get((state, command), "refused")  # what waits here has no money to give its cash back
     if command == "the agent is closed":
         return "refused"  # in each of them it has money, or a payment that is open
     if state == "WAITING_FUNDS":

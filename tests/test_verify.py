@@ -13,12 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.verify import Verifier
-from schemas.envelope import SigningKey
+from schemas.envelope import SigningKey, VerifyingKey
+from schemas.ids import ms_instant
+from schemas.keys import SERVER_KID
 from schemas.payee import Payee
 from schemas.reject import RejectReason
 from schemas.terminal import Operator, Terminal
 from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
 from streams.directory import Directory
+from streams.ledger.clearing import called_for
+from streams.ledger.commands import Instruct
 from streams.ledger.decide import decide
 from streams.ledger.evolve import evolve
 from streams.outbox import Outbox
@@ -37,6 +41,7 @@ from tests.builders import (
     set_tariff,
     set_terminal,
 )
+from tests.builders_clearing import a_transfer_to, two_trees
 
 PARTITION = partition_of("A", 4)
 DEEP = 900
@@ -45,7 +50,8 @@ DEEP = 900
 @cache
 def keys() -> dict[str, SigningKey]:
     made = [SigningKey.generate("kiosk-1:1"), SigningKey.generate("kiosk-2:1", "ES256"), SigningKey.generate("root:1")]
-    return {key.kid: key for key in made}
+    made.append(SigningKey.generate(SERVER_KID))
+    return {key.kid: key for key in made} | {"forged:1": SigningKey.generate(SERVER_KID)}
 
 
 @cache
@@ -102,6 +108,61 @@ def a_message(kid: str = "kiosk-1:1", **changes: Any) -> bytes:
 @pytest.mark.parametrize("kid", ["kiosk-1:1", "kiosk-2:1"])
 def test_a_good_message_is_to_be_decided(kid: str) -> None:
     assert isinstance(verified("payments", a_message(kid)), Ask)
+
+
+def by_the_workers(kid: str, payload: bytes, server: VerifyingKey | None) -> Item:
+    """What becomes of a command on the partition of tree B, signed by a key with this id."""
+    partition = partition_of("B", 4)
+    arrival = Arrival("commands", partition, 7, b"B", keys()[kid].sign(payload), AT + 40 * 86_400_000)
+    return Verifier(Settings(partitions=4), a_directory(), server).command(arrival)
+
+
+def what_a_tree_says(**changes: Any) -> bytes:
+    sent = two_trees().one(a_transfer_to())
+    command = called_for(sent)
+    assert command is not None
+    return command.model_copy(update=changes).model_dump_json().encode()
+
+
+def test_what_a_tree_says_to_another_is_believed_of_the_workers_key_however_old_it_is() -> None:
+    item = by_the_workers(SERVER_KID, what_a_tree_says(), VerifyingKey.load(keys()[SERVER_KID].public()))
+    assert isinstance(item, Ask)
+    assert isinstance(item.command, Instruct)
+    assert (item.command.book, item.command.by) == ("B", SERVER_KID)
+
+
+@pytest.mark.parametrize(
+    ("kid", "payload", "reason"),
+    [
+        ("root:1", what_a_tree_says(issued_at=ms_instant(AT + 40 * 86_400_000)), RejectReason.WRONG_SIGNER),
+        (SERVER_KID, a_deposit("Y", 1, "B").command.model_dump_json().encode(), RejectReason.WRONG_SIGNER),
+        ("forged:1", what_a_tree_says(), RejectReason.BAD_SIGNATURE),
+        (
+            "root:1",
+            a_deposit(
+                "Y", 1, "B", id="clearing.A.4", issued_at=ms_instant(AT + 40 * 86_400_000)
+            ).command.model_dump_json().encode(),
+            RejectReason.WRONG_SIGNER,
+        ),
+    ],
+    ids=["an operator says it", "the workers order something else", "a forgery", "an operator takes its id"],
+)  # fmt: skip
+def test_nobody_else_says_it_and_nothing_else_is_believed_of_it(
+    kid: str, payload: bytes, reason: RejectReason
+) -> None:  # fmt: skip
+    item = by_the_workers(kid, payload, VerifyingKey.load(keys()[SERVER_KID].public()))
+    assert isinstance(item, Quarantine)
+    assert item.reason is reason
+
+
+def test_an_operator_with_the_workers_name_is_not_the_workers() -> None:
+    directory = a_directory()
+    record = Operator(id="server", keys=(keys()["root:1"].public().model_copy(update={"kid": SERVER_KID}),))
+    directory.apply("operators", "server", record.model_dump_json().encode())
+    arrival = Arrival("commands", partition_of("B", 4), 7, b"B", keys()[SERVER_KID].sign(what_a_tree_says()), AT)
+    item = Verifier(Settings(partitions=4), directory).command(arrival)
+    assert isinstance(item, Quarantine)
+    assert item.reason is RejectReason.UNKNOWN_KEY
 
 
 topics = st.sampled_from(["payments", "commands"])

@@ -242,6 +242,11 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.WITHDRAWN,
         EntryKind.AGENT_MOVED,
         EntryKind.WINDOW_CLOSED,
+        EntryKind.TRANSFER_SENT,
+        EntryKind.TRANSFER_RECEIVED,
+        EntryKind.TRANSFER_REJECTED,
+        EntryKind.TRANSFER_RETURNED,
+        EntryKind.TRANSFER_CONFIRMED,
         EntryKind.CHANGE_EXPIRED,
         EntryKind.CHANGE_RECLAIMED,
     }

@@ -26,6 +26,7 @@ from streams.shard import Shard
 from streams.topics import ALERTS, OPEN_ALERTS, create_or_verify
 from streams.watch import Watch
 from tests.builders import AT, a_deposit, a_place, a_resolve, a_retry, a_settle, a_tree, decided, open_agent, set_limit
+from tests.builders_currency import open_currency
 
 MINUTE = 60_000
 Told = tuple[AlertKind, str, bool]
@@ -73,10 +74,11 @@ def ends(kind: AlertKind, subject: str = "A/S") -> list[Told]:
     return [(kind, subject, True)]
 
 
-LOW, HIT, LONG, FAILING = (
+LOW, HIT, LONG, WAITS, FAILING = (
     AlertKind.LOW_BALANCE,
     AlertKind.LIMIT_HIT,
     AlertKind.PAYMENT_UNKNOWN_LONG,
+    AlertKind.WAITING_FUNDS_LONG,
     AlertKind.GATEWAY_FAILING,
 )
 
@@ -136,6 +138,12 @@ def test_an_agent_that_spends_anothers_money_has_no_balance_to_watch() -> None:
     partition = Partition(state=a_tree(200_000, funding="shared"))
     assert partition.look() == []
     assert partition.decide(a_place()) == []
+
+
+def test_what_is_watched_is_the_balance_in_the_trees_own_currency() -> None:
+    partition = Partition()
+    dollars = {"currency": "USD", "id": "dollars"}
+    assert partition.decide(open_currency("A"), open_currency("S"), a_deposit("S", 1, **dollars)) == []
 
 
 def test_a_limit_that_is_hit_is_one_alert_until_a_payment_passes_after_a_quiet_time() -> None:
@@ -199,6 +207,30 @@ def test_payments_open_too_long_are_one_alert_of_their_gateway() -> None:
     assert partition.look() == []  # the other one is MANUAL
     partition.decide(a_resolve("kiosk-1.2"))
     assert partition.look() == ends(LONG, "osmp-1/0")  # a payment that is HELD is not unclear
+
+
+def test_cash_that_waits_too_long_is_one_alert_of_whose_money_it_waits_for() -> None:
+    partition = Partition(contacts={}, state=a_tree(money=0), settings=Settings(waiting_alert_s=600, limit_quiet_s=0))
+    partition.decide(a_place(number=1, collected=100_000), a_place(number=2, collected=100_000))
+    partition.at += MINUTE
+    partition.decide(a_place(number=3, collected=100_000), a_place(number=4, agent="A", collected=100_000))
+    partition.at += 9 * MINUTE - 1
+    assert partition.look() == []
+    partition.at += 1
+    assert partition.look() == begins(WAITS)
+    alert = partition.told[-1]
+    assert (alert.tree, alert.agent, alert.count) == ("A", "S", 2)
+    assert alert.text == (
+        "2 payments whose cash was taken wait for the money of agent S of tree A; "
+        "the oldest is kiosk-1.1, received 10 minutes ago"
+    )
+    assert partition.look() == []
+    partition.at += MINUTE
+    assert partition.look() == begins(WAITS, "A/A")
+    perform(partition.state, a_deposit("S", 2 * 95_950, id="more"), partition.at)
+    assert partition.look() == []  # the third waits for eleven minutes, too
+    perform(partition.state, a_deposit("S", 95_950, id="yet-more"), partition.at)
+    assert partition.look() == ends(WAITS)
 
 
 def test_begins_and_ends_take_turns_whatever_happens() -> None:

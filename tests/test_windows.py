@@ -8,9 +8,10 @@ import orjson
 import pytest
 from pydantic import TypeAdapter
 
+from schemas.change import CHANGE, mark_of
 from schemas.entry import Entry, EntryKind
 from schemas.outcome import Verdict
-from schemas.window import WindowPosition
+from schemas.window import ALL_CHANGE, WindowPosition
 from streams.ledger import windows
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.errors import LedgerCorrupt
@@ -21,6 +22,7 @@ from streams.ledger.state import State
 from tests.builders import (
     AT,
     a_deposit,
+    a_pay_out,
     a_place,
     a_settle,
     a_transfer,
@@ -187,6 +189,21 @@ def test_a_window_that_would_not_fit_into_a_record_stays_open(monkeypatch):
     assert isinstance(decide(state, window_due(), AT), Stale)
     assert decided(state, close_window()).reason == "the window has 7 accounts, and may have 2"
     assert decided(state, window_due("mobile")).kind is EntryKind.WINDOW_CLOSED
+
+
+def test_all_change_of_a_tree_is_one_line_of_its_window():
+    """Three codes, of which one is handed out between the closings."""
+    state = a_tree(money=900_000)
+    code = "0" * 32
+    for number, mark in (1, mark_of(code)), (2, "2" * 32), (3, "3" * 32):
+        order = an_order(number, collected=100_000 + 700 * number, change_to=mark)
+        decided(state, a_place(order))
+    first = decided(state, window_due())
+    assert position(first, ALL_CHANGE) == WindowPosition(ALL_CHANGE, "RUB", 0, 4_200, 1, 3)
+    assert not [one for one in first.window.positions if one.account.startswith(CHANGE)]
+    decided(state, a_pay_out(code, amount=700))
+    second = decided(state, window_due(number=2))
+    assert position(second, ALL_CHANGE) == WindowPosition(ALL_CHANGE, "RUB", 4_200, 3_500, 4, 4)
 
 
 def test_a_worker_goes_on_from_a_snapshot_or_the_log_with_the_same_windows():

@@ -101,6 +101,9 @@ _WORDS = {
     "POSTED": "reward for {payment}: {amount} to {payee}",
     "DEPOSITED": "deposit, document {document}",
     "TRANSFERRED": "transfer {other}, document {document}",
+    "TRANSFER_SENT": "transfer {other}, document {document}",
+    "TRANSFER_RECEIVED": "transfer {other}, document {document}",
+    "TRANSFER_RETURNED": "transfer came back {other}, document {document}",
     "WITHDRAWN": "withdrawn to the bank, document {document}",
 }
 
@@ -163,8 +166,9 @@ def _what(kind: str, payment: str, document: str, payee: str, amount: Money, oth
 
 
 def _direction(account: str, amount: int) -> str:
-    """To or from which agent; amount in minor units, below zero: it went there."""
-    return f"{'to' if amount < 0 else 'from'} agent {account.partition(':')[2]}"
+    """To or from which agent or tree; amount in minor units, below zero: it went there."""
+    kind, _, name = account.partition(":")
+    return f"{'to' if amount < 0 else 'from'} {'tree' if kind == 'clearing' else 'agent'} {name}"
 
 
 def _broken(tree: str, agent: str, leg: int) -> SettlementError:

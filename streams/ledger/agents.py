@@ -12,6 +12,7 @@ from schemas.entry import Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.money import Money
 from schemas.refusal import Refusal
+from streams.ledger.crossings import leaving_from
 from streams.ledger.objections import Objection
 from streams.ledger.payments import PaymentState
 from streams.ledger.standing import BLOCKED, CLOSED, OPEN
@@ -53,13 +54,16 @@ def _not_closed(state: State, book: Book, agent: AgentState) -> str | None:
     below = [one.id for one in book.agents.values() if one.parent == agent.id and one.status != CLOSED]
     if below:
         return f"agent {agent.id} has agents below it that are not closed: {_some(below)}"
-    if agent.held:
-        return f"{Money(agent.held, agent.currency)} {agent.currency} of agent {agent.id} is held for open payments"
-    if agent.balance:
-        return f"agent {agent.id} has {Money(agent.balance, agent.currency)} {agent.currency}; it must have nothing"
+    for one in book.purses(agent.id):
+        if one.held:
+            return f"{Money(one.held, one.currency)} {one.currency} of agent {one.id} is held for open payments"
+        if one.balance:
+            return f"agent {one.id} has {Money(one.balance, one.currency)} {one.currency}; it must have nothing"
     waiting = sum(_concerns(payment, book, agent.id) for payment in state.open.values())
     if agent.parent is None and (kept := _kept(book)):
         return f"tree {book.id} keeps {kept} of payers' change, which nobody could hand out any more"
+    if under_way := leaving_from(book, account_agent(agent.id) if agent.parent is not None else ""):
+        return f"{under_way} transfers of agent {agent.id} to other trees are under way; they must end before"
     if waiting:
         return f"agent {agent.id} has {waiting} open payments, or a share in them; they must end before"
     return None

@@ -8,23 +8,28 @@ from schemas.ids import ms_instant
 from streams.ledger.state import Book
 
 
-def touched_agents(entry: Entry) -> set[str]:
-    """The agents whose balance, holds or terms the entry changed. A set has no order: sort what must have one."""
-    touched = {entry.agent.agent} if entry.agent is not None else set()
+def touched_agents(book: Book, entry: Entry) -> set[tuple[str, str]]:
+    """(agent, currency) of those whose balance, holds or terms the entry, which was just folded in, changed.
+
+    A set has no order: sort what must have one.
+    """
+    touched = {(one.id, one.currency) for one in book.purses(entry.agent.agent)} if entry.agent is not None else set()
     for leg in entry.legs:
         kind, _, owner = leg.account.partition(":")
         if kind in ("agent", "hold"):
-            touched.add(owner)
+            touched.add((owner, leg.currency))
     return touched
 
 
-def balance_of(book: Book, agent: str, at: int) -> Balance:
-    """The agent's balance as it stands after the book's last entry, which is of that time (ms UTC).
+def balance_of(book: Book, agent: str, at: int, currency: str = "") -> Balance:
+    """The agent's balance in that currency ("": its tree's own) as it stands after the book's last entry.
+
+    at: that entry's time, ms UTC.
 
     `seq` is that entry's number: it grows with every change, also with those of a limit or a hold alone. Raises
-    KeyError when there is no such agent.
+    KeyError when there is no such agent, or it has no account in the currency.
     """
-    found = book.agents[agent]
+    found = book.agents_in(currency)[agent]
     return Balance(
         tree=book.id,
         agent=found.id,

@@ -10,6 +10,7 @@ from schemas.payment import PaymentOrder
 from schemas.refusal import Refusal
 from streams.ledger.accounts import Movements, legs_of
 from streams.ledger.agents import agent_at_work
+from streams.ledger.currencies import purse_of
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import Objection
 from streams.ledger.state import AgentState, Book
@@ -71,7 +72,9 @@ def pay_out(book: Book, order: PayOutChange, blank: Entry) -> Entry | Objection:
         return Objection(Refusal.OTHER, f"no change in {order.currency} is kept under this in tree {order.tree}")
     if kept.balance < order.amount:
         return Objection(Refusal.OTHER, f"{kept.balance} minor units of change are left, not {order.amount}")
-    chain = book.chain(agent.id)
+    if isinstance(lacking := purse_of(book, agent, order.currency, "the change"), Objection):
+        return lacking
+    chain = book.chain(agent.id, order.currency)
     payer = chain[payer_position(chain)]
     legs = legs_of(book, order.currency, [(account, -order.amount), (account_agent(payer.id), order.amount)])
     return Entry(

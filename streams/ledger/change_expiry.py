@@ -13,6 +13,7 @@ from schemas.refusal import Refusal
 from streams.ledger.accounts import UNCLAIMED, legs_of
 from streams.ledger.agents import agent_at_work
 from streams.ledger.commands import ChangeDue
+from streams.ledger.currencies import purse_of
 from streams.ledger.decisions import Stale
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import Objection
@@ -56,7 +57,9 @@ def reclaim(book: Book, order: ReclaimChange, blank: Entry) -> Entry | Objection
         return Objection(Refusal.OTHER, f"no change in {order.currency} under this has expired in tree {order.tree}")
     if expired < order.amount:
         return Objection(Refusal.OTHER, f"{expired} minor units of this change have expired, not {order.amount}")
-    chain = book.chain(agent.id)
+    if isinstance(lacking := purse_of(book, agent, order.currency, "the change"), Objection):
+        return lacking
+    chain = book.chain(agent.id, order.currency)
     payer = account_agent(chain[payer_position(chain)].id)
     back = [(UNCLAIMED, -order.amount), (account, order.amount), (account, -order.amount), (payer, order.amount)]
     legs = legs_of(book, order.currency, back)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.chart import SetChart
 from schemas.command import (
     DirectoryCommand,
     RevokeKey,
@@ -18,6 +19,7 @@ from schemas.command import (
 from schemas.entry import DirectoryRecord
 from schemas.ids import ms_instant
 from schemas.refusal import Refusal
+from streams.ledger.charts import new_chart
 from streams.ledger.objections import Objection
 from streams.ledger.state import Book
 from streams.ledger.tariff_ties import first_tie
@@ -44,6 +46,8 @@ def new_record(book: Book, order: DirectoryCommand, at: int) -> DirectoryRecord 
             value = order.contact.model_dump(mode="json")
         case SetSchedule():
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
+        case SetChart():
+            value = new_chart(book, order)
     if isinstance(value, Objection):
         return value
     table, _, record_id = book.id.partition("/")

@@ -9,6 +9,7 @@ from schemas.change import CHANGE
 from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from streams.ledger.answered import CommandState
 from streams.ledger.change import kept_after
+from streams.ledger.crossings import fold_crossing
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
 from streams.ledger.payments import PaymentState
@@ -54,6 +55,8 @@ def evolve(state: State, entry: Entry) -> State:
         _set_record(book, entry.record)
     if entry.window is not None:
         fold_window(book, entry, entry.window)
+    if entry.crossing is not None:
+        fold_crossing(state, book, entry, entry.crossing)
     if answers_command(entry):
         _remember(state, book, entry)
     return state
@@ -61,7 +64,9 @@ def evolve(state: State, entry: Entry) -> State:
 
 def answers_command(entry: Entry) -> bool:
     """Was it an operator's command (not a payment order, a gateway, a timer or money) that the entry answers?"""
-    return entry.kind not in _TAKEN_IN and entry.cause.by not in UNSIGNED
+    if entry.cause.by in UNSIGNED:
+        return False
+    return entry.kind not in _TAKEN_IN or (entry.payment is not None and entry.cause.id != entry.payment.id)
 
 
 def _move(book: Book, entry: Entry) -> None:
@@ -144,17 +149,34 @@ def _set_agent(book: Book, entry: Entry, terms: AgentTerms) -> None:
             raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} of agent {agent.id}, who is closed")
         if terms.parent != agent.parent:
             _check_move(book, entry, terms)
-        agent.take(terms)
+    if entry.kind is EntryKind.AGENT_OPENED or entry.kind is EntryKind.CURRENCY_OPENED:
+        _check_opening(book, entry, terms)
+        book.open_agent(terms)
         return
-    if terms.parent is not None and terms.parent not in book.agents:
-        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: agent {terms.agent} is below {terms.parent}, not open")
-    book.open_agent(terms)
+    purse = book.agents_in(terms.currency).get(terms.agent)
+    if purse is None:
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: agent {terms.agent} has no {terms.currency}")
+    for one in book.purses(terms.agent):
+        one.follow(terms)
+    purse.take(terms)
+
+
+def _check_opening(book: Book, entry: Entry, terms: AgentTerms) -> None:
+    """All of a tree have its currency; and who has an account in a further one, has it once, and all above have one."""
+    there = book.agents_in(terms.currency)
+    if terms.parent is not None and terms.parent not in there:
+        above = f"{terms.parent}, not open in {terms.currency}"
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: agent {terms.agent} is below {above}")
+    is_first = entry.kind is EntryKind.AGENT_OPENED
+    if terms.agent in there or (is_first and book.agents and there is not book.agents):
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: agent {terms.agent} is opened in {terms.currency}")
 
 
 def _check_move(book: Book, entry: Entry, terms: AgentTerms) -> None:
-    """A circle would never end: nobody in it has a root."""
+    """A circle would never end: nobody in it has a root. And who has an account, all above have one."""
     above = [one.id for one in book.chain(terms.parent)] if terms.parent is not None else []
-    if entry.kind is not EntryKind.AGENT_MOVED or not above or terms.agent in above:
+    lacking = any(terms.parent not in book.agents_in(one.currency) for one in book.purses(terms.agent))
+    if entry.kind is not EntryKind.AGENT_MOVED or not above or terms.agent in above or lacking:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} puts {terms.agent} below {terms.parent}")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import Account, Book, OpenWindow, State
@@ -18,10 +19,11 @@ VERSION = 5
 
 @dataclass(frozen=True, slots=True)
 class BookImage:
-    """accounts: name, currency, last leg's number, balance in minor units. agents: parents before their sub-agents.
+    """accounts: name, currency, last leg's number, balance in minor units. agents: parents before their sub-agents, the
+    tree's own currency before further ones.
 
-    sold: agent, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its marks in
-    the form of accounts. change_touched, change_expired: as in KeptChange, in its order.
+    sold: agent, currency, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its
+    marks in the form of accounts. change_touched, change_expired: as in KeptChange, in its order.
     """
 
     id: str
@@ -30,8 +32,9 @@ class BookImage:
     agents: tuple[AgentTerms, ...]
     record: DirectoryRecord | None
     keys: dict[str, dict[str, object]]
-    sold: tuple[tuple[str, str, int, int], ...]
+    sold: tuple[tuple[str, str, str, int, int], ...]
     windows: tuple[tuple[str, int, int, int, tuple[tuple[str, str, int, int], ...]], ...] = ()
+    under_way: tuple[Crossing, ...] = ()
     change_touched: tuple[tuple[str, str, int], ...] = ()
     change_expired: tuple[tuple[str, str, int], ...] = ()
 
@@ -82,15 +85,17 @@ def state_of(image: StateImage) -> State:
 
 def _book_image(book: Book) -> BookImage:
     accounts = tuple((name, currency, end.seq, end.balance) for (name, currency), end in book.accounts.items())
-    agents = tuple(one.terms for one in book.agents.values())
-    sold = tuple((one.id, one.day, one.sold_day, one.sold_month) for one in book.agents.values() if one.day)
+    agents = [one for agents in book.currencies.values() for one in agents.values()]
+    terms = tuple(one.terms for one in agents)
+    sold = tuple((one.id, one.currency, one.day, one.sold_day, one.sold_month) for one in agents if one.day)
     windows = tuple(
         (subject, one.number, one.opened_at, one.first_entry, tuple((*key, *mark) for key, mark in one.marks.items()))
         for subject, one in book.windows.items()
     )
     touched = tuple((*key, at) for key, at in book.change.touched.items())
     expired = tuple((*key, amount) for key, amount in book.change.expired.items())
-    return BookImage(book.id, book.seq, accounts, agents, book.record, book.keys, sold, windows, touched, expired)
+    return BookImage(book.id, book.seq, accounts, terms, book.record, book.keys, sold, windows,
+                     tuple(book.under_way.values()), touched, expired)  # fmt: skip
 
 
 def _book(image: BookImage) -> Book:
@@ -99,12 +104,13 @@ def _book(image: BookImage) -> Book:
         book.accounts[name, currency] = Account(seq, balance)
     for terms in image.agents:
         book.open_agent(terms)
-    for name, day, sold_day, sold_month in image.sold:
-        agent = book.agents[name]
+    for name, currency, day, sold_day, sold_month in image.sold:
+        agent = book.currencies[currency][name]
         agent.day, agent.sold_day, agent.sold_month = day, sold_day, sold_month
     for subject, number, opened_at, first_entry, marks in image.windows:
         by_account = {(name, currency): (seq, balance) for name, currency, seq, balance in marks}
         book.windows[subject] = OpenWindow(number, opened_at, first_entry, by_account)
+    book.under_way = {one.number: one for one in image.under_way}
     book.change.touched = {(account, currency): at for account, currency, at in image.change_touched}
     book.change.expired = {(account, currency): amount for account, currency, amount in image.change_expired}
     return book

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.change_command import ReclaimChange
+from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
+from schemas.currency_command import OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
@@ -14,12 +16,14 @@ from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.change import pay_out
 from streams.ledger.change_expiry import reclaim
+from streams.ledger.clearing import obey, send_money
 from streams.ledger.commands import Instruct
+from streams.ledger.currencies import open_currency, purse_of
 from streams.ledger.directory import new_record
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
-from streams.ledger.settle import Change, payment_entry
+from streams.ledger.resolve import resolve
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import transfer, withdraw
@@ -41,16 +45,22 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = _deposit(book, order, blank)
         case BlockAgent() | UnblockAgent() | CloseAgent():
             answer = change_status(state, book, order, blank)
+        case Transfer() if order.to_tree is not None:
+            answer = send_money(state, book, order, blank)
         case Transfer():
             answer = transfer(state, book, order, blank)
+        case ReceiveMoney() | TakeBackMoney() | ConfirmMoney():
+            answer = obey(book, order, blank)
         case Withdraw():
             answer = withdraw(state, book, order, blank)
         case MoveAgent():
             answer = move(state, book, order, blank)
         case ResolvePayment():
-            answer = _resolve(state, book, order, blank)
+            answer = resolve(state, book, order, blank)
         case PayOutChange():
             answer = pay_out(book, order, blank)
+        case OpenCurrency():
+            answer = open_currency(book, order, blank)
         case ReclaimChange():
             answer = reclaim(book, order, blank)
         case CloseWindow():
@@ -119,21 +129,8 @@ def _deposit(book: Book, order: Deposit, blank: Entry) -> Entry | Objection:
         return agent
     if agent.funding == "shared":
         return _no(f"agent {agent.id} spends the money of {agent.parent}: deposit it there")
-    if order.currency != agent.currency:
-        return _no(f"agent {agent.id} is in {agent.currency}, the deposit is in {order.currency}")
+    if isinstance(lacking := purse_of(book, agent, order.currency, "the deposit"), Objection):
+        return lacking
     movements = [(BANK, -order.amount), (account_agent(agent.id), order.amount)]
     legs = legs_of(book, order.currency, movements)
     return replace(blank, kind=EntryKind.DEPOSITED, legs=legs, document=order.document)
-
-
-def _resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> Entry | Objection:
-    payment = state.payments.find(order.payment)
-    if payment is None or payment.book != book.id:
-        return _no(f"there is no payment {order.payment} in tree {order.tree}")
-    if payment.state is not EntryKind.MANUAL:
-        return _no(f"payment {order.payment} is {payment.state}; only one in MANUAL is decided by an operator")
-    if order.paid:
-        change = Change(EntryKind.POSTED, payment.tries, reason=order.evidence)
-    else:
-        change = Change(EntryKind.VOIDED, payment.tries, Refusal.OTHER.code, order.evidence)
-    return payment_entry(book, payment, blank.cause, change, blank.at)

@@ -1,4 +1,7 @@
-"""An agent's limits are changed: each that the command names, and no other."""
+"""An agent's limits in one of its currencies are changed: each that the command names, and no other.
+
+Its permitted payees are the agent's own, whatever the currency.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from schemas.entry import AgentTerms, Entry, EntryKind
 from schemas.money import Money
 from schemas.refusal import Refusal
 from streams.ledger.agents import agent_at_work
+from streams.ledger.currencies import purse_of
 from streams.ledger.objections import Objection
 from streams.ledger.state import Book
 
@@ -19,6 +23,9 @@ _NAMED = ("overdraft", "payment_max", "daily_max", "monthly_max", "payees")
 def set_limit(book: Book, order: SetLimit, blank: Entry) -> Entry | Objection:
     """A limit may be set below what was spent already: then nothing more can be spent."""
     agent = agent_at_work(book, order.agent)
+    if isinstance(agent, Objection):
+        return agent
+    agent = purse_of(book, agent, order.currency or agent.currency, "the limit")
     if isinstance(agent, Objection):
         return agent
     changes: dict[str, Any] = {name: value for name in _NAMED if (value := getattr(order, name)) is not None}

@@ -1,6 +1,6 @@
 """May this be sold, and this money be spent? The agent's limits and everyone's above it.
 
-Chains are agent first, root last; amounts in minor units of the tree's currency.
+Chains are agent first, root last; amounts in minor units of its currency.
 """
 
 from __future__ import annotations

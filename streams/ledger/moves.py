@@ -40,6 +40,10 @@ def _not_moved(state: State, book: Book, agent: AgentState, parent: AgentState) 
     levels = len(above) + _height(book, agent)
     if levels > MAX_DEPTH:
         return f"below {parent.id} the agents under {agent.id} would reach level {levels}; the last is {MAX_DEPTH}"
+    if lacking := next(
+        (one.currency for one in book.purses(agent.id) if not book.chain(parent.id, one.currency)), None
+    ):
+        return f"agent {agent.id} has an account in {lacking} and {parent.id} has none: who has one, all above it have"
     if waiting := _waiting_below(state, book, agent):
         return f"{waiting} payments sold by {agent.id} or below it wait for funds; they must be held or declined before"
     return None
@@ -47,7 +51,7 @@ def _not_moved(state: State, book: Book, agent: AgentState, parent: AgentState) 
 
 def _waiting_below(state: State, book: Book, agent: AgentState) -> int:
     """How many payments wait for money that the agent, or one below it, sold: they wait for whose it was then."""
-    ids = (one for payer in state.waiting.payers(book.id) for one in state.waiting.of(book.id, payer))
+    ids = (one for purse in state.waiting.payers(book.id) for one in state.waiting.of(book.id, *purse))
     sold = (facts for one in ids if (facts := state.open[one].facts) is not None)
     return sum(agent in book.chain(facts.agent) for facts in sold)
 

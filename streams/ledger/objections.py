@@ -78,7 +78,7 @@ def _currency(order: PaymentOrder, payee: Payee, agent: AgentState) -> Objection
     if order.currency != payee.currency:
         return Objection(Refusal.OTHER, f"the payment is in {order.currency}, the payee takes {payee.currency}")
     if order.currency != agent.currency:
-        return Objection(Refusal.OTHER, f"the payment is in {order.currency}, the agent has {agent.currency}")
+        return Objection(Refusal.OTHER, f"agent {agent.id} has no account in {order.currency}, the payment's currency")
     return None
 
 

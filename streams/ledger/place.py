@@ -22,14 +22,14 @@ def place(state: State, command: Place, at: int) -> Entry:
     """HELD, WAITING_FUNDS or DECLINED. The order's id must be new."""
     order = command.order
     book = state.books.get(command.book) or Book(command.book)
-    chain = book.chain(order.agent)
+    chain = book.chain(order.agent, order.currency) or book.chain(order.agent)  # objected to where it has no such money
     payer = chain[payer_position(chain)].id if chain else ""
     price = price_of(command.tariff, book.id, order, chain, at)
     held = order.amount + price.processing
     day = business_day(chain, at) if chain else ""
     needed = held + beyond(order) - order.from_change
     why_not = objection(command, chain, price, needed, state.backlog, day, unspendable(book, order))
-    if state.waiting.length(book.id, payer):
+    if state.waiting.length(book.id, payer, order.currency):
         why_not = in_line(state, book, chain, payer, why_not)
     kind, why_not, given_back = _course(state, book, order, chain, payer, why_not)
     if kind is EntryKind.HELD:
@@ -69,7 +69,7 @@ def _course(
     is_curable = why_not.refusal in LIMITS and not order.change_from
     if not is_curable and not must_wait_to_give_back(state, book, chain, payer, order.collected):
         return EntryKind.DECLINED, why_not, True
-    full = is_full(state, book, payer)
+    full = is_full(state, book, payer, order.currency)
     return (EntryKind.WAITING_FUNDS, why_not, False) if full is None else (EntryKind.DECLINED, full, False)
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from schemas.entry import FINAL, Entry, EntryKind
 from schemas.ids import ms_instant
-from schemas.keys import owner_of
+from schemas.keys import SERVER_KID, owner_of
 from schemas.refusal import Refusal
 from schemas.reply import Reply, ReplyState
 from streams.ledger.change import kept_after
@@ -14,10 +14,21 @@ from streams.ledger.decisions import Duplicate
 from streams.ledger.evolve import answers_command
 from streams.ledger.origins import TIMER
 
+# How a transfer to another tree ends, for whoever asked for it.
+_ENDS = frozenset({EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_RETURNED})
+_REFUSED = frozenset({EntryKind.REFUSED, EntryKind.TRANSFER_RETURNED})
+
 
 def reply_to(entry: Entry) -> Reply | None:
-    """The reply an entry calls for: the payment's, or else the command's. None: DEFERRED, or nobody asked."""
+    """The reply an entry calls for: the payment's, or else the command's. None: DEFERRED, or nobody asked.
+
+    What one tree says to another is answered in its own way; but who asked for the transfer hears how it ended.
+    """
     if entry.kind is EntryKind.DEFERRED or entry.cause.by == TIMER:
+        return None
+    if entry.crossing is not None and entry.kind in _ENDS:
+        return _command_reply(entry.crossing.order, entry.kind, entry.refusal, entry.reason, entry.at)
+    if entry.payment is None and entry.cause.by == SERVER_KID:
         return None
     if entry.payment is None:
         return _command_reply(entry.cause.id, entry.kind, entry.refusal, entry.reason, entry.at)
@@ -32,7 +43,8 @@ def replies_to(entry: Entry) -> list[tuple[str, Reply]]:
     if reply is None:
         return []
     if entry.payment is None:
-        return [(owner_of(entry.cause.by), reply)]
+        by = entry.crossing.by if entry.crossing is not None else entry.cause.by
+        return [(owner_of(by), reply)]
     replies = [(entry.payment.terminal, reply)]
     if answers_command(entry):
         done = _command_reply(entry.cause.id, entry.kind, 0, "", entry.at)
@@ -70,14 +82,14 @@ def _payment_reply(
 def _command_reply(
     command: str, kind: EntryKind, refusal: int, reason: str, at: int, *, again: bool = False
 ) -> Reply:  # fmt: skip
-    refused = kind is EntryKind.REFUSED
+    refused = kind in _REFUSED
     return Reply(
         id=command,
         state="REFUSED" if refused else "DONE",
         code=refusal if refused else 0,
         reason=(reason or _sentence(refusal)) if refused else "",
         retryable=refused and _retryable(refusal),
-        final=True,
+        final=kind is not EntryKind.TRANSFER_SENT,
         at=ms_instant(at),
         again=again,
     )

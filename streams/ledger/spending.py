@@ -1,4 +1,4 @@
-"""What each agent sold on its tree's current day and in its current month.
+"""What each agent sold on its tree's current day and in its current month, in each of its currencies by itself.
 
 It counts amounts (what payees get), of every payment that was held on that day and not voided, for the agent that sold
 it and every agent above. Only the current day and month are kept: nothing more can be sold on one that is over.
@@ -41,8 +41,9 @@ def sold_in_month(agent: AgentState, day: str) -> int:
 
 def count(book: Book, facts: PaymentFacts) -> None:
     """A payment was held. For `evolve` only."""
+    agents = book.agents_in(facts.currency)
     for name in facts.chain:
-        agent = book.agents[name]
+        agent = agents[name]
         agent.sold_month = sold_in_month(agent, facts.day) + facts.amount
         agent.sold_day = sold_on(agent, facts.day) + facts.amount
         agent.day = facts.day
@@ -50,8 +51,9 @@ def count(book: Book, facts: PaymentFacts) -> None:
 
 def give_back(book: Book, facts: PaymentFacts) -> None:
     """A payment was voided: its day and month get their part back while they are still current. For `evolve` only."""
+    agents = book.agents_in(facts.currency)
     for name in facts.chain:
-        agent = book.agents[name]
+        agent = agents[name]
         if agent.day == facts.day:
             agent.sold_day -= facts.amount
         if month_of(agent.day) == month_of(facts.day):

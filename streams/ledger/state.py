@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind
 from schemas.ids import account_agent, account_hold
 from streams.ledger.answered import Commands
@@ -28,7 +29,10 @@ class Account:
 
 @dataclass(slots=True)
 class AgentState:
-    """An agent, its terms and its money. overdraft in minor units; `money` and `hold` are the book's own accounts.
+    """An agent in one currency: its terms and its money. overdraft in minor units.
+
+    Id, parent, name, funding, status, time zone and payees are the agent's, the same in all its currencies. `money` and
+    `hold` are the book's own accounts.
 
     day: the last on which it, or one below it, sold; sold_day, sold_month: what counts of that day and its month.
     """
@@ -70,6 +74,13 @@ class AgentState:
         self.monthly_max = terms.monthly_max
         self.payees = terms.payees
 
+    def follow(self, terms: AgentTerms) -> None:
+        """Its terms in another currency are now these: what is the agent's own is so here too. For `evolve` only."""
+        self.parent = terms.parent
+        self.status = terms.status
+        self.time_zone = terms.time_zone
+        self.payees = terms.payees
+
     @property
     def balance(self) -> int:
         """What it has, without what is held; minor units."""
@@ -103,9 +114,13 @@ class OpenWindow:
 class Book:
     """One key of the ledger: a tree of agents with its accounts, or one directory record, "<table>/<id>".
 
+    agents: in the tree's own currency, that of its root, which all of them have. currencies: those who have an account
+    in a currency, by currency; the tree's own is the first, and its agents are `agents`.
+
     seq: number of its last entry. record: the directory record as it stands. keys: every signing key it ever had on
     file, by key id, so that a revoked key stays revoked after it was dropped from the record. windows: the open one of
-    each subject that has had one closed.
+    each subject that has had one closed. under_way: what left for other trees and has no end yet, by the number of
+    the entry that sent it.
     """
 
     id: str
@@ -115,6 +130,8 @@ class Book:
     record: DirectoryRecord | None = None
     keys: dict[str, dict[str, object]] = field(default_factory=dict)
     windows: dict[str, OpenWindow] = field(default_factory=dict)
+    under_way: dict[int, Crossing] = field(default_factory=dict)
+    currencies: dict[str, dict[str, AgentState]] = field(default_factory=dict)
     change: KeptChange = field(default_factory=KeptChange)
 
     def account(self, name: str, currency: str) -> Account:
@@ -125,8 +142,9 @@ class Book:
         return found
 
     def open_agent(self, terms: AgentTerms) -> None:
-        """A new agent with its accounts. For `evolve` and images only."""
-        self.agents[terms.agent] = AgentState(
+        """A new agent with its accounts, or one's accounts in a further currency. For `evolve` and images only."""
+        agents = self.currencies.setdefault(terms.currency, {} if self.currencies else self.agents)
+        agents[terms.agent] = agent = AgentState(
             id=terms.agent,
             parent=terms.parent,
             name=terms.name,
@@ -136,20 +154,33 @@ class Book:
             money=self.account(account_agent(terms.agent), terms.currency),
             hold=self.account(account_hold(terms.agent), terms.currency),
         )
-        self.agents[terms.agent].take(terms)
+        agent.take(terms)
 
     def window(self, subject: str) -> OpenWindow:
         """The settlement window that is open for this subject."""
         return self.windows.get(subject) or OpenWindow()
 
-    def chain(self, agent: str) -> list[AgentState]:
-        """The agent first, the root last; empty when there is no such agent in this tree."""
+    def agents_in(self, currency: str = "") -> Mapping[str, AgentState]:
+        """The agents that have an account in this currency, as they are in it; "": in the tree's own."""
+        return self.currencies.get(currency, _NOBODY) if currency else self.agents
+
+    def purses(self, agent: str) -> list[AgentState]:
+        """The agent in each of its currencies, the tree's own first; empty when there is no such agent."""
+        return [agents[agent] for agents in self.currencies.values() if agent in agents]
+
+    def chain(self, agent: str, currency: str = "") -> list[AgentState]:
+        """The agent first, the root last, all in this currency ("": the tree's own); empty when there is no such agent
+        in this tree, or it has no account in the currency. Who has one, all above it have."""
         chain = []
-        above: AgentState | None = self.agents.get(agent)
+        agents = self.agents_in(currency)
+        above = agents.get(agent)
         while above is not None:
             chain.append(above)
-            above = self.agents[above.parent] if above.parent is not None else None
+            above = agents[above.parent] if above.parent is not None else None
         return chain
+
+
+_NOBODY: Mapping[str, AgentState] = {}
 
 
 @dataclass(slots=True)
@@ -159,7 +190,7 @@ class State:
     next_txn: the number at the payee of the next payment held. due: (due_at, payment id) of payments to ask about
     again; entries that a later change made untrue stay in it until their time and are then passed over. backlog: by
     gateway, how many payments are `outstanding`; gateways without any are not listed. waiting: payments in
-    WAITING_FUNDS, by whose money they wait for.
+    WAITING_FUNDS, by whose money they wait for, and in which currency.
     """
 
     partition: int
@@ -187,7 +218,7 @@ class State:
         if payment.state in OUTSTANDING and payment.facts is not None:
             self.backlog[payment.facts.gateway] += 1
         elif payment.state is EntryKind.WAITING_FUNDS and payment.facts is not None:
-            self.waiting.put(payment.book, payment.facts.payer_agent, payment.id)
+            self.waiting.put(payment.book, payment.facts.payer_agent, payment.facts.currency, payment.id)
 
     def let_go(self, payment: PaymentState) -> None:
         """Before a payment that was kept is changed: it no longer counts as what it is now. `keep` follows."""
@@ -197,7 +228,7 @@ class State:
             if not self.backlog[gateway]:
                 del self.backlog[gateway]
         elif payment.state is EntryKind.WAITING_FUNDS and payment.facts is not None:
-            self.waiting.take(payment.book, payment.facts.payer_agent, payment.id)
+            self.waiting.take(payment.book, payment.facts.payer_agent, payment.facts.currency, payment.id)
 
     def outstanding(self) -> Iterator[PaymentState]:
         """Payments a gateway has yet to answer, oldest first: all that are HELD or UNKNOWN.

@@ -11,6 +11,7 @@ from schemas.money import Money
 from schemas.refusal import Refusal
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work
+from streams.ledger.currencies import purse_of
 from streams.ledger.objections import Objection
 from streams.ledger.standing import stopped
 from streams.ledger.state import AgentState, Book, State
@@ -28,7 +29,9 @@ def transfer(state: State, book: Book, order: Transfer, blank: Entry) -> Entry |
     for agent in giver, taker:
         if agent.funding == "shared":
             return _no(f"agent {agent.id} spends the money of {agent.parent}: transfer from or to that one")
-    why_not = _not_given(state, book, giver, order.amount, order.currency, "transfer")
+        if isinstance(lacking := purse_of(book, agent, order.currency, "the transfer"), Objection):
+            return lacking
+    why_not = not_given(state, book, giver, order.amount, order.currency, "transfer")
     if why_not is not None:
         return why_not
     movements = [(account_agent(giver.id), -order.amount), (account_agent(taker.id), order.amount)]
@@ -41,23 +44,24 @@ def withdraw(state: State, book: Book, order: Withdraw, blank: Entry) -> Entry |
     agent = agent_at_work(book, order.agent)
     if isinstance(agent, Objection):
         return agent
-    why_not = _not_given(state, book, agent, order.amount, order.currency, "withdrawal")
+    why_not = not_given(state, book, agent, order.amount, order.currency, "withdrawal")
     if why_not is not None:
         return why_not
     legs = legs_of(book, order.currency, [(account_agent(agent.id), -order.amount), (BANK, order.amount)])
     return replace(blank, kind=EntryKind.WITHDRAWN, legs=legs, document=order.document, reason=order.comment)
 
 
-def _not_given(state: State, book: Book, giver: AgentState, amount: int, currency: str, what: str) -> Objection | None:
-    """Why the giver does not give so much, if so."""
+def not_given(state: State, book: Book, giver: AgentState, amount: int, currency: str, what: str) -> Objection | None:
+    """Why the giver (in whatever currency) does not give so much in this one, if so. what: "transfer", say."""
     if (who := stopped(book.chain(giver.id))) is not None:
         return _no(f"{who}: it gives no money away")
-    if currency != giver.currency:
-        return _no(f"agent {giver.id} is in {giver.currency}, the {what} is in {currency}")
-    if waiting := state.waiting.length(book.id, giver.id):
+    purse = purse_of(book, giver, currency, f"the {what}")
+    if isinstance(purse, Objection):
+        return purse
+    if waiting := state.waiting.length(book.id, giver.id, currency):
         return _no(f"{waiting} payments whose cash is taken wait for the money of {giver.id} first")
-    if giver.available < amount:
-        has = f"{Money(max(giver.available, 0), giver.currency)} {giver.currency}"
+    if purse.available < amount:
+        has = f"{Money(max(purse.available, 0), currency)} {currency}"
         return Objection(Refusal.AGENT_LACKS_FUNDS, f"agent {giver.id} has {has} to give")
     return None
 

@@ -1,7 +1,8 @@
 """Cash that is in the box and money that is not on the account: WAITING_FUNDS, and the hold that ends it.
 
 A payment whose cash was taken is not declined for want of funds. It waits for its payer's money, and all that come
-after it wait behind it: oldest first is strict for each payer, whatever the amounts; payers do not wait for each other.
+after it wait behind it: oldest first is strict for each payer, whatever the amounts; payers do not wait for each other,
+nor does a payer's money in one currency for that in another.
 Amount, fee, processing and rewards are those of its receipt, which the payer has on paper; the number at the payee is
 given when it is held, since only then may anybody be asked, and it counts for the limits of that day. Whether it may
 still be sold is looked at again then: who is stopped and what is beyond a limit by now is declined. A refusal is final,
@@ -21,6 +22,7 @@ from streams.ledger.limits import shortfall
 from streams.ledger.objections import Objection, still_objection
 from streams.ledger.origins import FUNDS
 from streams.ledger.payments import PaymentState
+from streams.ledger.queues import Purse
 from streams.ledger.spending import business_day, counted_for
 from streams.ledger.state import AgentState, Book, State
 
@@ -35,30 +37,30 @@ ROUSED_MAX = 200
 
 def in_line(state: State, book: Book, chain: Sequence[AgentState], payer: str, why_not: Objection | None) -> Objection:
     """Why an order must wait or be declined where others wait for its payer's money already."""
-    waiting = state.waiting.length(book.id, payer)
+    waiting = state.waiting.length(book.id, payer, chain[0].currency)
     if why_not is not None and why_not.refusal is not Refusal.TEMPORARY:
         return why_not
     refusal = Refusal.AGENT_LACKS_FUNDS if payer == chain[0].id else Refusal.UPSTREAM_LACKS_FUNDS
     return Objection(refusal, f"payments whose cash is taken wait for the money of {payer} first: {waiting}")
 
 
-def is_full(state: State, book: Book, payer: str) -> Objection | None:
+def is_full(state: State, book: Book, payer: str, currency: str) -> Objection | None:
     """May one more wait for the payer's money?"""
-    if state.waiting.length(book.id, payer) < WAITING_MAX:
+    if state.waiting.length(book.id, payer, currency) < WAITING_MAX:
         return None
     return Objection(Refusal.TEMPORARY, f"{WAITING_MAX} payments wait for the money of {payer} already; repeat later")
 
 
 def must_wait_to_give_back(state: State, book: Book, chain: Sequence[AgentState], payer: str, amount: int) -> bool:
     """Cash of a declined order is to be kept for the payer, and the agent lacks as much, or others wait before."""
-    return bool(state.waiting.length(book.id, payer)) or shortfall(chain, amount) is not None
+    return bool(state.waiting.length(book.id, payer, chain[0].currency)) or shortfall(chain, amount) is not None
 
 
 def ready(state: State, at: int) -> list[str]:
     """Books in which some payment that waits could be held, or declined, at that time (ms UTC)."""
     return [
         book for book in state.waiting.books()
-        if any(_next(state, state.books[book], payer, at) for payer in state.waiting.payers(book))
+        if any(_next(state, state.books[book], purse, at) for purse in state.waiting.payers(book))
     ]  # fmt: skip
 
 
@@ -72,46 +74,51 @@ def roused(state: State, book: Book, after: Sequence[Entry] | None, at: int) -> 
     """
     count = 0
     payers = state.waiting.payers(book.id) if after is None else _gainers(state, book, after)
-    for payer in sorted(payers):
-        while count < ROUSED_MAX and (entry := _next(state, book, payer, at)) is not None:
+    for purse in sorted(payers):
+        while count < ROUSED_MAX and (entry := _next(state, book, purse, at)) is not None:
             yield entry
             count += 1
 
 
-def _gainers(state: State, book: Book, entries: Sequence[Entry]) -> list[str]:
+def _gainers(state: State, book: Book, entries: Sequence[Entry]) -> list[Purse]:
     """Payers who may have more to spend after these entries: their own money came, or somebody above is let off.
 
     An agent whose terms changed, or who came back from below its limit, is above anybody; so is one to whose day a
-    voided payment gave its part back.
+    voided payment gave its part back; and those in a line that an operator took one out of.
     """
-    gained: dict[str, int] = {}
+    gained: dict[Purse, int] = {}
     for entry in entries:
-        if entry.agent is not None or entry.kind is EntryKind.VOIDED:
+        if entry.agent is not None or entry.kind is EntryKind.VOIDED or _by_hand(entry):
             return state.waiting.payers(book.id)
         for leg in entry.legs:
             kind, _, agent = leg.account.partition(":")
             if kind == "agent":
-                gained[agent] = gained.get(agent, 0) + leg.amount
-    found = {agent: amount for agent, amount in gained.items() if amount > 0}
-    if any(0 <= book.agents[agent].available < amount for agent, amount in found.items()):
+                gained[agent, leg.currency] = gained.get((agent, leg.currency), 0) + leg.amount
+    found = {purse: amount for purse, amount in gained.items() if amount > 0}
+    if any(0 <= book.currencies[currency][agent].available < amount for (agent, currency), amount in found.items()):
         return state.waiting.payers(book.id)
-    return [payer for payer in state.waiting.payers(book.id) if payer in found]
+    return [purse for purse in state.waiting.payers(book.id) if purse in found]
 
 
-def _next(state: State, book: Book, payer: str, at: int) -> Entry | None:
-    """HELD, or DECLINED, for the payer's oldest when there is money for it."""
-    oldest = state.waiting.oldest(book.id, payer)
+def _by_hand(entry: Entry) -> bool:
+    """An operator declined what waited."""
+    return entry.kind is EntryKind.DECLINED and entry.payment is not None and entry.cause.id != entry.payment.id
+
+
+def _next(state: State, book: Book, purse: Purse, at: int) -> Entry | None:
+    """HELD, or DECLINED, for the payer's oldest in that currency when there is money for it."""
+    oldest = state.waiting.oldest(book.id, *purse)
     if oldest is None:
         return None
     payment = state.open[oldest]
     facts = payment.facts
     assert facts is not None  # an open payment has them
-    line = book.chain(payer)
+    line = book.chain(*purse)
     if shortfall(line, facts.held + facts.change if facts.held else facts.collected) is not None:
         return None
     if not facts.held:
         return _declined(book, payment, facts, payment.refusal, payment.reason, at)
-    chain = book.chain(facts.agent)
+    chain = book.chain(facts.agent, facts.currency)
     day = business_day(chain, at)
     why_not = still_objection(chain, facts, day)
     if why_not is None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from schemas.change import CHANGE
 from schemas.command import CloseWindow
 from schemas.entry import Cause, Entry, EntryKind, Leg
 from schemas.refusal import Refusal
-from schemas.window import Window, WindowPosition
+from schemas.window import ALL_CHANGE, Window, WindowPosition
 from streams.ledger.accounts import BANK, account_payee, legs_of
 from streams.ledger.commands import WindowDue
 from streams.ledger.decisions import Stale
@@ -89,17 +90,31 @@ def _settlement(book: Book, payee: str) -> tuple[Leg, ...]:
 
 
 def _positions(book: Book, subject: str, window: OpenWindow, legs: tuple[Leg, ...]) -> Iterator[WindowPosition]:
-    wanted = account_payee(subject) if subject else ""
     settled = {(leg.account, leg.currency): leg for leg in legs}
-    for (account, currency), end in sorted(book.accounts.items()):
-        if not end.seq or (wanted and account != wanted):
-            continue
+    for (account, currency), (stands_at, balance) in sorted(_standing(book, subject).items()):
         seq, opening = window.marks.get((account, currency), (0, 0))
         leg = settled.get((account, currency))
-        last, closing = (leg.seq, leg.balance) if leg is not None else (end.seq, end.balance)
+        last, closing = (leg.seq, leg.balance) if leg is not None else (stands_at, balance)
         if last > seq or closing:
             paid = -leg.amount if leg is not None else 0
             yield WindowPosition(account, currency, opening, closing, seq + 1, last, paid)
+
+
+def _standing(book: Book, subject: str) -> dict[tuple[str, str], tuple[int, int]]:
+    """The subject's accounts with their last leg's number and balance.
+
+    Payers' change is one line, ALL_CHANGE, of all its legs and money: a tree may keep that of many thousands.
+    """
+    if subject:
+        name = account_payee(subject)
+        return {key: (end.seq, end.balance) for key, end in book.accounts.items() if key[0] == name and end.seq}
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for (name, currency), end in book.accounts.items():
+        key = (ALL_CHANGE if name.startswith(CHANGE) else name, currency)
+        seq, balance = found.get(key, (0, 0))
+        if end.seq:
+            found[key] = seq + end.seq, balance + end.balance
+    return found
 
 
 def fold_window(book: Book, entry: Entry, window: Window) -> None:
@@ -110,17 +125,14 @@ def fold_window(book: Book, entry: Entry, window: Window) -> None:
             f"book {book.id} entry {entry.seq}: window {window.number} of {window.subject or 'the tree'} from entry "
             f"{window.first_entry} is closed, {open_window.number} from {open_window.first_entry} is open"
         )
-    marks = dict(open_window.marks)
+    marks, standing = dict(open_window.marks), _standing(book, window.subject)
     for position in window.positions:
         key = position.account, position.currency
         seq, balance = marks.get(key, (0, 0))
-        end = book.account(*key)
-        if (position.first, position.opening) != (seq + 1, balance) or (position.last, position.closing) != (
-            end.seq,
-            end.balance,
-        ):
+        stands = standing.get(key)
+        if (position.first, position.opening) != (seq + 1, balance) or (position.last, position.closing) != stands:
             raise LedgerCorrupt(
                 f"book {book.id} entry {entry.seq}: the position of {' '.join(key)} is not the account's"
             )
-        marks[key] = end.seq, end.balance
+        marks[key] = position.last, position.closing
     book.windows[window.subject] = OpenWindow(window.number + 1, window.closed_at, entry.seq + 1, marks)

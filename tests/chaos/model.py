@@ -18,6 +18,7 @@ from schemas.entry import FINAL, Entry
 from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered
 from tests.chaos.model_change import expired, remember_change
+from tests.chaos.model_clearing import remember_crossing, seen_crossing
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
@@ -76,7 +77,7 @@ class Model:
     def _again(self, book: Book, entry: Entry) -> Finding | None:
         """A second decision of what was decided."""
         id = entry.payment.id if entry.payment is not None else entry.cause.id
-        if entry.kind in _NEW and entry.cause.by not in _OURS:
+        if _answers_order(entry) and entry.cause.by not in _OURS:
             is_again = id in self.decided
         elif entry.cause.by == "funds":
             is_again = id in self.decided and (id not in self.open or self.open[id].state != "WAITING_FUNDS")
@@ -110,7 +111,7 @@ class Model:
         """Every entry that would be right. Several only where the ledger does not say what the worker knew."""
         if entry.cause.by == "funds":
             return self._roused(book, entry)
-        if entry.kind in _NEW:
+        if _answers_order(entry):
             return self._sale(book, entry)
         if entry.cause.by == "dispatch":
             return self._answer(entry)
@@ -135,7 +136,8 @@ class Model:
                 waiting = Counter(
                     sale.facts.payer_agent
                     for sale in self.open.values()
-                    if sale.book == entry.book and sale.state == "WAITING_FUNDS"
+                    if (sale.book, sale.state, sale.facts.currency)
+                    == (entry.book, "WAITING_FUNDS", order.get("currency"))
                 )
                 number = self._next_number
                 yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting)
@@ -147,7 +149,8 @@ class Model:
             return
         payer = sale.facts.payer_agent
         line = [one for one in self.open.values() if one.state == "WAITING_FUNDS" and one.book == entry.book]
-        if next((one for one in line if one.facts.payer_agent == payer), None) is not sale:
+        purse = payer, sale.facts.currency
+        if next((one for one in line if (one.facts.payer_agent, one.facts.currency) == purse), None) is not sale:
             return
         if (expected := taken_up(book, sale, self._next_number, entry.at)) is not None:
             yield expected
@@ -198,12 +201,13 @@ class Model:
         if entry.payment is not None:
             self._believe_payment(entry)
             remember_sale(book, entry)
-        if entry.kind not in _NEW and entry.cause.by not in _OURS:
+        if not _answers_order(entry) and entry.cause.by not in _OURS:
             book.commands.setdefault(entry.cause.id, entry.cause.digest)
         if entry.window is not None:
             book.windows[entry.window.subject] = entry.window.number
+        remember_crossing(book, entry)
         if (terms := entry.agent) is not None:
-            book.agents[terms.agent] = agent_of(terms)
+            book.believe(terms.agent, terms.currency, agent_of(terms))
         if entry.record is not None:
             book.record = entry.record.value
             book.keys.update((key["kid"], key) for key in entry.record.value.get("keys", ()))
@@ -226,6 +230,11 @@ class Model:
         sale.state, sale.sent, sale.unreached = state, entry.tries, entry.deferrals
 
 
+def _answers_order(entry: Entry) -> bool:
+    """A payment that waits may also be declined by a command."""
+    return entry.kind in _NEW and (entry.payment is None or entry.payment.id == entry.cause.id)
+
+
 def _seen(entry: Entry) -> Expected:
     """What the entry says, as far as it is predicted."""
     facts = entry.payment
@@ -241,6 +250,7 @@ def _seen(entry: Entry) -> Expected:
         entry.agent,
         entry.record,
         entry.document,
+        seen_crossing(entry),
         entry.change,
     )
 

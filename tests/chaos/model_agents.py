@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from schemas.agent_command import CloseAgent, MoveAgent, StatusCommand, Transfer, Withdraw
 from schemas.command import SetLimit
 from schemas.entry import AgentTerms, Entry
+from tests.chaos.model_clearing import waits_for
 from tests.chaos.model_terms import Agent, Book, Expected, Sale, moves_of
 
 _OTHER = 300
@@ -28,7 +29,8 @@ def agent_of(terms: AgentTerms) -> Agent:
 
 
 def limited(book: Book, order: SetLimit) -> Expected:
-    agent = book.agents.get(order.agent)
+    own = book.agents.get(order.agent)
+    agent = own if own is None or order.currency is None else book.agent_in(order.agent, order.currency)
     named: dict[str, Any] = order.model_dump(include={"overdraft", *_MAXIMA, "payees"}, exclude_none=True)
     if agent is None or agent.status == "closed" or not (named or order.lift) or named.keys() & set(order.lift):
         return Expected("REFUSED", _OTHER)
@@ -51,6 +53,8 @@ def moved(book: Book, order: MoveAgent, waiting: list[Sale]) -> Expected:
         return Expected("REFUSED", _OTHER)
     if any(order.agent in book.line(sale.facts.agent) for sale in waiting):
         return Expected("REFUSED", _OTHER)
+    if any(of == order.agent and (order.parent, currency) not in book.further for of, currency in book.further):
+        return Expected("REFUSED", _OTHER)
     return Expected("AGENT_MOVED", terms=terms_of(order.agent, agent, parent=order.parent))
 
 
@@ -64,29 +68,33 @@ def given(book: Book, order: Transfer | Withdraw, waiting: list[Sale]) -> Expect
     line = [book.agents[name] for name in book.line(names[0])]
     if (names[0] == names[-1] and is_transfer) or any(one.status != "open" for one in line):
         return Expected("REFUSED", _OTHER)
-    if order.currency != line[0].currency or any(sale.facts.payer_agent == names[0] for sale in waiting):
+    purse = names[0], order.currency
+    if any(book.agent_in(name, order.currency) is None for name in names):
         return Expected("REFUSED", _OTHER)
-    if book.may_spend(names[0]) < order.amount:
+    if any((sale.facts.payer_agent, sale.facts.currency) == purse for sale in waiting):
+        return Expected("REFUSED", _OTHER)
+    if book.may_spend(*purse) < order.amount:
         return Expected("REFUSED", 220)
     to = f"agent:{names[1]}" if is_transfer else "bank"
     moves = moves_of(order.currency, (f"agent:{names[0]}", -order.amount), (to, order.amount))
     return Expected("TRANSFERRED" if is_transfer else "WITHDRAWN", moves=moves, document=order.document)
 
 
-def today(book: Book, tree: str, at: int) -> str:
-    """The day of the tree's calendar; one that is over does not come back."""
+def today(book: Book, tree: str, at: int, currency: str) -> str:
+    """The day of the tree's calendar; one that is over in a currency does not come back in it."""
     moment = _EPOCH + timedelta(milliseconds=at)
-    return max(book.day, moment.astimezone(ZoneInfo(book.agents[tree].time_zone)).strftime("%Y-%m-%d"))
+    local = moment.astimezone(ZoneInfo(book.agents[tree].time_zone))
+    return max(book.days.get(currency, ""), local.strftime("%Y-%m-%d"))
 
 
-def over(book: Book, line: list[str], amount: int, day: str) -> int:
+def over(book: Book, line: list[str], amount: int, day: str, currency: str) -> int:
     """The code when a maximum would be passed, 0: none."""
-    agents = [(name, book.agents[name]) for name in line]
+    agents = [(name, one) for name in line if (one := book.agent_in(name, currency)) is not None]
     if any(one.payment_max is not None and one.payment_max < amount for _, one in agents):
         return 252
     for name, one in agents:
         for most, period in (one.daily_max, day), (one.monthly_max, day[:7]):
-            if most is not None and book.sold.get((name, period), 0) + amount > most:
+            if most is not None and book.sold.get((name, currency, period), 0) + amount > most:
                 return 16
     return 0
 
@@ -97,10 +105,11 @@ def remember_sale(book: Book, entry: Entry) -> None:
     assert facts is not None
     sign = {"HELD": 1, "VOIDED": -1}.get(entry.kind.value, 0)
     if sign == 1:
-        book.day = max(book.day, facts.day)
+        book.days[facts.currency] = max(book.days.get(facts.currency, ""), facts.day)
     for name in facts.chain if sign else ():
         for period in facts.day, facts.day[:7]:
-            book.sold[name, period] = book.sold.get((name, period), 0) + sign * facts.amount
+            key = name, facts.currency, period
+            book.sold[key] = book.sold.get(key, 0) + sign * facts.amount
 
 
 def stood(book: Book, order: StatusCommand, before: set[str], after: str, kind: str) -> Expected:
@@ -119,6 +128,6 @@ def closed(id: str, book: Book, order: CloseAgent, open_sales: dict[str, Sale]) 
         order.agent in (sale.facts.agent, sale.facts.payer_agent)
         or f"agent:{order.agent}" in dict(sale.facts.rewards))]  # fmt: skip
     change = [account for (account, _), (_, balance) in book.ends.items() if account.startswith("change:") and balance]
-    if below or money or waiting or (change and order.agent == id):
+    if below or money or waiting or waits_for(book, id, order.agent) or (change and order.agent == id):
         return Expected("REFUSED", _OTHER)
     return stood(book, order, {"open", "blocked"}, "closed", "AGENT_CLOSED")

@@ -43,6 +43,8 @@ def reclaimed(book: Book, order: ReclaimChange) -> Expected:
     line, amount = book.line(order.agent), order.amount
     if not line or book.agents[line[0]].status == "closed" or book.expired.get((change, order.currency), 0) < amount:
         return Expected("REFUSED", _OTHER)
+    if book.agent_in(order.agent, order.currency) is None:
+        return Expected("REFUSED", _OTHER)
     payer = next(agent for agent in line if book.agents[agent].funding == "own")
     parts = ("unclaimed", -amount), (change, amount), (change, -amount), (f"agent:{payer}", amount)
     return Expected("CHANGE_RECLAIMED", moves=moves_of(order.currency, *parts), document=order.evidence)

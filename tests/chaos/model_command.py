@@ -7,6 +7,8 @@ from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.change_command import ReclaimChange
+from schemas.chart import SetChart
+from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import (
     CloseWindow,
     Deposit,
@@ -23,10 +25,15 @@ from schemas.command import (
     SetTerminal,
     TreeCommand,
 )
+from schemas.currency_command import OpenCurrency
 from schemas.entry import AgentTerms, DirectoryRecord
 from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_change import mark_of, reclaimed
+from tests.chaos.model_chart import charted
+from tests.chaos.model_clearing import heard, sent
+from tests.chaos.model_currency import currency_opened
+from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
 from tests.chaos.model_window import window_closed
 
@@ -54,6 +61,10 @@ def obeyed(
             return closed(id, book, command, open_sales)
         case MoveAgent():
             return moved(book, command, waiting)
+        case Transfer() if command.to_tree is not None:
+            return sent(id, book, command, waiting)
+        case ReceiveMoney() | TakeBackMoney() | ConfirmMoney():
+            return heard(book, command)
         case Transfer() | Withdraw():
             return given(book, command, waiting)
         case Deposit():
@@ -64,9 +75,13 @@ def obeyed(
             return reclaimed(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
-            if sale is None or sale.book != id or sale.state != "MANUAL":
+            if sale is None or sale.book != id or sale.state not in ("MANUAL", "WAITING_FUNDS"):
                 return _refused()
+            if sale.state == "WAITING_FUNDS":
+                return given_up(book, sale, command) or _refused()
             return resolved(sale, paid=command.paid)
+        case OpenCurrency():
+            return currency_opened(book, command)
         case CloseWindow():
             return window_closed(book, command.payee or "", command.number) or _refused()
         case _:
@@ -100,7 +115,9 @@ def _opened(book: Book, order: OpenAgent) -> Expected:
 
 def _deposited(book: Book, order: Deposit) -> Expected:
     agent = book.agents.get(order.agent)
-    if agent is None or agent.funding != "own" or agent.status == "closed" or agent.currency != order.currency:
+    if book.agent_in(order.agent, order.currency) is None or agent is None:
+        return _refused()
+    if agent.funding != "own" or agent.status == "closed":
         return _refused()
     moves = moves_of(order.currency, ("bank", -order.amount), (f"agent:{order.agent}", order.amount))
     return Expected("DEPOSITED", moves=moves, document=order.document)
@@ -113,6 +130,8 @@ def _paid_out(book: Book, order: PayOutChange) -> Expected:
     line = book.line(order.agent)
     kept = book.ends.get((f"change:{mark}", order.currency))
     if not line or book.agents[line[0]].status == "closed" or kept is None or kept[1] < order.amount:
+        return _refused()
+    if book.agent_in(order.agent, order.currency) is None:
         return _refused()
     payer = next(agent for agent in line if book.agents[agent].funding == "own")
     moves = moves_of(order.currency, (f"change:{mark}", -order.amount), (f"agent:{payer}", order.amount))
@@ -136,6 +155,8 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
             value = order.contact.model_dump(mode="json")
         case SetSchedule():
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
+        case SetChart():
+            value = charted(book, order) or _OTHER
         case _:
             value = (order.payee if order.kind == "payee.set" else order.gateway).model_dump(mode="json")
     if isinstance(value, int):

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from console.audit_prices import Worked, worked_out
+from schemas.command import ResolvePayment
 from schemas.entry import PaymentFacts
 from schemas.payee import Payee
 from schemas.tariff import Tariff
@@ -35,7 +36,7 @@ def sold(
     line = book.line(order["agent"])
     payer = next((agent for agent in line if book.agents[agent].funding == "own"), "")
     amount, fee, collected = order["amount"], order.get("fee", 0), order.get("collected", 0)
-    day = today(book, tree, at) if line else ""
+    day = today(book, tree, at, order["currency"]) if line else ""
     priced_at = min(_ms(order["made_at"]), at) if collected else at
     line_or_self = line or [order["agent"]]
     price = worked_out(tariff, line_or_self, tree, amount, fee, priced_at) if tariff else Worked("", 0, 0, ())
@@ -85,27 +86,37 @@ def sold(
 def taken_up(book: Book, sale: Sale, txn: int, at: int) -> Expected | None:
     """HELD at last, or declined at last; None: there is no money for it yet."""
     facts, code = sale.facts, sale.refusal
-    if not book.has(facts.payer_agent, facts.held + facts.change if facts.held else facts.collected):
+    coin = facts.currency
+    if not book.has(facts.payer_agent, facts.held + facts.change if facts.held else facts.collected, coin):
         return None
     if facts.held:
         line = book.line(facts.agent)
-        day = today(book, sale.book, at)
-        if not (code := _forbidden(book, line, facts.payee, facts.amount, day)):
+        day = today(book, sale.book, at, coin)
+        if not (code := _forbidden(book, line, facts, day)):
             facts = replace(facts, txn=txn, held_at=at, day=day, chain=tuple(line))
             return Expected("HELD", 0, _hold(facts), facts=facts, fields=tuple(facts.subscriber))
-        if not book.has(facts.payer_agent, facts.collected):
+        if not book.has(facts.payer_agent, facts.collected, coin):
             return None
     moves = moves_of(facts.currency, *kept_for(facts, facts.collected))
     return Expected("DECLINED", code, moves, facts=facts, fields=tuple(facts.subscriber))
 
 
-def _forbidden(book: Book, line: list[str], payee: str, amount: int, day: str) -> int:
+def given_up(book: Book, sale: Sale, order: ResolvePayment) -> Expected | None:
+    """An operator lets a payment wait no longer; None: that cannot be, or there is no money to give the cash back."""
+    facts = sale.facts
+    if order.paid or order.id == facts.id or not book.has(facts.payer_agent, facts.collected, facts.currency):
+        return None
+    moves = moves_of(facts.currency, *kept_for(facts, facts.collected))
+    return Expected("DECLINED", 300, moves, facts=facts, fields=tuple(facts.subscriber))
+
+
+def _forbidden(book: Book, line: list[str], facts: PaymentFacts, day: str) -> int:
     """What may have come in between: somebody was stopped, a payee is not permitted any more, a maximum is reached."""
     if any(book.agents[name].status != "open" for name in line):
         return 133
-    if any(book.agents[name].payees and payee not in book.agents[name].payees for name in line):
+    if any(book.agents[name].payees and facts.payee not in book.agents[name].payees for name in line):
         return 155
-    return over(book, line, amount, day)
+    return over(book, line, facts.amount, day, facts.currency)
 
 
 def _hold(facts: PaymentFacts) -> Moves:
@@ -123,10 +134,10 @@ def _course(
     """State, code, and whether the cash is kept for the payer at once."""
     if not code:
         return "HELD", 0, False
-    if not collected or not payer or book.agents[payer].currency != order["currency"]:
+    if not collected or not payer or book.agent_in(order["agent"], order["currency"]) is None:
         return "DECLINED", code, False
     may_wait = code in _FOR_FUNDS and not order.get("change_from")
-    if not may_wait and not waiting and book.has(payer, collected):
+    if not may_wait and not waiting and book.has(payer, collected, order["currency"]):
         return "DECLINED", code, True
     return ("WAITING_FUNDS", code, False) if waiting < _LINE else ("DECLINED", 1, False)
 
@@ -143,7 +154,7 @@ def _refusal(
         return 6
     if any(book.agents[name].payees and payee.id not in book.agents[name].payees for name in line):
         return 155
-    if order["currency"] != payee.currency or order["currency"] != book.agents[line[0]].currency:
+    if order["currency"] != payee.currency or book.agent_in(line[0], order["currency"]) is None:
         return 300
     if not _fits(order["subscriber"], payee):
         return 4
@@ -158,11 +169,12 @@ def _refusal(
         return 255
     if code := not_spent(book, order):
         return code
-    if code := over(book, line, amount, day):
+    coin = order["currency"]
+    if code := over(book, line, amount, day, coin):
         return code
-    if book.may_spend(payer) < needed:
+    if book.may_spend(payer, coin) < needed:
         return 220 if payer == line[0] else 280
-    return 280 if any(book.may_spend(above) < 0 for above in line[line.index(payer) + 1 :]) else 0
+    return 280 if any(book.may_spend(above, coin) < 0 for above in line[line.index(payer) + 1 :]) else 0
 
 
 def _fits(given: dict[str, str], payee: Payee) -> bool:

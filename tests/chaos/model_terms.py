@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from schemas.change import ChangeNote
+from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
 from schemas.gateway import RetrySchedule
 from schemas.payee import Payee
@@ -28,6 +29,7 @@ class Expected(NamedTuple):
     terms: AgentTerms | None = None
     record: DirectoryRecord | None = None
     document: str = ""
+    crossing: Crossing | None = None  # but for `by`
     change: ChangeNote | None = None
 
 
@@ -86,12 +88,30 @@ class Book:
     commands: dict[str, str] = field(default_factory=dict)  # id -> digest
     record: dict[str, Any] | None = None
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
-    day: str = ""  # the last on which something was held
-    sold: dict[tuple[str, str], int] = field(default_factory=dict)  # agent, day or month -> minor units
+    days: dict[str, str] = field(default_factory=dict)  # currency -> the last day on which something was held
+    sold: dict[tuple[str, str, str], int] = field(default_factory=dict)  # agent, currency, day or month -> minor units
     windows: dict[str, int] = field(default_factory=dict)  # subject -> number of the last one closed
+    under_way: dict[int, Crossing] = field(default_factory=dict)  # to other trees, by the entry that sent it
+    further: dict[tuple[str, str], Agent] = field(default_factory=dict)  # agent, currency (not its tree's) -> terms
     touched: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> ms UTC, the oldest first
     expired: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> what was not reclaimed
     timers: set[str] = field(default_factory=set)  # causes that a timer gave
+
+    def agent_in(self, agent: str, currency: str) -> Agent | None:
+        """Its terms in that currency, if it has an account in it."""
+        own = self.agents.get(agent)
+        return own if own is not None and own.currency == currency else self.further.get((agent, currency))
+
+    def believe(self, name: str, currency: str, agent: Agent) -> None:
+        """Terms as an entry gives them: whose it is, whether it may work and sells what, in all currencies."""
+        if name not in self.agents or self.agents[name].currency == currency:
+            self.agents[name] = agent
+        else:
+            self.further[name, currency] = agent
+        for one in (self.agents[name], *(one for (of, _), one in self.further.items() if of == name)):
+            one.parent, one.status, one.time_zone, one.payees = (
+                agent.parent, agent.status, agent.time_zone, agent.payees
+            )  # fmt: skip
 
     def line(self, agent: str | None) -> list[str]:
         """The agent and all above it."""
@@ -101,14 +121,16 @@ class Book:
             agent = self.agents[agent].parent
         return found
 
-    def may_spend(self, agent: str) -> int:
+    def may_spend(self, agent: str, currency: str) -> int:
         """What it has and what it may owe, minor units."""
-        terms = self.agents[agent]
-        return self.ends.get((f"agent:{agent}", terms.currency), (0, 0))[1] + terms.overdraft
+        terms = self.agent_in(agent, currency)
+        assert terms is not None, f"{agent} has no {currency}"
+        return self.ends.get((f"agent:{agent}", currency), (0, 0))[1] + terms.overdraft
 
-    def has(self, payer: str, amount: int) -> bool:
+    def has(self, payer: str, amount: int, currency: str) -> bool:
         """And nobody above it is below its own limit."""
-        return self.may_spend(payer) >= amount and all(self.may_spend(above) >= 0 for above in self.line(payer)[1:])
+        line = self.line(payer)
+        return self.may_spend(payer, currency) >= amount and all(self.may_spend(one, currency) >= 0 for one in line[1:])
 
 
 def kept_for(facts: PaymentFacts, amount: int) -> tuple[tuple[str, int], ...]:

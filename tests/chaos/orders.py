@@ -1,4 +1,4 @@
-"""What operators do during a run: money arrives and limits move, so that agents run dry and sell again."""
+"""What operators do during a run: money arrives, limits and agents move, so that agents run dry and sell again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from console.fleet_kinds import Kind
 from console.requests import Request, command_request
 from schemas.command import Deposit, SetLimit, TreeCommand
 from schemas.envelope import SigningKey
+from tests.chaos.agent_orders import AgentOrders
 
 _USUAL_PAYMENT = 52_000  # minor units: about what a payment of the fleet holds on average
-_COVERED = 0.9  # of what is spent: a little too little, so that every agent runs out now and then
+_COVERED = 1.2  # of what is spent, in six of ten orders: too little, so that every agent runs out now and then
 _LIMITS = (0, 0, 250_000, 1_000_000)
 
 
@@ -32,10 +33,12 @@ class Operators:
     seed: int
     began: int
     _rng: Random = field(init=False)
+    _agents: AgentOrders = field(init=False)
     _made: int = 0
 
     def __post_init__(self) -> None:
         self._rng = Random(self.seed)
+        self._agents = AgentOrders(self._rng, self._id)
 
     def orders(self, rate: float, elapsed_s: float) -> Iterator[Order]:
         """What is ordered after `elapsed_s` of sales at `rate` payments a second."""
@@ -43,6 +46,8 @@ class Operators:
         pick = self._rng.randrange(100)
         if pick < 12:
             command: TreeCommand = self._limit(tree)
+        elif pick < 40:
+            command = self._agents.next()
         else:
             command = self._deposit(tree, int(rate * elapsed_s * _USUAL_PAYMENT * _COVERED * 2 * self._rng.random()))
         yield Order(Kind.GOOD.name, command_request(command, self.key))

@@ -8,7 +8,8 @@ from tests.chaos.past import Past, reply_fingerprint
 
 # What became final so shortly before the terminals stopped listening may not have been heard.
 _LAST_WORDS_MS = 10_000
-_NEW = (EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS)
+# How a transfer to another tree ends, and what whoever asked for it is told then.
+_ENDS = {EntryKind.TRANSFER_CONFIRMED: "DONE", EntryKind.TRANSFER_RETURNED: "REFUSED"}
 
 
 class Truths:
@@ -27,12 +28,14 @@ class Truths:
             self._sayable.add(reply_fingerprint(facts.id, state, entry.refusal, at, facts.txn))
             if entry.kind in FINAL and facts.id in self._mine and facts.id not in self._past.finals:
                 self._silent(facts.id, at)
-        if facts is None or (entry.kind not in _NEW and entry.cause.by != "dispatch"):
+        if entry.crossing is not None and entry.kind in _ENDS:
+            self._command(entry.crossing.order, _ENDS[entry.kind], entry.refusal, at)
+        elif entry.kind is EntryKind.TRANSFER_SENT:  # it has no end yet
+            self._sayable.add(reply_fingerprint(entry.cause.id, "DONE", 0, at, 0))
+        elif facts is None or entry.cause.id != facts.id:
             refused = entry.kind is EntryKind.REFUSED
             state, code = ("REFUSED", entry.refusal) if refused else ("DONE", 0)
-            self._sayable.add(reply_fingerprint(entry.cause.id, state, code, at, 0))
-            if entry.cause.id in self._mine and entry.cause.id not in self._past.finals:
-                self._silent(entry.cause.id, at)
+            self._command(entry.cause.id, state, code, at)
 
     def finish(self, quarantined: set[int], wrong: Findings) -> None:
         """quarantined: fingerprints of what a sender may be told of a message in quarantine."""
@@ -45,6 +48,12 @@ class Truths:
             wrong.add(UNHEARD, silence)
         if self._past.unreadable:
             wrong.add(HISTORY, f"{self._past.unreadable} lines cannot be read")
+
+    def _command(self, id: str, state: str, code: int, at: int) -> None:
+        """A command has ended, and whoever gave it must have been told."""
+        self._sayable.add(reply_fingerprint(id, state, code, at, 0))
+        if id in self._mine and id not in self._past.finals:
+            self._silent(id, at)
 
     def _silent(self, id: str, at: int) -> None:
         if at < self._past.ended_at - _LAST_WORDS_MS:

@@ -16,7 +16,7 @@ from console.client import Client
 from console.demo import carry_out
 from console.fleet_world import FleetTerminal
 from console.stack import Stack
-from schemas.command import SetPayee
+from schemas.command import DirectoryCommand, SetPayee, TreeCommand
 from sinks.embedded import EmbeddedWarehouse
 from streams.apache_kafka import ApacheKafka
 from streams.keyring import load_operator_key
@@ -156,5 +156,11 @@ def _introduce(site: Site) -> None:
         for command in network.first_commands(lambda payee: f"{site.payees_url}/{payee}/", site.fleet)
     ]
     with Client(site.settings, ["root"], many=True) as client:
-        for step in (first, network.sub_agents(), network.deposits(enough=True)):
+        for step in (first, network.sub_agents(), _money()):
             carry_out(client, step, key, READY_S)
+
+
+def _money() -> list[TreeCommand | DirectoryCommand]:
+    """Enough for all but the second sub-agents: they live on what the operators' orders bring, and run out of it."""
+    rich = [one for one in network.deposits(enough=True) if not getattr(one, "agent", "").endswith("-2")]
+    return [*rich, *(one for one in network.deposits() if getattr(one, "agent", "").endswith("-2"))]

@@ -32,6 +32,7 @@ _ORDER_EVERY_S = 1.0
 _GIVE_UP_MS = 60_000  # a message that Kafka's client could not deliver for so long has an unknown outcome
 _SILENT_S, _LISTEN_S = 3.0, 30.0
 _OPERATOR = "root"
+_CASH_BPS = 2_000  # of a payment in five the cash is taken first: it waits for funds, and makes change
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Terminals:
         server = VerifyingKey.load(load_server_public(plan.settings))
         self._replies = ReplyReader(plan.settings, server, [*(one.id for one in fleet), _OPERATOR])
         self._producer = self._new_producer()
-        self._traffic = iter(Traffic(World(fleet, plan.payees, datetime.now(UTC)), plan.seed, plan.bad_bps))
+        self._traffic = iter(Traffic(World(fleet, plan.payees, datetime.now(UTC), _CASH_BPS), plan.seed, plan.bad_bps))
         self._operators = Operators(load_operator_key(plan.settings, _OPERATOR), plan.seed, _now())
 
     def run(self) -> None:

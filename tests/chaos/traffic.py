@@ -37,7 +37,7 @@ class Traffic:
         self._rng = Random(seed + 1)
         self._usual = messages(world, seed, _ENDLESS, bad_bps)
         late = [replace(one, first_number=one.first_number + _LATE_NUMBERS) for one in world.terminals]
-        self._late = messages(World(late, world.payees, world.at - _LATE), seed + 2, _ENDLESS, 0)
+        self._late = messages(World(late, world.payees, world.at - _LATE, world.cash_bps), seed + 2, _ENDLESS, 0)
         self._remembered: list[FleetMessage] = []
         self._held_back: list[tuple[int, int, FleetMessage]] = []
         self._turn = 0

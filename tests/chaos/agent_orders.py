@@ -1,0 +1,75 @@
+"""What operators do to agents during a run: money given on, agents stopped and moved, maxima, windows closed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+from console.demo_network import BEHAVIOURS, CURRENCY, TREES
+from schemas.agent_command import BlockAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.command import CloseWindow, SetLimit, TreeCommand
+
+_CAPS: tuple[dict[str, Any], ...] = (
+    {"payment_max": 60_000}, {"daily_max": 5_000_000}, {"monthly_max": 50_000_000}, {"payees": ("mobile", "water")},
+)  # fmt: skip
+_LIFTED: dict[str, Any] = {"lift": ("payment_max", "daily_max", "monthly_max"), "payees": ()}
+
+
+@dataclass
+class AgentOrders:
+    """One command about an agent at a time; what was stopped or capped is let go by a later one."""
+
+    rng: Random
+    new_id: Callable[[], str]
+    _undo: list[TreeCommand] = field(default_factory=list)
+    _windows: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def next(self) -> TreeCommand:
+        """Undone is what was done some orders before: half of them stop half of the network."""
+        if self._undo and (len(self._undo) > 2 or self.rng.randrange(3) == 0):
+            return self._undo.pop(0)
+        tree = self.rng.choice(TREES)
+        make = self.rng.choice((self._transfer, self._transfer, self._withdraw, self._block, self._cap, self._move,
+                                self._close))  # fmt: skip
+        return make(tree)
+
+    def _transfer(self, tree: str) -> TreeCommand:
+        """Along the line, up and down, sometimes to an agent that has no money of its own, and then it is refused."""
+        giver, taker = self.rng.choice((("", "-1"), ("-1", "-1-1"), ("-1-1", "-1"), ("-2", ""), ("", "-3")))
+        return self._order(
+            Transfer, tree, giver=tree + giver, taker=tree + taker, amount=self.rng.randint(1, 3_000_000),
+            currency=CURRENCY, document="chaos",
+        )  # fmt: skip
+
+    def _withdraw(self, tree: str) -> TreeCommand:
+        agent = tree + self.rng.choice(("", "-1", "-3", "-1-1"))
+        amount = self.rng.randint(1, 200_000)
+        return self._order(Withdraw, tree, agent=agent, amount=amount, currency=CURRENCY, document="chaos")
+
+    def _block(self, tree: str) -> TreeCommand:
+        agent = tree + self.rng.choice(("-1", "-2", "-3", "-1-1", "-3-1"))
+        self._undo.append(self._order(UnblockAgent, tree, agent=agent, reason="chaos"))
+        return self._order(BlockAgent, tree, agent=agent, reason="chaos")
+
+    def _cap(self, tree: str) -> TreeCommand:
+        agent = tree + self.rng.choice(("-1", "-2", "-1-1"))
+        self._undo.append(self._order(SetLimit, tree, agent=agent, **_LIFTED))
+        return self._order(SetLimit, tree, agent=agent, **self.rng.choice(_CAPS))
+
+    def _move(self, tree: str) -> TreeCommand:
+        """From one line to another, and sometimes below itself."""
+        parent = tree + self.rng.choice(("-1", "-2", "", "-1-1"))
+        return self._order(MoveAgent, tree, agent=f"{tree}-1-1", parent=parent, reason="chaos")
+
+    def _close(self, tree: str) -> TreeCommand:
+        payee = self.rng.choice(("", *BEHAVIOURS))
+        self._windows[tree, payee] += 1
+        return self._order(CloseWindow, tree, payee=payee or None, number=self._windows[tree, payee])
+
+    def _order(self, kind: type[Any], tree: str, **content: Any) -> TreeCommand:
+        command: TreeCommand = kind(id=self.new_id(), issued_at=datetime.now(UTC), tree=tree, **content)
+        return command
