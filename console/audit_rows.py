@@ -81,6 +81,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "change_spent_marks": "change_spent.mark",
     "change_spent_amounts": "change_spent.amount",
     "change_days": "change_days",
+    "change_account": "change_account",
     "record": "record",
     "closed_window": "closed_window",
     "crossing": "crossing",
@@ -129,7 +130,7 @@ def entry_row(offset: int, entry: Json) -> Row:
         facts.get("day", ""), facts.get("chain", []),
         record["table"], record["id"], facts.get("change_to", ""),
         [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
-        (entry.get("change") or {}).get("days", 0),
+        (entry.get("change") or {}).get("days", 0), (entry.get("change") or {}).get("account", ""),
         record["value"], entry.get("window"), entry.get("crossing"),
     )  # fmt: skip
 

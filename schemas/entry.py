@@ -48,6 +48,8 @@ class EntryKind(StrEnum):
     CURRENCY_OPENED = "CURRENCY_OPENED"  # an agent has an account in a further currency
     CHANGE_EXPIRED = "CHANGE_EXPIRED"  # nobody touched it for as long as is written there
     CHANGE_RECLAIMED = "CHANGE_RECLAIMED"  # an agent gave a payer cash for change that had expired
+    CHANGE_BLOCKED = "CHANGE_BLOCKED"  # what it came from is in doubt: nothing leaves it
+    CHANGE_UNBLOCKED = "CHANGE_UNBLOCKED"
 
 
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED})

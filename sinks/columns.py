@@ -96,6 +96,7 @@ ENTRIES = Table(
         ("change_spent", _SPENT),
         ("crossing", "String"),
         ("change_days", "UInt32"),
+        ("change_account", "String"),
     ),
 )
 

@@ -75,6 +75,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.spent,
         orjson.dumps(entry.crossing).decode() if entry.crossing else "",
         entry.change.days if entry.change else 0,
+        entry.change.account if entry.change else "",
     )
 
 

@@ -247,8 +247,11 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.TRANSFER_REJECTED,
         EntryKind.TRANSFER_RETURNED,
         EntryKind.TRANSFER_CONFIRMED,
+        EntryKind.CURRENCY_OPENED,
         EntryKind.CHANGE_EXPIRED,
         EntryKind.CHANGE_RECLAIMED,
+        EntryKind.CHANGE_BLOCKED,
+        EntryKind.CHANGE_UNBLOCKED,
     }
 
 

@@ -57,6 +57,8 @@ def evolve(state: State, entry: Entry) -> State:
         fold_window(book, entry, entry.window)
     if entry.crossing is not None:
         fold_crossing(state, book, entry, entry.crossing)
+    if entry.change is not None:
+        book.change.note(entry, entry.change)
     if answers_command(entry):
         _remember(state, book, entry)
     return state

@@ -23,7 +23,7 @@ class BookImage:
     tree's own currency before further ones.
 
     sold: agent, currency, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its
-    marks in the form of accounts. change_touched, change_expired: as in KeptChange, in its order.
+    marks in the form of accounts. change_…: as in KeptChange, in its order.
     """
 
     id: str
@@ -37,6 +37,8 @@ class BookImage:
     under_way: tuple[Crossing, ...] = ()
     change_touched: tuple[tuple[str, str, int], ...] = ()
     change_expired: tuple[tuple[str, str, int], ...] = ()
+    change_blocked: tuple[str, ...] = ()
+    change_payments: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def _book_image(book: Book) -> BookImage:
     touched = tuple((*key, at) for key, at in book.change.touched.items())
     expired = tuple((*key, amount) for key, amount in book.change.expired.items())
     return BookImage(book.id, book.seq, accounts, terms, book.record, book.keys, sold, windows,
-                     tuple(book.under_way.values()), touched, expired)  # fmt: skip
+                     tuple(book.under_way.values()), touched, expired, tuple(sorted(book.change.blocked)),
+                     tuple(book.change.payments.items()))  # fmt: skip
 
 
 def _book(image: BookImage) -> Book:
@@ -113,6 +116,8 @@ def _book(image: BookImage) -> Book:
     book.under_way = {one.number: one for one in image.under_way}
     book.change.touched = {(account, currency): at for account, currency, at in image.change_touched}
     book.change.expired = {(account, currency): amount for account, currency, amount in image.change_expired}
+    book.change.blocked = set(image.change_blocked)
+    book.change.payments = dict(image.change_payments)
     return book
 
 

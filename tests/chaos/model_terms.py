@@ -95,6 +95,8 @@ class Book:
     further: dict[tuple[str, str], Agent] = field(default_factory=dict)  # agent, currency (not its tree's) -> terms
     touched: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> ms UTC, the oldest first
     expired: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> what was not reclaimed
+    blocked: set[str] = field(default_factory=set)  # accounts of change
+    change_of: dict[str, str] = field(default_factory=dict)  # payment -> the account its change is on
     timers: set[str] = field(default_factory=set)  # causes that a timer gave
 
     def agent_in(self, agent: str, currency: str) -> Agent | None:
