@@ -11,8 +11,9 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
+from schemas.bring_change import BringChange
 from schemas.clearing_command import CLEARING, ClearingCommand
-from schemas.command import COMMAND, DirectoryCommand, TreeCommand, book_of
+from schemas.command import COMMAND, TERMINAL_MAY, DirectoryCommand, TreeCommand, book_of
 from schemas.envelope import Envelope, EnvelopeError, VerifyingKey, open_envelope
 from schemas.ids import instant_ms
 from schemas.keys import SERVER_KID, owner_of
@@ -82,17 +83,30 @@ class Verifier:
         return Ask(place, arrival.received_at, arrival)
 
     def _command(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
-        is_ours = envelope.kid == SERVER_KID
+        is_ours, terminal = envelope.kid == SERVER_KID, ""
         key = self._server if is_ours else self._directory.operator_key(envelope.kid)
+        if key is None and not is_ours:
+            key, terminal = self._directory.terminal_key(envelope.kid), owner_of(envelope.kid)
         signer.believe(key, envelope, arrival.received_at)
         command = _parsed(COMMAND.validate_json, envelope.payload)
         _check_signer(command, is_ours)
+        if terminal:
+            self._check_right(terminal, command)
         if not is_ours:  # ours may have waited for as long as its reader was away
             self._check_clock(instant_ms(command.issued_at), arrival.received_at)
         book = book_of(command)
         if self._partition(book) != arrival.partition:
             return Forward(arrival, book)
         return Ask(Instruct(book, command, command.digest(), envelope.kid), arrival.received_at, arrival)
+
+    def _check_right(self, terminal: str, command: TreeCommand | DirectoryCommand) -> None:
+        """A terminal may order a few things, and only for its own tree."""
+        if command.kind not in TERMINAL_MAY:
+            why = f"{terminal} is no operator, and only one orders {command.kind}"
+            raise EnvelopeError(RejectReason.UNKNOWN_KEY, why)
+        about = command.to_tree if isinstance(command, BringChange) else book_of(command)
+        if (tree := self._directory.terminals[terminal].tree) != about:
+            raise EnvelopeError(RejectReason.WRONG_AGENT, f"terminal {terminal} is in tree {tree}, not in {about}")
 
     def _check_clock(self, made_at: int, received_at: int) -> None:
         ahead_s = (made_at - received_at) / 1000

@@ -148,6 +148,8 @@ def wrong_crossing(entry: Entry, moved: list[tuple[str, int]]) -> str | None:
     crossing = entry.crossing
     if crossing is None:
         return f"{entry.kind} names no transfer"
+    if not _is_alike(crossing.giver, crossing.taker):
+        return f"{crossing.giver} has nothing for {crossing.taker}"
     amount, away, back = crossing.amount, f"clearing:{crossing.target}", f"clearing:{crossing.origin}"
     due = {
         _SENT: [(crossing.giver, -amount), (away, amount)],
@@ -159,6 +161,13 @@ def wrong_crossing(entry: Entry, moved: list[tuple[str, int]]) -> str | None:
     if any(leg.currency != crossing.currency for leg in entry.legs):
         return f"the transfer is in {crossing.currency}, moved {sorted({leg.currency for leg in entry.legs})}"
     return None
+
+
+def _is_alike(giver: str, taker: str) -> bool:
+    """An agent gives to an agent; a payer's change stays under its code."""
+    if giver.startswith("change:"):
+        return giver == taker
+    return giver.startswith("agent:") and taker.startswith("agent:")
 
 
 def _words(crossing: Crossing) -> str:

@@ -41,6 +41,7 @@ CATALOGUE: Mapping[str, str] = {
     "windows.zero": "all positions of a tree's window sum to zero in each currency, opening and closing",
     "clearing.pairs": "whatever left one tree for another is there, or back, or on its way, once and unchanged",
     "clearing.zero": "what two trees have for each other is what is under way between them",
+    "postings.charts": "every account in a tree's closed window has a number in the chart that was in force",
     "decisions.once": "no payment order and no command is decided twice",
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",
     "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",

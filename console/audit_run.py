@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from console.audit_agents import AgentAudit
 from console.audit_arrivals import Arrivals, Quarantine, command_of, made_up, payment_of
+from console.audit_charts import CHART_BOOKS, ChartAudit
 from console.audit_clearing import ClearingAudit
 from console.audit_core import CoreFold, compare_balances
 from console.audit_ledger import LedgerAudit
@@ -60,6 +61,7 @@ class Audit:
         self.tariffs = TariffAudit()
         self.windows = WindowAudit(self.ledger)
         self.clearing = ClearingAudit(self.ledger)
+        self.charts = ChartAudit()
         self.core = CoreFold()
 
     def run(self, simulator: str | None, wait_s: float) -> list[Check]:
@@ -76,17 +78,18 @@ class Audit:
             client.close()
         return checks + (self._payees(simulator, began_at) if simulator else [])
 
-    def _read_tariffs(self) -> None:
-        """A payment may stand on a partition that is read before its tariff's."""
+    def _read_records(self) -> None:
+        """A payment may stand on a partition that is read before its tariff's, a window before its chart's."""
         unread = Check("ledger.readable")  # counted when the ledger itself is read
         for partition in self._partitions:
-            for record in self._counted("tariffs", read(self._settings, LEDGER, partition)):
-                is_tariff = record.key is not None and record.key.startswith(TARIFF_BOOKS)
-                if is_tariff and (entry := entry_of(record, unread)) is not None:
+            for record in self._counted("tariffs and charts", read(self._settings, LEDGER, partition)):
+                is_wanted = record.key is not None and record.key.startswith((TARIFF_BOOKS, CHART_BOOKS))
+                if is_wanted and (entry := entry_of(record, unread)) is not None:
                     self.tariffs.learn(entry)
+                    self.charts.learn(entry)
 
     def _read_ledger(self) -> None:
-        self._read_tariffs()
+        self._read_records()
         for partition in self._partitions:
             self.core.begin(partition, self.ledger, self.payments)
             for record in self._counted("ledger", read(self._settings, LEDGER, partition)):
@@ -102,6 +105,7 @@ class Audit:
         self.tariffs.see(partition, offset, entry, self.ledger)
         self.windows.see(partition, offset, entry)
         self.clearing.see(partition, offset, entry)
+        self.charts.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
         self._ends.reached("entries", partition, offset)
@@ -112,8 +116,8 @@ class Audit:
 
     def _ledger_checks(self) -> list[Check]:
         ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
-        return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), *self.clearing.checks(),
-                self.core.check]  # fmt: skip
+        ours += [*self.clearing.checks(), self.charts.check]
+        return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
 
     def _balances(self) -> Check:
         table = read_all(self._settings, BALANCES, _BALANCES_S)

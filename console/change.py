@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from console.amounts import minor_units
+from console.change_bring import bring
 from console.change_kept import account_named, statement
 from console.change_reclaim import reclaim
 from console.change_send import send_change
@@ -25,9 +26,10 @@ Payment = Annotated[str | None, typer.Option(metavar="PAYMENT", help="Of change 
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Payers' change: list, show, send, pay-out, reclaim, block.", no_args_is_help=True)
+    group = typer.Typer(help="Payers' change: list, show, send, bring, pay-out, reclaim, block.", no_args_is_help=True)
     group.command("show")(show)
     group.command("send")(send_change)
+    group.command("bring")(bring)
     group.command("pay-out")(pay_out)
     group.command("reclaim")(reclaim)
     group.command("block")(block)

@@ -25,6 +25,7 @@ from console import (
     payees,
     paying,
     payments,
+    postings,
     rebuilding,
     registries,
     replaying,
@@ -45,7 +46,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows, charts, clearing,
+    schedules, windows, charts, clearing, postings,
 )  # fmt: skip
 
 

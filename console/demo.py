@@ -19,7 +19,7 @@ from console.audit_run import run_audit
 from console.client import Client
 from console.demo_counter import at_the_counter
 from console.demo_report import print_answers, print_trial_balance
-from console.demo_settlement import payees_windows, trees_windows, write_files
+from console.demo_settlement import chart, payees_windows, trees_windows, write_files
 from console.errors import KassaError
 from console.fleet_messages import FleetMessage, messages
 from console.fleet_run import run
@@ -82,7 +82,8 @@ def _introduce(stack: Stack, simulator: OsmpSimulator, fleet: list[FleetTerminal
     """Open the agents and put the directory in place, by signed commands like anybody's."""
     key = load_operator_key(stack.settings, "root")
     with Client(stack.settings, ["root"], many=True) as client:
-        steps = (network.first_commands(simulator.url_of, fleet), network.sub_agents(), network.deposits())
+        first = [*network.first_commands(simulator.url_of, fleet), chart()]
+        steps = (first, network.sub_agents(), network.deposits())
         total = sum(carry_out(client, step, key) for step in steps)
     agents = sum(1 + len(network.agents_below(tree)) for tree in network.TREES)
     say(f"{len(network.TREES)} trees with {agents} agents, {len(fleet)} terminals, {len(network.BEHAVIOURS)} payees "

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, TypeAdapter, model_validator
 
 from schemas.agent_command import AgentCommand
+from schemas.bring_change import BringChange
 from schemas.change import ChangeCode
 from schemas.change_command import ChangeCommand
 from schemas.chart import SetChart
@@ -175,15 +176,20 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
+_Change = PayOutChange | BringChange | ChangeCommand
 TreeCommand = (
-    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | PayOutChange | ClearingCommand
-    | CurrencyCommand | ChangeCommand
+    OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change | ClearingCommand
+    | CurrencyCommand
 )  # fmt: skip
 DirectoryCommand = (
     SetTerminal | RevokeKey | SetPayee | SetTariff | SetGateway | SetOperator | SetContact | SetSchedule | SetChart
 )
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
+
+
+# The kinds that a terminal may sign too, about its own tree. Everything else is an operator's to order.
+TERMINAL_MAY = frozenset({"change.bring"})
 
 
 def book_of(command: TreeCommand | DirectoryCommand) -> str:

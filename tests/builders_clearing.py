@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.bring_change import BringChange
 from schemas.entry import Entry
 from schemas.keys import SERVER_KID
 from streams.ledger.clearing import called_for
@@ -14,13 +15,21 @@ from streams.ledger.commands import Instruct, LedgerCommand
 from streams.ledger.decisions import Decision
 from streams.ledger.perform import perform
 from streams.ledger.state import State
-from tests.builders import AT, a_deposit, a_transfer, an_instruct, balances, open_agent
+from tests.builders import AT, NOW, OPERATOR_KID, a_deposit, a_transfer, an_instruct, balances, open_agent
 
 
 def a_transfer_to(
     tree: str = "B", giver: str = "S", taker: str = "Y", amount: int = 500, from_tree: str = "A", **changes: Any
 ) -> Instruct:
     return a_transfer(giver, taker, amount, from_tree, **{"to_tree": tree, "id": f"send-{giver}-{taker}"} | changes)
+
+
+def bring(
+    code: str, amount: int = 500, tree: str = "A", to_tree: str = "B", by: str = OPERATOR_KID, **changes: Any
+) -> Instruct:
+    """A payer's change of one tree is wanted in another."""
+    values: dict[str, Any] = {"id": f"bring-{to_tree}", "issued_at": NOW, "tree": tree, "code": code, "amount": amount}
+    return an_instruct(BringChange(**values | {"currency": "RUB", "to_tree": to_tree} | changes), by)
 
 
 def called_for_by(entries: Iterable[Entry]) -> list[Instruct]:

@@ -58,7 +58,7 @@ from tests.builders import (
 )
 from tests.builders_change import a_reclaim, block_change, unblock_change
 from tests.builders_charts import a_chart, numbers, set_chart
-from tests.builders_clearing import a_transfer_to, called_for_by
+from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.chaos.model import Model
 from tests.chaos_currencies import a_currency, beginning_abroad, currency_for
 
@@ -245,6 +245,9 @@ class Story:
         tree, to_tree = rng.choice(("AC", "AC", "CA", "CA", "CA", "BA", "AB", "CC", "CZ"))
         giver, taker = (rng.choice((*AGENTS, tree, tree)) for tree in (tree, to_tree))
         currency = "EUR" if rng.random() < 0.05 else CURRENCY[tree]
+        if rng.random() < 0.4:
+            amount = rng.choice((1, 700, 5_000))
+            return bring(rng.choice(CHANGE), amount, tree, to_tree, id=self._id(), currency=currency)
         return a_transfer_to(to_tree, giver, taker, rng.randint(1, 30_000), tree, id=self._id(), currency=currency)
 
     def _standing(self) -> Instruct:
@@ -316,10 +319,11 @@ class Story:
         """What is blocked is let go soon, or nobody spends."""
         rng, book = self.rng, self.state.books.get(tree)
         stopped = sorted(book.change.blocked) if book is not None else []
-        if stopped and rng.random() < 0.7:
-            named = rng.choice(stopped).removeprefix("change:")
+        there = sorted({account for account, _ in book.change.touched}) if book is not None else []
+        if (stopped or there) and rng.random() < 0.7:
+            named = rng.choice(stopped or there).removeprefix("change:")
             payment = named.removeprefix("payment:") if named.startswith("payment:") else ""
-            return unblock_change(payment, named, tree, id=self._id())
+            return (unblock_change if stopped else block_change)(payment, named, tree, id=self._id())
         known = list(self.state.payments)
         payment = rng.choice(known) if known and rng.random() < 0.5 else ""
         what = rng.choice((block_change, block_change, unblock_change))

@@ -65,8 +65,8 @@ class ChangeRules:
             decision = perform(self.state, ChangeDue(tree, days), self.at)
             assert isinstance(decision, Stale) == (not expected)
             legs = [] if isinstance(decision, Stale) else decision[0].legs
-            taken = {(leg.account.removeprefix("change:"), leg.currency): -leg.amount
-                     for leg in legs if leg.account != "unclaimed"}  # fmt: skip
+            taken = {(leg.currency, leg.account.removeprefix("change:")): -leg.amount for leg in legs
+                     if leg.account != "unclaimed"}  # fmt: skip
             assert taken == expected
             self.log += [] if isinstance(decision, Stale) else decision
         self.reference.look(["A", "B"], self.at)
@@ -76,11 +76,11 @@ class ChangeRules:
     def reclaim_change(self, seller, pick, code, more) -> None:
         """All that has expired, less, or one too many; by its code, or its payment where it had none."""
         expired = list(self.reference.expired.items())
-        (tree, name, coin), amount = expired[pick % len(expired)]
+        (tree, currency, name), amount = expired[pick % len(expired)]
         agent = seller[1] if seller[0] == tree else tree
         code = {mark_of(one): one for one in CODES}.get(name, "")
         payment = None if code else name.removeprefix("payment:")
-        known = {"payment": payment, "currency": coin, "id": self.new_id()}
+        known = {"payment": payment, "currency": currency, "id": self.new_id()}
         command = a_reclaim(code, agent, max(1, amount + more), tree, **known)
         self.instructed(command, self.reference.reclaimed(command.command))
 

@@ -7,10 +7,12 @@ from collections import Counter
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from schemas.change import mark_of
 from schemas.clearing_command import ReceiveMoney
 from streams.ledger.commands import Instruct
 from tests.builders import a_deposit, block, close, open_agent, unblock
-from tests.builders_clearing import a_transfer_to, called_for_by
+from tests.builders_clearing import a_transfer_to, bring, called_for_by
+from tests.machine_change import CODES
 
 THIRD = "C"  # in the currency of A, so that money can go between them; B has another
 _CURRENCY = {"B": "USD"}
@@ -48,6 +50,16 @@ class ClearingRules:
         outcomes = {"REFUSED": ("REFUSED", 300), "220": ("REFUSED", 220)}
         assert (entry.kind, entry.refusal) == outcomes.get(expected, (expected, 0)), entry.reason
 
+    @rule(way=st.sampled_from(["AC", "AC", "AC", "CA", "CA", "AB", "AA", "CZ"]), code=st.sampled_from(CODES),
+          amount=st.integers(1, 6_000), more=st.sampled_from([0, 0, 0, 1, None, None]))  # fmt: skip
+    def bring_change(self, way, code, amount, more) -> None:
+        """The whole that is left, or one too many, or (more: None) whatever."""
+        from_tree, to_tree = way
+        if more is not None:
+            amount = max(1, self.reference.change(from_tree).get(mark_of(code), 0) + more)
+        command = bring(code, amount, from_tree, to_tree, id=self.new_id())
+        self.instructed(command, self.reference.brought(command.command))
+
     def look(self) -> list[Instruct]:
         """What is on the way now."""
         self.on_the_way += called_for_by(self.log[self.looked_at :])
@@ -77,6 +89,13 @@ class ClearingRules:
             for (name, currency), account in book.accounts.items():
                 found[currency] += account.balance if name.startswith("clearing:") else 0
         return found
+
+    @invariant()
+    def the_third_tree_keeps_the_change_that_came(self) -> None:
+        book = self.state.books.get(THIRD)
+        accounts = book.accounts.items() if book is not None else ()
+        kept = {name.removeprefix("change:"): end.balance for (name, _), end in accounts if name.startswith("change:")}
+        assert kept == self.reference.change(THIRD)
 
     @invariant()
     def what_stands_between_trees_is_what_is_under_way(self) -> None:

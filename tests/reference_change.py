@@ -11,13 +11,12 @@ from schemas.change_command import BlockChange, ReclaimChange, UnblockChange
 from schemas.command import OpenAgent
 from schemas.payment import PaymentOrder
 
-COINS = ("RUB", "USD")
-Kept = tuple[str, str, str]  # tree, name, currency
+Kept = tuple[str, str, str]  # tree, currency, name it is kept under
 
 
 @dataclass
 class ChangeReference:
-    """A part of Reference. touched: when last, ms UTC. expired: so much of it was not reclaimed."""
+    """A part of Reference, by tree, currency and name. touched: when last, ms UTC. expired: less what was reclaimed."""
 
     others: list[tuple[str, str, int, str]] = field(default_factory=list)
     touched: dict[Kept, int] = field(default_factory=dict)
@@ -26,8 +25,15 @@ class ChangeReference:
     gone: dict[Kept, int] = field(default_factory=dict)  # all that ever expired
     stopped_change: set[tuple[str, str]] = field(default_factory=set)  # tree, name
     sold: dict[str, Any] = field(default_factory=dict)
+    moved_change: list[tuple[str, str, int, str]] = field(default_factory=list)
 
     def change(self, tree: str, currency: str = "") -> dict[str, int]:
+        raise NotImplementedError
+
+    def currencies(self, tree: str, agent: str) -> list[str]:
+        raise NotImplementedError
+
+    def has(self, tree: str, agent: str, currency: str) -> bool:
         raise NotImplementedError
 
     def at_work(self, tree: str, agent: str) -> OpenAgent | None:
@@ -36,35 +42,36 @@ class ChangeReference:
     def payer(self, tree: str, agent: str) -> str:
         raise NotImplementedError
 
-    def has(self, tree: str, agent: str, currency: str) -> bool:
-        raise NotImplementedError
-
     def look(self, trees: Iterable[str], at: int) -> None:
         """After every step: whose change is another sum than before was touched."""
         for tree in trees:
-            for coin in COINS:
-                for name, amount in self.change(tree, coin).items():
-                    if amount != self.seen.get((tree, name, coin), 0):
-                        self.seen[tree, name, coin], self.touched[tree, name, coin] = amount, at
+            for key, amount in self._kept(tree).items():
+                if amount != self.seen.get(key, 0):
+                    self.seen[key], self.touched[key] = amount, at
+
+    def _kept(self, tree: str) -> dict[Kept, int]:
+        coins = self.currencies(tree, tree)
+        return {(tree, coin, name): amount for coin in coins for name, amount in self.change(tree, coin).items()}
 
     def expiring(self, tree: str, days: int, at: int) -> dict[tuple[str, str], int]:
-        """What goes to `unclaimed` now, by the name it was kept under and currency."""
-        before = at - days * 86_400_000
-        due = {(name, coin): amount for coin in COINS for name, amount in self.change(tree, coin).items() if amount
-               and (tree, name) not in self.stopped_change and self.touched[tree, name, coin] <= before}  # fmt: skip
-        for kept, amount in due.items():
-            self.expired[tree, *kept] = self.expired.get((tree, *kept), 0) + amount
-            self.gone[tree, *kept] = self.gone.get((tree, *kept), 0) + amount
-        return due
+        """What goes to `unclaimed` now, by currency and the name it was kept under."""
+        due = {key: amount for key, amount in self._kept(tree).items()
+               if amount and (tree, key[2]) not in self.stopped_change
+               and at - self.touched[key] >= days * 86_400_000}  # fmt: skip
+        for key, amount in due.items():
+            self.expired[key] = self.expired.get(key, 0) + amount
+            self.gone[key] = self.gone.get(key, 0) + amount
+        return {key[1:]: amount for key, amount in due.items()}
 
     def reclaimed(self, order: ReclaimChange) -> str:
-        kept = order.tree, sha(order.code) if order.code is not None else f"payment:{order.payment}", order.currency
-        left = self.expired.get(kept, 0) - order.amount
-        if self.at_work(order.tree, order.agent) is None or left < 0 or kept[:2] in self.stopped_change:
+        name = sha(order.code) if order.code is not None else f"payment:{order.payment}"
+        key = order.tree, order.currency, name
+        left = self.expired.get(key, 0) - order.amount
+        if self.at_work(order.tree, order.agent) is None or left < 0 or (order.tree, name) in self.stopped_change:
             return "REFUSED"
         if not self.has(order.tree, order.agent, order.currency):
             return "REFUSED"
-        self.expired[kept] = left
+        self.expired[key] = left
         self.others.append((order.tree, self.payer(order.tree, order.agent), order.amount, order.currency))
         return "CHANGE_RECLAIMED"
 
@@ -86,6 +93,8 @@ class ChangeReference:
         """A payment's change is where it ever kept some; a name must have had some."""
         here = [one for one in self.sold.values() if one.tree == order.tree and one.kept]
         names = {one.change for one in here if one.change == order.mark}
+        names |= {name for tree, name, amount, _ in self.moved_change
+                  if (tree, name) == (order.tree, order.mark) and amount > 0}  # fmt: skip
         if order.payment is not None:
             names = {one.change for one in here if one is self.sold.get(order.payment)}
         of = (order.tree, *names)
@@ -96,7 +105,7 @@ class ChangeReference:
             self.stopped_change.add(of)
             return "CHANGE_BLOCKED"
         self.stopped_change.discard(of)
-        self.touched |= {(*of, coin): at for coin in COINS}
+        self.touched |= {(order.tree, coin, of[1]): at for coin in self.currencies(order.tree, order.tree)}
         return "CHANGE_UNBLOCKED"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from schemas.agent_command import Transfer
+from schemas.bring_change import BringChange
+from tests.reference_change import sha
 
 _UNDER_WAY = ("left", "rejected")  # in neither tree's agents
 _NOT_TOLD = ("left", "rejected", "arrived")  # its own tree knows no end of it
@@ -12,7 +14,8 @@ _NOT_TOLD = ("left", "rejected", "arrived")  # its own tree knows no end of it
 
 @dataclass
 class Between:
-    """state: "left", "arrived" or "rejected" there, then "told" (its tree knows that it arrived) or "back"."""
+    """giver, taker: agents, or "change:<name>". state: "left", "arrived" or "rejected" there, then "told" (its tree
+    knows that it arrived) or "back"."""
 
     tree: str
     giver: str
@@ -28,6 +31,8 @@ class ClearingReference:
     """A part of Reference. between: by the id of the command that asked for it."""
 
     between: dict[str, Between] = field(default_factory=dict)
+    # tree, name it is kept under, minor units, currency
+    moved_change: list[tuple[str, str, int, str]] = field(default_factory=list)
 
     def sent(self, order: Transfer) -> str:
         """The kind of entry; "220": the giver has not so much."""
@@ -46,17 +51,36 @@ class ClearingReference:
         if self.available(tree, order.giver, order.currency) < order.amount:
             return "220"
         self.between[order.id] = Between(tree, order.giver, order.to_tree, order.taker, order.amount, order.currency)
-        self.others.append((tree, order.giver, -order.amount, order.currency))
+        self.moves(tree, order.giver, -order.amount, order.currency)
         return "TRANSFER_SENT"
+
+    def brought(self, order: BringChange) -> str:
+        name, root = sha(order.code), self.agents.get((order.tree, order.tree))
+        if root is None or not self.has(order.tree, order.tree, order.currency) or order.to_tree == order.tree:
+            return "REFUSED"
+        if (order.tree, name) in self.stopped_change:
+            return "REFUSED"
+        if self.change(order.tree, order.currency).get(name, 0) < order.amount:
+            return "REFUSED"
+        change = f"change:{name}"
+        self.between[order.id] = Between(order.tree, change, order.to_tree, change, order.amount, order.currency)
+        self.moves(order.tree, change, -order.amount, order.currency)
+        return "TRANSFER_SENT"
+
+    def moves(self, tree: str, whose: str, amount: int, currency: str) -> None:
+        if whose.startswith("change:"):
+            self.moved_change.append((tree, whose.removeprefix("change:"), amount, currency))
+        else:
+            self.others.append((tree, whose, amount, currency))
 
     def arrived(self, id: str) -> str:
         one = self.between[id]
-        agent = self.at_work(one.to_tree, one.taker)
-        if agent is None or agent.funding == "shared" or not self.has(one.to_tree, one.taker, one.currency):
+        agent = self.at_work(one.to_tree, one.to_tree if one.taker.startswith("change:") else one.taker)
+        if agent is None or agent.funding == "shared" or not self.has(one.to_tree, agent.agent, one.currency):
             one.state = "rejected"
             return "TRANSFER_REJECTED"
         one.state = "arrived"
-        self.others.append((one.to_tree, one.taker, one.amount, one.currency))
+        self.moves(one.to_tree, one.taker, one.amount, one.currency)
         return "TRANSFER_RECEIVED"
 
     def ended(self, id: str) -> str:
@@ -66,7 +90,7 @@ class ClearingReference:
             one.state = "told"
             return "TRANSFER_CONFIRMED"
         one.state = "back"
-        self.others.append((one.tree, one.giver, one.amount, one.currency))
+        self.moves(one.tree, one.giver, one.amount, one.currency)
         return "TRANSFER_RETURNED"
 
     def under_way(self, currency: str) -> int:

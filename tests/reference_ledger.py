@@ -125,10 +125,13 @@ class Reference(Currencies, ChangeReference, ClearingReference):
                 found[sold.change] = found.get(sold.change, 0) + sold.kept
                 for name, amount in sold.spent.items() if sold.has_held else ():
                     found[name] = found.get(name, 0) - amount
+        for book, name, amount, coin in self.moved_change:
+            if (book, coin) == here:
+                found[name] = found.get(name, 0) + amount
         for book, _, name, amount, coin in self.handed_out:
             if (book, coin) == here:
                 found[name] -= amount
-        for (book, name, coin), amount in self.gone.items():
+        for (book, coin, name), amount in self.gone.items():
             if (book, coin) == here:
                 found[name] -= amount
         return found

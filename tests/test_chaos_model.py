@@ -115,7 +115,9 @@ DAMAGES: dict[str, tuple[Callable[[Entry], Entry | None], str]] = {
         "divergence",
     ),
     "the transfer between trees": (
-        lambda one: replace(one, crossing=replace(one.crossing, amount=1)) if one.crossing else None,
+        lambda one: (
+            replace(one, crossing=replace(one.crossing, amount=one.crossing.amount + 1)) if one.crossing else None
+        ),
         "divergence",
     ),
     "the payee's word": (_never_sent, "divergence"),

@@ -457,3 +457,22 @@ def test_a_chart_of_accounts_is_set_shown_and_replaced(network: Kassa, request: 
     shown = network("chart", "set", str(path), "--tree", agent)
     assert (shown.code, shown.says("300", "the chart has no RUB account for hold")) == (1, True), shown
     assert network("chart", "show").says("there is no chart of all trees")
+
+
+def test_a_window_is_posted_alike_before_and_after_a_rebuild_and_another_chart(
+    network: Kassa, request: Any, tmp_path: Path
+) -> None:
+    agent, chart = tree(request), tmp_path / "chart.json"
+    chart.write_text(a_chart().model_dump_json())
+    assert network("chart", "set", str(chart), "--tree", agent).code == 0
+    assert network(*paying(kiosk(request))).code == 0
+    assert network("window", "close", "--tree", agent, "--window", "1").code == 0
+    once, again = tmp_path / "once.csv", tmp_path / "again.csv"
+    export = ("postings", "export", "--tree", agent, "--window", "1", "--out")
+    eventually(lambda: network(*export, str(once)).code == 0)
+    assert "40821810000000000001;40821810000000000002;95.95;RUB;Funds held for payment" in once.read_text()
+    chart.write_text(a_chart(branch="0018").model_dump_json())
+    assert network("chart", "set", str(chart), "--tree", agent).code == 0
+    assert network("rebuild-warehouse", "--yes").code == 0
+    eventually(lambda: network(*export, str(again)).code == 0)
+    assert again.read_bytes() == once.read_bytes()

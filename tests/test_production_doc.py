@@ -85,8 +85,8 @@ def test_every_part_may_see_every_topic_and_read_from_its_beginning(role: str) -
     assert Grant(role, "Describe", "group", READERS, is_prefix=False) in grants()
 
 
-def test_terminals_write_payments_and_read_replies_only() -> None:
-    assert topics("terminals", "Write") == {PAYMENTS.name}
+def test_terminals_write_payments_and_commands_and_read_replies_only() -> None:
+    assert topics("terminals", "Write") == {PAYMENTS.name, COMMANDS.name}
     assert topics("terminals", "Read") == {REPLIES.name}
 
 

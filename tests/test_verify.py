@@ -41,7 +41,8 @@ from tests.builders import (
     set_tariff,
     set_terminal,
 )
-from tests.builders_clearing import a_transfer_to, two_trees
+from tests.builders_change import CODE
+from tests.builders_clearing import a_transfer_to, bring, two_trees
 
 PARTITION = partition_of("A", 4)
 DEEP = 900
@@ -163,6 +164,35 @@ def test_an_operator_with_the_workers_name_is_not_the_workers() -> None:
     item = Verifier(Settings(partitions=4), directory).command(arrival)
     assert isinstance(item, Quarantine)
     assert item.reason is RejectReason.UNKNOWN_KEY
+
+
+def ordered(kid: str, to_tree: str, command: Instruct | None = None) -> Item:
+    """What becomes of an order to bring change of tree B to another, signed by a key with this id."""
+    order = (command or bring(CODE, 500, "B", to_tree)).command
+    partition = partition_of("B", 4)
+    arrival = Arrival("commands", partition, 7, b"B", keys()[kid].sign(order.model_dump_json().encode()), AT)
+    return verifier().command(arrival)
+
+
+def test_a_terminal_orders_change_brought_to_its_own_tree_and_so_does_an_operator() -> None:
+    for kid, to_tree in ("kiosk-1:1", "A"), ("kiosk-2:1", "A"), ("root:1", "Z"):
+        item = ordered(kid, to_tree)
+        assert isinstance(item, Ask), item
+        assert isinstance(item.command, Instruct)
+        assert (item.command.by, item.command.book) == (kid, "B")
+
+
+def test_a_terminal_orders_nothing_else_and_for_no_other_tree() -> None:
+    for item, reason, words in (
+        (ordered("kiosk-1:1", "C"), RejectReason.WRONG_AGENT, "terminal kiosk-1 is in tree A, not in C"),
+        (
+            ordered("kiosk-1:1", "", a_deposit("Y", 1, "B")),
+            RejectReason.UNKNOWN_KEY,
+            "kiosk-1 is no operator, and only one orders agent.deposit",
+        ),
+    ):
+        assert isinstance(item, Quarantine)
+        assert (item.reason, item.detail) == (reason, words)
 
 
 topics = st.sampled_from(["payments", "commands"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -13,6 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.registries import table_csv, text
 from sinks.registries.day import RegistryDay, read_day
+from sinks.whole_file import whole_file
 
 Format = Literal["tsv", "csv"]
 
@@ -27,23 +26,6 @@ def build(client: Client, payee: str, day: date, format: Format, out_dir: Path) 
     registry = read_day(client, payee, day)
     path = out_dir / f"{registry.payee.id}_{day.isoformat()}.{format}"
     out_dir.mkdir(parents=True, exist_ok=True)
-    _write_whole(path, FORMATS[format](registry))
+    with whole_file(path) as file:
+        file.write(FORMATS[format](registry))
     return path
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Whoever looks sees the old file or the new one, also after a power cut."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

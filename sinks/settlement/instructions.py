@@ -67,10 +67,15 @@ def totals(found: Iterable[Instruction]) -> list[Money]:
 
 
 def reference_of(window: ClosedWindow, currency: str) -> str:
+    """Under which this window of a payee is paid."""
+    return payout_reference(window.tree, window.payee, window.number, currency)
+
+
+def payout_reference(tree: str, payee: str, number: int, currency: str) -> str:
     """ "S12-RUB-" and 16 letters and digits that only this tree, payee, window and currency have."""
-    named = f"{window.tree}\n{window.payee}\n{window.number}\n{currency}".encode()
+    named = f"{tree}\n{payee}\n{number}\n{currency}".encode()
     mark = base64.b32encode(blake2b(named, digest_size=10).digest()).decode()
-    return f"S{window.number}-{currency}-{mark}"
+    return f"S{number}-{currency}-{mark}"
 
 
 def _within(client: Client, window: ClosedWindow) -> list[ClosedWindow]:

@@ -12,10 +12,13 @@ from sinks.registries.table_csv import plain
 
 def semicolons(columns: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     """Money and whole numbers stay what they are, also below zero; all else is text."""
+    return "".join((line_of(columns), *map(line_of, lines)))
+
+
+def line_of(values: Sequence[object]) -> str:
+    """One line of such a table, with its end."""
     table = io.StringIO(newline="")
-    writer = csv.writer(table, delimiter=";", lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in line] for line in lines)
+    csv.writer(table, delimiter=";", lineterminator="\r\n").writerow([_cell(value) for value in values])
     return table.getvalue()
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from schemas.agent_command import Transfer
+from schemas.bring_change import BringChange
+from schemas.change import CHANGE, account_change, mark_of
 from schemas.clearing_command import (
     ClearingCommand,
     ConfirmMoney,
@@ -23,6 +25,7 @@ from schemas.ids import account_agent, ms_instant
 from schemas.refusal import Refusal
 from streams.ledger.accounts import legs_of
 from streams.ledger.agents import agent_at_work
+from streams.ledger.change_block import blocked
 from streams.ledger.currencies import purse_of
 from streams.ledger.objections import Objection
 from streams.ledger.state import Book, State
@@ -48,6 +51,25 @@ def send_money(state: State, book: Book, order: Transfer, blank: Entry) -> Entry
     crossing = Crossing(
         book.id, blank.seq, order.to_tree, account_agent(giver.id), account_agent(order.taker), order.amount,
         order.currency, order.document, order.comment, blank.cause.id, blank.cause.digest, blank.cause.by,
+    )  # fmt: skip
+    return sent(book, crossing, blank)
+
+
+def bring_change(book: Book, order: BringChange, blank: Entry) -> Entry | Objection:
+    """A payer's change leaves for another tree, where it is kept under the same code. The code ends here."""
+    if order.to_tree == book.id:
+        return _no(f"the change is kept in tree {book.id} already: it can be spent there")
+    account = account_change(mark_of(order.code))
+    kept = book.accounts.get((account, order.currency))
+    if kept is None:
+        return _no(f"no change in {order.currency} is kept under this in tree {book.id}")
+    if (stopped_change := blocked(book, account)) is not None:
+        return stopped_change
+    if kept.balance < order.amount:
+        return _no(f"{kept.balance} minor units of change are left, not {order.amount}")
+    crossing = Crossing(
+        book.id, blank.seq, order.to_tree, account, account, order.amount, order.currency, "", "",
+        blank.cause.id, blank.cause.digest, blank.cause.by,
     )  # fmt: skip
     return sent(book, crossing, blank)
 
@@ -91,12 +113,23 @@ def _receive(book: Book, crossing: Crossing, blank: Entry) -> Entry:
 def _not_taken(book: Book, crossing: Crossing) -> Objection | None:
     if not book.agents:
         return _no(f"there is no tree {book.id}")
+    if crossing.taker.startswith(CHANGE):
+        return _change_not_taken(book, crossing)
     taker = agent_at_work(book, crossing.taker.removeprefix(account_agent("")))
     if isinstance(taker, Objection):
         return taker
     if taker.funding == "shared":
         return _no(f"agent {taker.id} spends the money of {taker.parent}: transfer to that one")
     purse = purse_of(book, taker, crossing.currency, "the transfer")
+    return purse if isinstance(purse, Objection) else None
+
+
+def _change_not_taken(book: Book, crossing: Crossing) -> Objection | None:
+    """Change is of its tree: somebody must be there to hand it out, in the currency of what is sold there."""
+    root = agent_at_work(book, book.id)
+    if isinstance(root, Objection):
+        return root
+    purse = purse_of(book, root, crossing.currency, "the change")
     return purse if isinstance(purse, Objection) else None
 
 

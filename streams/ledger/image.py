@@ -94,11 +94,14 @@ def _book_image(book: Book) -> BookImage:
         (subject, one.number, one.opened_at, one.first_entry, tuple((*key, *mark) for key, mark in one.marks.items()))
         for subject, one in book.windows.items()
     )
-    touched = tuple((*key, at) for key, at in book.change.touched.items())
-    expired = tuple((*key, amount) for key, amount in book.change.expired.items())
-    return BookImage(book.id, book.seq, accounts, terms, book.record, book.keys, sold, windows,
-                     tuple(book.under_way.values()), touched, expired, tuple(sorted(book.change.blocked)),
-                     tuple(book.change.payments.items()))  # fmt: skip
+    return BookImage(
+        book.id, book.seq, accounts, terms, book.record, book.keys, sold, windows,
+        under_way=tuple(book.under_way.values()),
+        change_touched=tuple((*key, at) for key, at in book.change.touched.items()),
+        change_expired=tuple((*key, amount) for key, amount in book.change.expired.items()),
+        change_blocked=tuple(sorted(book.change.blocked)),
+        change_payments=tuple(book.change.payments.items()),
+    )  # fmt: skip
 
 
 def _book(image: BookImage) -> Book:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.bring_change import BringChange
 from schemas.change_command import BlockChange, ReclaimChange, UnblockChange
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
@@ -17,7 +18,7 @@ from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.change import pay_out
 from streams.ledger.change_block import block_or_not
 from streams.ledger.change_expiry import reclaim
-from streams.ledger.clearing import obey, send_money
+from streams.ledger.clearing import bring_change, obey, send_money
 from streams.ledger.commands import Instruct
 from streams.ledger.currencies import open_currency, purse_of
 from streams.ledger.directory import new_record
@@ -50,6 +51,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = send_money(state, book, order, blank)
         case Transfer():
             answer = transfer(state, book, order, blank)
+        case BringChange():
+            answer = bring_change(book, order, blank)
         case ReceiveMoney() | TakeBackMoney() | ConfirmMoney():
             answer = obey(book, order, blank)
         case Withdraw():

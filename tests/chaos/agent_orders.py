@@ -34,7 +34,7 @@ class AgentOrders:
             return self._undo.pop(0)
         tree = self.rng.choice(TREES)
         make = self.rng.choice((self._transfer, self._transfer, self._withdraw, self._block, self._cap, self._move,
-                                self._close))  # fmt: skip
+                                self._close, self._to_another_tree, self._to_another_tree))  # fmt: skip
         return make(tree)
 
     def _transfer(self, tree: str) -> TreeCommand:
@@ -43,6 +43,15 @@ class AgentOrders:
         return self._order(
             Transfer, tree, giver=tree + giver, taker=tree + taker, amount=self.rng.randint(1, 3_000_000),
             currency=CURRENCY, document="chaos",
+        )  # fmt: skip
+
+    def _to_another_tree(self, tree: str) -> TreeCommand:
+        """Sometimes to an agent on a shared limit, or to nobody, and then it comes back."""
+        giver, taker = tree + self.rng.choice(("", "", "-1")), self.rng.choice(("", "-1", "-2", "-3", "-nobody"))
+        to_tree = self.rng.choice([one for one in TREES if one != tree])
+        return self._order(
+            Transfer, tree, giver=giver, taker=to_tree + taker, amount=self.rng.randint(1, 1_000_000),
+            currency=CURRENCY, document="chaos", to_tree=to_tree,
         )  # fmt: skip
 
     def _withdraw(self, tree: str) -> TreeCommand:

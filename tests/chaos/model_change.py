@@ -50,6 +50,8 @@ def reclaimed(book: Book, order: ReclaimChange) -> Expected:
         return Expected("REFUSED", _OTHER)
     if book.agent_in(order.agent, order.currency) is None:
         return Expected("REFUSED", _OTHER)
+    if book.agent_in(line[0], order.currency) is None:
+        return Expected("REFUSED", _OTHER)
     payer = next(agent for agent in line if book.agents[agent].funding == "own")
     parts = ("unclaimed", -amount), (change, amount), (change, -amount), (f"agent:{payer}", amount)
     return Expected("CHANGE_RECLAIMED", moves=moves_of(order.currency, *parts), document=order.evidence)

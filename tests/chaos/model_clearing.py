@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import blake2b
 
 from schemas.agent_command import Transfer
+from schemas.bring_change import BringChange
 from schemas.clearing_command import ClearingCommand, ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.crossing import Crossing
 from schemas.entry import Entry
@@ -28,12 +30,33 @@ def sent(id: str, book: Book, order: Transfer, waiting: list[Sale]) -> Expected:
         return Expected("REFUSED", 220)
     if len(book.under_way) >= _AT_MOST:
         return Expected("REFUSED", 1)
-    assert order.to_tree is not None
+    assert order.to_tree is not None  # obeyed() looked
     crossing = Crossing(
         id, book.seq + 1, order.to_tree, f"agent:{order.giver}", f"agent:{order.taker}", order.amount, order.currency,
         order.document, order.comment, order.id, order.digest(), "",
     )  # fmt: skip
-    moves = (crossing.giver, -order.amount), (f"clearing:{order.to_tree}", order.amount)
+    return _left(crossing)
+
+
+def brought(id: str, book: Book, order: BringChange) -> Expected:
+    """A payer's change; id: the book's."""
+    account = f"change:{blake2b(order.code.encode(), digest_size=16).hexdigest()}"
+    kept = book.ends.get((account, order.currency))
+    if order.to_tree != id and kept is not None and account in book.blocked:
+        return Expected("REFUSED", 133)
+    if order.to_tree == id or kept is None or kept[1] < order.amount:
+        return Expected("REFUSED", 300)
+    if len(book.under_way) >= _AT_MOST:
+        return Expected("REFUSED", 1)
+    crossing = Crossing(
+        id, book.seq + 1, order.to_tree, account, account, order.amount, order.currency, "", "", order.id,
+        order.digest(), "",
+    )  # fmt: skip
+    return _left(crossing)
+
+
+def _left(crossing: Crossing) -> Expected:
+    moves = (crossing.giver, -crossing.amount), (f"clearing:{crossing.target}", crossing.amount)
     return _about(crossing, "TRANSFER_SENT", *moves)
 
 
@@ -56,7 +79,8 @@ def heard(book: Book, command: ClearingCommand) -> Expected:
 
 
 def _takes(book: Book, crossing: Crossing) -> bool:
-    name = crossing.taker.partition(":")[2]
+    kind, _, name = crossing.taker.partition(":")
+    name = crossing.target if kind == "change" else name
     agent = book.agents.get(name)
     if agent is None or agent.status == "closed" or agent.funding != "own":
         return False

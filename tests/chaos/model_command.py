@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
+from schemas.bring_change import BringChange
 from schemas.change_command import BlockChange, ReclaimChange, UnblockChange
 from schemas.chart import SetChart
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
@@ -32,7 +33,7 @@ from tests.chaos.model_answer import resolved
 from tests.chaos.model_change import mark_of, reclaimed
 from tests.chaos.model_change import stood as change_stood
 from tests.chaos.model_chart import charted
-from tests.chaos.model_clearing import heard, sent
+from tests.chaos.model_clearing import brought, heard, sent
 from tests.chaos.model_currency import currency_opened
 from tests.chaos.model_sale import given_up
 from tests.chaos.model_terms import Book, Expected, Sale, moves_of
@@ -64,6 +65,8 @@ def obeyed(
             return moved(book, command, waiting)
         case Transfer() if command.to_tree is not None:
             return sent(id, book, command, waiting)
+        case BringChange():
+            return brought(id, book, command)
         case ReceiveMoney() | TakeBackMoney() | ConfirmMoney():
             return heard(book, command)
         case Transfer() | Withdraw():

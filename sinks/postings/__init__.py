@@ -1,0 +1,1 @@
+"""A closed window as a bank's postings: debit, credit, amount."""
