@@ -59,6 +59,8 @@ class EntryKind(StrEnum):
     REVERSED = "REVERSED"  # the payee gave it back; all that was posted is taken back; final
     REVERSAL_REFUSED = "REVERSAL_REFUSED"  # the payee keeps it: the payment is POSTED again
     REVERSAL_MANUAL = "REVERSAL_MANUAL"  # whether the payee gave it back is for an operator to find out
+    CHANGE_BLOCKED = "CHANGE_BLOCKED"  # what it came from is in doubt: nothing leaves it
+    CHANGE_UNBLOCKED = "CHANGE_UNBLOCKED"
 
 
 # POSTED may still be reversed, if the payee permits it; the others are for ever.

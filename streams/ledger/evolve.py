@@ -71,6 +71,8 @@ def evolve(state: State, entry: Entry) -> State:
         fold_collection(book, entry, entry.cash)
     if entry.charge is not None:
         fold_charge(book, entry, entry.charge)
+    if entry.change is not None:
+        book.change.note(entry, entry.change)
     if answers_command(entry):
         _remember(state, book, entry)
     return state
