@@ -1,4 +1,4 @@
-"""Payers' own money, checked from the entries alone: none is less than nothing, expires early or is reclaimed twice."""
+"""Payers' own money, checked from the entries alone: none is less than nothing, expires early or moves when blocked."""
 
 from __future__ import annotations
 
@@ -21,13 +21,30 @@ class ChangeAudit:
         self.kept: dict[Key, int] = {}
         self.expired: dict[Key, int] = {}
         self._touched: dict[Key, int] = {}  # ms UTC
+        self._blocked: set[tuple[str, str]] = set()  # book, account
 
     def see(self, partition: int, offset: int, entry: Entry) -> None:
+        if entry.kind is EntryKind.CHANGE_BLOCKED or entry.kind is EntryKind.CHANGE_UNBLOCKED:
+            self._stand(partition, offset, entry)
         for leg in entry.legs:
             if leg.account.startswith("change:"):
                 self.check.looked_at += 1
                 for wrong in self._wrong(entry, leg):
                     self.check.fail(f"{where(partition, offset, entry)}: {leg.account} {wrong}")
+
+    def _stand(self, partition: int, offset: int, entry: Entry) -> None:
+        """Blocked, or not any more: its days begin anew then."""
+        self.check.looked_at += 1
+        account = entry.change.account if entry.change is not None else ""
+        one, blocks = (entry.book, account), entry.kind is EntryKind.CHANGE_BLOCKED
+        keys = [key for key in self.kept if key[:2] == one]
+        if (one in self._blocked) == blocks or not keys:
+            self.check.fail(f"{where(partition, offset, entry)}: {account or 'nothing'} was so, or is no change")
+        if blocks:
+            self._blocked.add(one)
+        else:
+            self._blocked.discard(one)
+            self._touched |= dict.fromkeys(keys, entry.at)
 
     def _wrong(self, entry: Entry, leg: Leg) -> Iterator[str]:
         key = (entry.book, leg.account, leg.currency)
@@ -36,6 +53,8 @@ class ChangeAudit:
         self.kept[key] = kept = self.kept.get(key, 0) + leg.amount
         if kept < 0:
             yield f"has {kept} {leg.currency}"
+        if leg.amount < 0 and key[:2] in self._blocked:
+            yield f"moved {leg.amount} {leg.currency} while it was blocked"
         if entry.kind is EntryKind.CHANGE_EXPIRED:
             self.expired[key] = self.expired.get(key, 0) - leg.amount
             days = entry.change.days if entry.change is not None else 0

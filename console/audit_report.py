@@ -22,7 +22,7 @@ CATALOGUE: Mapping[str, str] = {
     "ledger.holds": "no hold account is ever negative",
     "ledger.limits": "whoever's money was held or given away had it within its overdraft, and so had all above",
     "ledger.movements": "every entry moved what its kind moves and nothing else; a posted payee got exactly the amount",
-    "ledger.change": "no payer's change is ever less than nothing, expires early, or is reclaimed but had not expired",
+    "ledger.change": "no payer's change is below nothing, expires or is reclaimed wrongly, or leaves while blocked",
     "ledger.exchanges": "every exchange is by its rate, rounded down; only it and closings move two currencies at once",
     "ledger.corrections": (
         "every correction moves what it says, on no account that follows payments, by two operators above its threshold"

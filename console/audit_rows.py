@@ -85,6 +85,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "posted_at": "toUnixTimestamp64Milli(posted_at)",
     "posted_ref": "posted_ref",
     "refund": "refund",
+    "change_account": "change_account",
     "record": "record",
     "closed_window": "closed_window",
     "crossing": "crossing",
@@ -139,7 +140,7 @@ def entry_row(offset: int, entry: Json) -> Row:
         record["table"], record["id"], facts.get("change_to", ""),
         [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
         (entry.get("change") or {}).get("days", 0), entry.get("rate", ""),
-        posted["at"], posted["provider_ref"], posted["refund"],
+        posted["at"], posted["provider_ref"], posted["refund"], (entry.get("change") or {}).get("account", ""),
         record["value"], entry.get("window"), entry.get("crossing"), entry.get("cash"), entry.get("charge"),
         entry.get("correction"),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from console.change_bring import bring
 from console.change_kept import account_named, statement
 from console.change_reclaim import reclaim
 from console.change_send import send_change
+from console.change_standing import block, listed, unblock
 from console.context import broker_settings
 from console.errors import NotFound
 from console.lookup import find_agent
@@ -25,12 +26,15 @@ Payment = Annotated[str | None, typer.Option(metavar="PAYMENT", help="Of change 
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Payers' change: show, send, bring, pay-out, reclaim.", no_args_is_help=True)
+    group = typer.Typer(help="Payers' change: list, show, send, bring, pay-out, reclaim, block.", no_args_is_help=True)
     group.command("show")(show)
     group.command("send")(send_change)
     group.command("bring")(bring)
     group.command("pay-out")(pay_out)
     group.command("reclaim")(reclaim)
+    group.command("block")(block)
+    group.command("unblock")(unblock)
+    group.command("list")(listed)
     app.add_typer(group, name="change")
 
 

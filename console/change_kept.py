@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from console.amounts import minor_units
 from console.errors import BadInput
@@ -14,6 +15,30 @@ from schemas.payment import PaymentOrder
 
 # tree, at, kind, amount, balance, currency, payment: minor units.
 Line = tuple[str, datetime, str, int, int, str, str]
+
+
+class Kept(NamedTuple):
+    """An account of change: what is on it, minor units, and when it moved last. mark: fingerprint or payment."""
+
+    tree: str
+    mark: str
+    balance: int
+    currency: str
+    moved_at: datetime
+    is_blocked: bool
+
+
+def accounts(tree: str | None, only_blocked: bool) -> list[Kept]:
+    """Those with something on them and those that are blocked, the oldest first. Raises BadInput, WarehouseAway."""
+    query = (
+        "SELECT tree, mark, balance, currency, moved_at, is_blocked FROM change_accounts WHERE (is_blocked OR "
+        "(balance != 0 AND NOT {only_blocked:Bool})) AND {tree:String} IN ('', tree) ORDER BY moved_at, tree, mark"
+    )
+    with opened() as client:
+        from sinks.warehouse import rows  # ClickHouse's client takes half a second to import
+
+        found = rows(client, query, {"only_blocked": only_blocked, "tree": tree or ""})
+        return [Kept(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in found]
 
 
 def account_named(code: str | None, payment: str | None) -> str:

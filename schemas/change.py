@@ -34,9 +34,11 @@ class ChangeSpent(Wire):
 
 @dataclass(frozen=True, slots=True)
 class ChangeNote:
-    """What an entry about change says beside its legs. days: without a touch after which it expires."""
+    """What an entry about change says beside its legs. days: without a touch after which it expires. account: what is
+    blocked or not."""
 
     days: int = 0
+    account: str = ""
 
 
 def new_code() -> str:

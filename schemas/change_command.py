@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.change import ChangeCode
+from schemas.change import ChangeCode, ChangeMark
 from schemas.ids import AgentId, Currency, PaymentId, PositiveMinor, ShortText
 from schemas.operator_order import OperatorOrder
 
@@ -31,4 +31,31 @@ class ReclaimChange(OperatorOrder):
         return self
 
 
-ChangeCommand = ReclaimChange
+class _ChangeStanding(OperatorOrder):
+    """Which change: under a fingerprint, or what was kept because of a payment, wherever that is."""
+
+    tree: AgentId
+    payment: PaymentId | None = None
+    mark: Annotated[ChangeMark | None, Field(description="fingerprint of its code")] = None
+    reason: Annotated[ShortText, Field(description="why, for whoever asks later")]
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.payment is None) == (self.mark is None):
+            raise ValueError("give the payment, or the fingerprint")
+        return self
+
+
+class BlockChange(_ChangeStanding):
+    """From here on nothing leaves it: it is not spent, handed out or reclaimed, and does not expire."""
+
+    kind: Literal["change.block"] = "change.block"
+
+
+class UnblockChange(_ChangeStanding):
+    """It is the payer's again, and its days until it expires begin anew."""
+
+    kind: Literal["change.unblock"] = "change.unblock"
+
+
+ChangeCommand = ReclaimChange | BlockChange | UnblockChange

@@ -60,6 +60,8 @@ class EntryKind(StrEnum):
     REVERSED = "REVERSED"  # the payee gave it back; all that was posted is taken back; final
     REVERSAL_REFUSED = "REVERSAL_REFUSED"  # the payee keeps it: the payment is POSTED again
     REVERSAL_MANUAL = "REVERSAL_MANUAL"  # whether the payee gave it back is for an operator to find out
+    CHANGE_BLOCKED = "CHANGE_BLOCKED"  # what it came from is in doubt: nothing leaves it
+    CHANGE_UNBLOCKED = "CHANGE_UNBLOCKED"
     CORRECTION_PROPOSED = "CORRECTION_PROPOSED"  # by one operator; another must approve it before anything moves
     CORRECTION_DROPPED = "CORRECTION_DROPPED"  # a proposal came to nothing
     CORRECTED = "CORRECTED"  # money was moved by hand

@@ -102,6 +102,7 @@ ENTRIES = Table(
         ("posted_at", _TIME),
         ("posted_ref", "String"),
         ("refund", _WORD),
+        ("change_account", "String"),
         ("correction", "String"),
     ),
 )

@@ -84,6 +84,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         posted.at,
         posted.provider_ref,
         posted.refund,
+        entry.change.account if entry.change else "",
         orjson.dumps(entry.correction).decode() if entry.correction else "",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.change import ChangeSpent, mark_of
-from schemas.change_command import ReclaimChange
+from schemas.change_command import BlockChange, ReclaimChange, UnblockChange
 from schemas.tariff import Fee, Tariff
 from streams.ledger.commands import Instruct, Place
 from streams.ledger.state import State
@@ -41,6 +41,20 @@ def a_reclaim(code: str = CODE, agent: str = "S", amount: int = LEFT, tree: str 
     values: dict[str, Any] = {"id": "reclaim-1", "issued_at": NOW, "tree": tree, "agent": agent, "code": code or None}
     values |= {"amount": amount, "currency": "RUB", "evidence": "Receipt 12"}
     return an_instruct(ReclaimChange(**values | changes))
+
+
+def block_change(payment: str = "", mark: str | None = MARK, tree: str = "A", **changes: Any) -> Instruct:
+    """By fingerprint, or by the payment."""
+    return an_instruct(BlockChange(**_which("block", payment, mark, tree) | changes))
+
+
+def unblock_change(payment: str = "", mark: str | None = MARK, tree: str = "A", **changes: Any) -> Instruct:
+    return an_instruct(UnblockChange(**_which("unblock", payment, mark, tree) | changes))
+
+
+def _which(what: str, payment: str, mark: str | None, tree: str) -> dict[str, Any]:
+    by = {"payment": payment} if payment else {"mark": mark}
+    return {"id": f"{what}-change", "issued_at": NOW, "tree": tree, "reason": "Stolen card", **by}
 
 
 def with_change(money: int = 49_300) -> State:

@@ -58,7 +58,7 @@ from tests.builders import (
     window_due,
 )
 from tests.builders_cash import a_collection
-from tests.builders_change import a_reclaim
+from tests.builders_change import a_reclaim, block_change, unblock_change
 from tests.builders_charts import a_chart, numbers, set_chart
 from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.builders_fees import a_plan, fee_due, set_plan
@@ -184,7 +184,7 @@ class Story:
         elif pick < 15:
             yield self._remembered(self._directory())
         elif pick < 16:
-            yield self.rng.choice((self._window, self._window, self._old_change, self._charge))()
+            yield self.rng.choice((self._window, self._window, self._charge))()
         elif pick < 17:
             yield self._remembered(self.rng.choice((a_currency, an_exchange_of, an_exchange_of))(self.rng, self._id()))
         elif pick < 18:
@@ -198,6 +198,8 @@ class Story:
             )
         elif pick < 29:
             yield from map(self._remembered, self._reversal())
+        elif pick < 31:
+            yield self._old_change()
         elif pick < 60:
             yield self._remembered(self._sale())
         else:
@@ -366,6 +368,8 @@ class Story:
         """What nobody touched for a day expires; who comes for it after all gets it, if it is no more than that."""
         rng, tree = self.rng, self.rng.choice("AAB")
         expired = list(self.state.books[tree].change.expired.items()) if tree in self.state.books else []
+        if rng.random() < 0.4:
+            return self._remembered(self._stopped_change(tree))
         if not expired or rng.random() < 0.5:
             return ChangeDue(tree, 1)
         (account, coin), amount = rng.choice(expired)
@@ -374,6 +378,20 @@ class Story:
         amount = max(1, amount - rng.choice((0, 0, 1, -1)))
         known = {"id": self._id(), "currency": coin, "payment": payment}
         return self._remembered(a_reclaim(code, rng.choice(AGENTS), amount, tree, **known))
+
+    def _stopped_change(self, tree: str) -> Instruct:
+        """What is blocked is let go soon, or nobody spends."""
+        rng, book = self.rng, self.state.books.get(tree)
+        stopped = sorted(book.change.blocked) if book is not None else []
+        there = sorted({account for account, _ in book.change.touched}) if book is not None else []
+        if (stopped or there) and rng.random() < 0.7:
+            named = rng.choice(stopped or there).removeprefix("change:")
+            payment = named.removeprefix("payment:") if named.startswith("payment:") else ""
+            return (unblock_change if stopped else block_change)(payment, named, tree, id=self._id())
+        known = list(self.state.payments)
+        payment = rng.choice(known) if known and rng.random() < 0.5 else ""
+        what = rng.choice((block_change, block_change, unblock_change))
+        return what(payment, mark_of(rng.choice((*CHANGE, "f" * 32))), tree, id=self._id())
 
     def _sale(self) -> Place:
         rng = self.rng

@@ -13,7 +13,7 @@ from streams.ledger.commands import ChangeDue
 from streams.ledger.decide import Stale
 from streams.ledger.perform import perform
 from tests.builders import a_rate, a_tariff
-from tests.builders_change import a_reclaim
+from tests.builders_change import a_reclaim, block_change, unblock_change
 
 CODES = tuple(f"{number:032x}" for number in range(3))
 sold_for_change = st.sampled_from([("A", "S"), ("A", "S"), ("A", "T"), ("A", "U"), ("A", "A"), ("B", "B")])
@@ -83,3 +83,12 @@ class ChangeRules:
         known = {"payment": payment, "currency": currency, "id": self.new_id()}
         command = a_reclaim(code, agent, max(1, amount + more), tree, **known)
         self.instructed(command, self.reference.reclaimed(command.command))
+
+    @rule(tree=st.sampled_from(["A", "A", "B"]), code=st.sampled_from(["", *CODES]), pick=st.integers(0, 10**6),
+          what=st.sampled_from([block_change, unblock_change]))  # fmt: skip
+    def block_or_unblock_change(self, tree, code, pick, what) -> None:
+        """By its fingerprint, or by a payment: one that kept some, or any."""
+        kept = [name for name, one in self.reference.sold.items() if one.kept] or list(self.reference.sold)
+        payment = kept[pick % len(kept)] if kept else "kiosk-1.1"
+        command = what("" if code else payment, mark_of(code) if code else None, tree, id=self.new_id())
+        self.instructed(command, self.reference.change_stopped_or_not(command.command, self.at + 1))

@@ -30,7 +30,13 @@ class CorrectionRules:
         sign = -1 if amount % 2 else 1
         movements = {first: sign * amount * len(rest)} | dict.fromkeys(rest, -sign * amount)
         payments = [name for name, sold in self.reference.sold.items() if sold.tree == tree]
-        corrects = "kiosk-9.9" if amount % 17 == 0 else payments[amount % len(payments)] if payments and amount % 3 else "entry 1"
+        corrects = (
+            "kiosk-9.9"
+            if amount % 17 == 0
+            else payments[amount % len(payments)]
+            if payments and amount % 3
+            else "entry 1"
+        )
         currency = coin if tree == "A" else "USD"
         command = a_correction(movements, by=by, above=above, id=self.new_id(), tree=tree, currency=currency,
                                corrects=corrects)  # fmt: skip

@@ -10,6 +10,9 @@ from schemas.cash import CollectCash
 if TYPE_CHECKING:
     from tests.reference_ledger import Sold
 
+# The payer has given it by then; what is given back later comes from the agent's hand.
+_WAS_POSTED = ("POSTED", "REVERSING", "REVERSED", "REVERSAL_MANUAL")
+
 
 @dataclass
 class CashReference:
@@ -24,7 +27,7 @@ class CashReference:
             one.collected or max(0, one.amount + one.fee - sum(one.spent.values()))
             for one in self.sold.values()
             if (one.tree, one.chain[0], one.currency) == (tree, agent, currency)
-            and (one.collected or one.state == "POSTED")
+            and (one.collected or one.state in _WAS_POSTED)
         ]
         return sum(mine) if any(mine) else None
 

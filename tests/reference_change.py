@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
-from schemas.change_command import ReclaimChange
+from schemas.change_command import BlockChange, ReclaimChange, UnblockChange
 from schemas.command import OpenAgent
 from schemas.payment import PaymentOrder
 
@@ -22,6 +23,9 @@ class ChangeReference:
     seen: dict[Kept, int] = field(default_factory=dict)
     expired: dict[Kept, int] = field(default_factory=dict)
     gone: dict[Kept, int] = field(default_factory=dict)  # all that ever expired
+    stopped_change: set[tuple[str, str]] = field(default_factory=set)  # tree, name
+    sold: dict[str, Any] = field(default_factory=dict)
+    moved_change: list[tuple[str, str, int, str]] = field(default_factory=list)
 
     def change(self, tree: str, currency: str = "") -> dict[str, int]:
         raise NotImplementedError
@@ -52,7 +56,8 @@ class ChangeReference:
     def expiring(self, tree: str, days: int, at: int) -> dict[tuple[str, str], int]:
         """What goes to `unclaimed` now, by currency and the name it was kept under."""
         due = {key: amount for key, amount in self._kept(tree).items()
-               if amount and at - self.touched[key] >= days * 86_400_000}  # fmt: skip
+               if amount and (tree, key[2]) not in self.stopped_change
+               and at - self.touched[key] >= days * 86_400_000}  # fmt: skip
         for key, amount in due.items():
             self.expired[key] = self.expired.get(key, 0) + amount
             self.gone[key] = self.gone.get(key, 0) + amount
@@ -62,7 +67,7 @@ class ChangeReference:
         name = sha(order.code) if order.code is not None else f"payment:{order.payment}"
         key = order.tree, order.currency, name
         left = self.expired.get(key, 0) - order.amount
-        if self.at_work(order.tree, order.agent) is None or left < 0:
+        if self.at_work(order.tree, order.agent) is None or left < 0 or (order.tree, name) in self.stopped_change:
             return "REFUSED"
         if not self.has(order.tree, order.agent, order.currency):
             return "REFUSED"
@@ -77,7 +82,31 @@ class ChangeReference:
     def not_spent(self, tree: str, spent: dict[str, int], currency: str) -> int:
         """The code, 0: all of it may be spent."""
         there = self.change(tree, currency)
-        return 300 if any(there.get(name, 0) < amount for name, amount in spent.items()) else 0
+        for name, amount in spent.items():
+            if name in there and (tree, name) in self.stopped_change:
+                return 133
+            if there.get(name, 0) < amount:
+                return 300
+        return 0
+
+    def change_stopped_or_not(self, order: BlockChange | UnblockChange, at: int) -> str:
+        """A payment's change is where it ever kept some; a name must have had some."""
+        here = [one for one in self.sold.values() if one.tree == order.tree and one.kept]
+        names = {one.change for one in here if one.change == order.mark}
+        names |= {name for tree, name, amount, _ in self.moved_change
+                  if (tree, name) == (order.tree, order.mark) and amount > 0}  # fmt: skip
+        if order.payment is not None:
+            names = {one.change for one in here if one is self.sold.get(order.payment)}
+        of = (order.tree, *names)
+        blocks = isinstance(order, BlockChange)
+        if not names or (of in self.stopped_change) == blocks:
+            return "REFUSED"
+        if blocks:
+            self.stopped_change.add(of)
+            return "CHANGE_BLOCKED"
+        self.stopped_change.discard(of)
+        self.touched |= {(order.tree, coin, of[1]): at for coin in self.currencies(order.tree, order.tree)}
+        return "CHANGE_UNBLOCKED"
 
 
 def sha(code: str) -> str:

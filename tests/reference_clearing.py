@@ -55,7 +55,9 @@ class ClearingReference:
 
     def brought(self, order: BringChange) -> str:
         name = sha(order.code)
-        if order.to_tree == order.tree or self.change(order.tree, order.currency).get(name, 0) < order.amount:
+        if (order.tree, name) in self.stopped_change or order.to_tree == order.tree:
+            return "REFUSED"
+        if self.change(order.tree, order.currency).get(name, 0) < order.amount:
             return "REFUSED"
         change = f"change:{name}"
         self.between[order.id] = Between(order.tree, change, order.to_tree, change, order.amount, order.currency)

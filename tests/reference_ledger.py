@@ -337,6 +337,8 @@ class Reference(
             return "REFUSED"
         if self.change(order.tree, order.currency).get(name, 0) < order.amount:
             return "REFUSED"
+        if (order.tree, name) in self.stopped_change:
+            return "REFUSED"
         self.handed_out.append((order.tree, self.payer(order.tree, order.agent), name, order.amount, order.currency))
         return "CHANGE_PAID_OUT"
 

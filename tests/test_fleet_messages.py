@@ -76,7 +76,8 @@ def test_every_kind_of_bad_input_is_made_and_has_its_outcome() -> None:
 
 def test_every_reason_for_quarantine_is_tried_but_a_revoked_key_and_faults_of_ours() -> None:
     tried = {expected.reason for expected in EXPECTED.values()}
-    assert set(RejectReason) - tried == {RejectReason.REVOKED_KEY, RejectReason.UNPROCESSABLE}
+    of_commands = {RejectReason.WRONG_SIGNER}
+    assert set(RejectReason) - tried == {RejectReason.REVOKED_KEY, RejectReason.UNPROCESSABLE} | of_commands
 
 
 def test_running_numbers_are_used_once_but_for_duplicates() -> None:

@@ -223,11 +223,10 @@ async def test_a_payment_is_given_back_once_however_often_it_is_asked(side: Side
 @pytest.mark.parametrize("payee", FAULTS)
 async def test_an_unclear_cancel_then_the_same_number_gives_back_exactly_once(side: Side, payee: str) -> None:
     facts = new_payment()
-    async with side.gateway(payee, cancels=True) as gateway:
-        while (await gateway.pay(facts)).verdict is not Verdict.PAID:
-            pass
     wait_ms = 1_000 if payee.startswith("silent") else 10_000
     async with side.gateway(payee, time_out_ms=wait_ms, cancels=True) as gateway:
+        while (await gateway.pay(facts)).verdict is not Verdict.PAID:
+            pass
         assert (await gateway.cancel(facts)).verdict is Verdict.UNCLEAR
     async with side.gateway(payee, cancels=True) as gateway:
         assert (await gateway.cancel(facts)).verdict is Verdict.CANCELLED

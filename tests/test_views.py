@@ -284,6 +284,8 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.EXCHANGED,
         EntryKind.FEE_CHARGED,
         EntryKind.CASH_COLLECTED,
+        EntryKind.CHANGE_BLOCKED,
+        EntryKind.CHANGE_UNBLOCKED,
         EntryKind.CORRECTION_PROPOSED,
         EntryKind.CORRECTION_DROPPED,
         EntryKind.CORRECTED,

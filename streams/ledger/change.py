@@ -10,6 +10,7 @@ from schemas.payment import PaymentOrder
 from schemas.refusal import Refusal
 from streams.ledger.accounts import Movements, legs_of
 from streams.ledger.agents import agent_at_work
+from streams.ledger.change_block import blocked
 from streams.ledger.currencies import purse_of
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import Objection
@@ -80,6 +81,8 @@ def pay_out(book: Book, order: PayOutChange, blank: Entry) -> Entry | Objection:
         return agent
     if kept is None:
         return Objection(Refusal.OTHER, f"no change in {order.currency} is kept under this in tree {order.tree}")
+    if (stopped := blocked(book, account)) is not None:
+        return stopped
     if kept.balance < order.amount:
         return Objection(Refusal.OTHER, f"{kept.balance} minor units of change are left, not {order.amount}")
     if isinstance(lacking := purse_of(book, agent, order.currency, "the change"), Objection):

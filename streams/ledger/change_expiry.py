@@ -12,6 +12,7 @@ from schemas.ids import account_agent
 from schemas.refusal import Refusal
 from streams.ledger.accounts import UNCLAIMED, legs_of
 from streams.ledger.agents import agent_at_work
+from streams.ledger.change_block import blocked
 from streams.ledger.commands import ChangeDue
 from streams.ledger.currencies import purse_of
 from streams.ledger.decisions import Stale
@@ -52,6 +53,8 @@ def reclaim(book: Book, order: ReclaimChange, blank: Entry) -> Entry | Objection
     agent = agent_at_work(book, order.agent)
     if isinstance(agent, Objection):
         return agent
+    if (stopped := blocked(book, account)) is not None:
+        return stopped
     expired = book.change.expired.get((account, order.currency), 0)
     if not expired:
         return Objection(Refusal.OTHER, f"no change in {order.currency} under this has expired in tree {order.tree}")

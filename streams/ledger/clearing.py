@@ -25,6 +25,7 @@ from schemas.ids import account_agent, ms_instant
 from schemas.refusal import Refusal
 from streams.ledger.accounts import legs_of
 from streams.ledger.agents import agent_at_work
+from streams.ledger.change_block import blocked
 from streams.ledger.currencies import purse_of
 from streams.ledger.objections import Objection
 from streams.ledger.state import Book, State
@@ -62,6 +63,8 @@ def bring_change(book: Book, order: BringChange, blank: Entry) -> Entry | Object
     kept = book.accounts.get((account, order.currency))
     if kept is None:
         return _no(f"no change in {order.currency} is kept under this in tree {book.id}")
+    if (stopped_change := blocked(book, account)) is not None:
+        return stopped_change
     if kept.balance < order.amount:
         return _no(f"{kept.balance} minor units of change are left, not {order.amount}")
     crossing = Crossing(

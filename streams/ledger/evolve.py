@@ -72,6 +72,8 @@ def evolve(state: State, entry: Entry) -> State:
         fold_collection(book, entry, entry.cash)
     if entry.charge is not None:
         fold_charge(book, entry, entry.charge)
+    if entry.change is not None:
+        book.change.note(entry, entry.change)
     if entry.correction is not None:
         fold_correction(book, entry, entry.correction)
     if answers_command(entry):

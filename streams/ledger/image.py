@@ -26,7 +26,7 @@ class BookImage:
     tree's own currency before further ones.
 
     sold: agent, currency, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its
-    marks in the form of accounts. change_touched, change_expired: as in KeptChange, in its order. tills: terminal,
+    marks in the form of accounts. change_…: as in KeptChange, in its order. tills: terminal,
     agent, currency, expected minor units, collections, first_entry. charged: plan, agent, last period. opened: agent,
     ms UTC.
     """
@@ -45,6 +45,8 @@ class BookImage:
     tills: tuple[tuple[str, str, str, int, int, int], ...] = ()
     charged: tuple[tuple[str, str, str], ...] = ()
     opened: tuple[tuple[str, int], ...] = ()
+    change_blocked: tuple[str, ...] = ()
+    change_payments: tuple[tuple[str, str], ...] = ()
     proposals: tuple[Correction, ...] = ()
 
 
@@ -110,6 +112,8 @@ def _book_image(book: Book) -> BookImage:
         tills=tuple((*key, one.expected, one.collections, one.first_entry) for key, one in book.tills.items()),
         charged=tuple((*key, period) for key, period in book.charged.items()),
         opened=tuple((one.id, one.opened_at) for one in book.agents.values()),
+        change_blocked=tuple(sorted(book.change.blocked)),
+        change_payments=tuple(book.change.payments.items()),
         proposals=tuple(book.proposals.values()),
     )  # fmt: skip
 
@@ -135,6 +139,8 @@ def _book(image: BookImage) -> Book:
         book.agents[name].opened_at = opened
     book.proposals = {one.proposal: one for one in image.proposals}
     book.charged = {(plan, name): period for plan, name, period in image.charged}
+    book.change.blocked = set(image.change_blocked)
+    book.change.payments = dict(image.change_payments)
     return book
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.bring_change import BringChange
 from schemas.cash import CollectCash
-from schemas.change_command import ReclaimChange
+from schemas.change_command import BlockChange, ReclaimChange, UnblockChange
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import CloseWindow, Deposit, OpenAgent, PayOutChange, ResolvePayment, SetLimit
 from schemas.correction import ApproveCorrection, Correct, DropCorrection
@@ -20,6 +20,7 @@ from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.cash import collect
 from streams.ledger.change import pay_out
+from streams.ledger.change_block import block_or_not
 from streams.ledger.change_expiry import reclaim
 from streams.ledger.clearing import bring_change, obey, send_money
 from streams.ledger.commands import Instruct
@@ -79,6 +80,8 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = exchange(state, book, order, blank)
         case CollectCash():
             answer = collect(book, order, blank)
+        case BlockChange() | UnblockChange():
+            answer = block_or_not(book, order, blank)
         case Correct() | ApproveCorrection() | DropCorrection():
             answer = correction(state, book, order, blank, command.four_eyes_above)
         case CloseWindow():

@@ -1,8 +1,8 @@
-"""What operators do to agents during a run: money given on, agents stopped and moved, maxima, windows closed."""
+"""What operators do to agents during a run: money given on, agents stopped and moved, payments asked back."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from typing import Any
 from console.demo_network import BEHAVIOURS, CURRENCY, TREES
 from schemas.agent_command import BlockAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.command import CloseWindow, SetLimit, TreeCommand
+from schemas.reversal import ReversePayment
 
 _CAPS: tuple[dict[str, Any], ...] = (
     {"payment_max": 60_000}, {"daily_max": 5_000_000}, {"monthly_max": 50_000_000}, {"payees": ("mobile", "water")},
@@ -25,6 +26,7 @@ class AgentOrders:
 
     rng: Random
     new_id: Callable[[], str]
+    posted: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=500))  # tree, payment
     _undo: list[TreeCommand] = field(default_factory=list)
     _windows: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -32,6 +34,8 @@ class AgentOrders:
         """Undone is what was done some orders before: half of them stop half of the network."""
         if self._undo and (len(self._undo) > 2 or self.rng.randrange(3) == 0):
             return self._undo.pop(0)
+        if self.posted and self.rng.randrange(3) == 0:
+            return self._reverse(*self.rng.choice(self.posted))
         tree = self.rng.choice(TREES)
         make = self.rng.choice((self._transfer, self._transfer, self._withdraw, self._block, self._cap, self._move,
                                 self._close, self._to_another_tree, self._to_another_tree))  # fmt: skip
@@ -52,6 +56,13 @@ class AgentOrders:
         return self._order(
             Transfer, tree, giver=giver, taker=to_tree + taker, amount=self.rng.randint(1, 1_000_000),
             currency=CURRENCY, document="chaos", to_tree=to_tree,
+        )  # fmt: skip
+
+    def _reverse(self, tree: str, payment: str) -> TreeCommand:
+        """Of a payee that gives nothing back, or again what was given back, it is refused."""
+        refund = self.rng.choice(("cash", "change"))
+        return self._order(
+            ReversePayment, tree, payment=payment, reason="chaos", evidence="chaos", refund=refund
         )  # fmt: skip
 
     def _withdraw(self, tree: str) -> TreeCommand:

@@ -41,7 +41,10 @@ def sent(id: str, book: Book, order: Transfer, waiting: list[Sale]) -> Expected:
 def brought(id: str, book: Book, order: BringChange) -> Expected:
     """A payer's change; id: the book's."""
     account = f"change:{blake2b(order.code.encode(), digest_size=16).hexdigest()}"
-    if order.to_tree == id or book.ends.get((account, order.currency), (0, 0))[1] < order.amount:
+    kept = book.ends.get((account, order.currency))
+    if order.to_tree != id and kept is not None and account in book.blocked:
+        return Expected("REFUSED", 133)
+    if order.to_tree == id or kept is None or kept[1] < order.amount:
         return Expected("REFUSED", 300)
     if len(book.under_way) >= _AT_MOST:
         return Expected("REFUSED", 1)

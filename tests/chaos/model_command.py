@@ -8,7 +8,7 @@ from typing import Any
 from schemas.agent_command import BlockAgent, CloseAgent, MoveAgent, Transfer, UnblockAgent, Withdraw
 from schemas.bring_change import BringChange
 from schemas.cash import CollectCash
-from schemas.change_command import ReclaimChange
+from schemas.change_command import BlockChange, ReclaimChange, UnblockChange
 from schemas.chart import SetChart
 from schemas.clearing_command import ConfirmMoney, ReceiveMoney, TakeBackMoney
 from schemas.command import (
@@ -34,6 +34,7 @@ from tests.chaos.model_agents import closed, given, limited, moved, stood
 from tests.chaos.model_answer import resolved
 from tests.chaos.model_cash import collected
 from tests.chaos.model_change import mark_of, reclaimed
+from tests.chaos.model_change import stood as change_stood
 from tests.chaos.model_chart import charted
 from tests.chaos.model_clearing import brought, heard, sent
 from tests.chaos.model_currency import currency_opened, exchanged
@@ -80,6 +81,8 @@ def obeyed(
             return _paid_out(book, command)
         case ReclaimChange():
             return reclaimed(book, command)
+        case BlockChange() | UnblockChange():
+            return change_stood(book, command)
         case ResolvePayment():
             sale = open_sales.get(command.payment)
             if sale is not None and sale.book == id and sale.state == "REVERSAL_MANUAL":
@@ -142,7 +145,11 @@ def _paid_out(book: Book, order: PayOutChange) -> Expected:
         mark = mark_of(order.code)
     line = book.line(order.agent)
     kept = book.ends.get((f"change:{mark}", order.currency))
-    if not line or book.agents[line[0]].status == "closed" or kept is None or kept[1] < order.amount:
+    if not line or book.agents[line[0]].status == "closed" or kept is None:
+        return _refused()
+    if f"change:{mark}" in book.blocked:
+        return _refused(_NO_RIGHT)
+    if kept[1] < order.amount:
         return _refused()
     if book.agent_in(order.agent, order.currency) is None:
         return _refused()

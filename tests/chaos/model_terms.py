@@ -107,6 +107,16 @@ class Book:
     windows: dict[str, int] = field(default_factory=dict)  # subject -> number of the last one closed
     under_way: dict[int, Crossing] = field(default_factory=dict)  # to other trees, by the entry that sent it
     further: dict[tuple[str, str], Agent] = field(default_factory=dict)  # agent, currency (not its tree's) -> terms
+    touched: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> ms UTC, the oldest first
+    expired: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> what was not reclaimed
+    blocked: set[str] = field(default_factory=set)  # accounts of change
+    change_of: dict[str, str] = field(default_factory=dict)  # payment -> the account its change is on
+    timers: set[str] = field(default_factory=set)  # causes that a timer gave
+    charged: dict[tuple[str, str], str] = field(default_factory=dict)  # plan, agent -> the last period
+    # terminal, agent, currency -> minor units put in since the last collection, its number, the first entry since
+    tills: dict[tuple[str, str, str], tuple[int, int, int]] = field(default_factory=dict)
+    payments: set[str] = field(default_factory=set)  # ever asked for
+    proposals: dict[str, Correction] = field(default_factory=dict)  # corrections that another operator must approve
 
     def agent_in(self, agent: str, currency: str) -> Agent | None:
         """Its terms in that currency, if it has an account in it."""
@@ -123,15 +133,6 @@ class Book:
             one.parent, one.status, one.time_zone, one.payees = (
                 agent.parent, agent.status, agent.time_zone, agent.payees
             )  # fmt: skip
-
-    touched: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> ms UTC, the oldest first
-    expired: dict[tuple[str, str], int] = field(default_factory=dict)  # change, currency -> what was not reclaimed
-    timers: set[str] = field(default_factory=set)  # causes that a timer gave
-    charged: dict[tuple[str, str], str] = field(default_factory=dict)  # plan, agent -> the last period
-    # terminal, agent, currency -> minor units put in since the last collection, its number, the first entry since
-    tills: dict[tuple[str, str, str], tuple[int, int, int]] = field(default_factory=dict)
-    payments: set[str] = field(default_factory=set)  # ever asked for
-    proposals: dict[str, Correction] = field(default_factory=dict)  # corrections that another operator must approve
 
     def line(self, agent: str | None) -> list[str]:
         """The agent and all above it."""

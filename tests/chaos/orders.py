@@ -57,6 +57,10 @@ class Operators:
             other = command.model_copy(update={"amount": command.amount + 1})
             yield Order(Kind.CONFLICT.name, command_request(other, self.key))
 
+    def posted(self, tree: str, payment: str) -> None:
+        """A payment that may be asked back."""
+        self._agents.posted.append((tree, payment))
+
     def _deposit(self, tree: str, amount: int) -> Deposit:
         """To a root or one of its sub-agents; the last of these shares the root's money, so that is refused."""
         number = self._rng.choices(range(SUBS_PER_TREE + 1), (6, 3, 3, 1))[0]

@@ -18,6 +18,11 @@ def reply_fingerprint(id: str, state: str, code: int, at: int, txn: int) -> int:
     return fingerprint(f"{id}\0{state}\0{code}\0{at}\0{txn}".encode())
 
 
+# A posted payment may be asked back, and what comes of it is told too.
+_MAY_GO_BACK = frozenset({"POSTED", "REVERSAL_REFUSED"})
+_GOES_BACK = _MAY_GO_BACK | {"REVERSED"}
+
+
 class Past:
     """All columns of messages under the message's number; all columns of replies under the reply's.
 
@@ -114,5 +119,9 @@ class Past:
     def _final(self, id: str, told: str) -> None:
         word = self.final_words.number(told)
         before = self.finals.setdefault(id, word)
-        if before != word:
+        if before == word:
+            return
+        if self.final_words.words[before].split()[0] in _MAY_GO_BACK and told.split()[0] in _GOES_BACK:
+            self.finals[id] = word
+        else:
             self.contradictions.append(f"{id} was told {self.final_words.words[before]}, then {told}")

@@ -26,6 +26,8 @@ class Truths:
         if facts is not None:
             state = EntryKind.HELD.value if entry.kind is EntryKind.DEFERRED else entry.kind.value
             self._sayable.add(reply_fingerprint(facts.id, state, entry.refusal, at, facts.txn))
+            if entry.kind is EntryKind.REVERSAL_REFUSED:  # from then on it is posted again, since then
+                self._sayable.add(reply_fingerprint(facts.id, EntryKind.POSTED.value, entry.refusal, at, facts.txn))
             if entry.kind in FINAL and facts.id in self._mine and facts.id not in self._past.finals:
                 self._silent(facts.id, at)
         if entry.crossing is not None and entry.kind in _ENDS:

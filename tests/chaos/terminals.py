@@ -89,6 +89,7 @@ class Terminals:
         self._history = history
         self._settings = plan.settings
         fleet = [one.with_key(plan.settings) for one in plan.terminals]
+        self._trees = {one.id: one.tree for one in fleet}
         server = VerifyingKey.load(load_server_public(plan.settings))
         self._replies = ReplyReader(plan.settings, server, [*(one.id for one in fleet), _OPERATOR])
         self._producer = self._new_producer()
@@ -175,6 +176,8 @@ class Terminals:
             if reply is None:
                 return turn > 0
             self._history.told(reply)
+            if reply.state == "POSTED" and not reply.again:
+                self._operators.posted(self._trees[reply.id.partition(".")[0]], reply.id)
             self._controls.told.value += 1
         return True
 
