@@ -31,7 +31,7 @@ from streams.ends import Ends
 from streams.keyring import load_operator_key
 from streams.reach import credentials, reach
 from streams.settings import Settings
-from streams.topics import ALERTS, COMMANDS, LEDGER, PAYMENTS, REPLIES
+from streams.topics import ALERTS, LEDGER, PAYMENTS, REPLIES
 from tests.network import Network, until
 from tests.self_signed import certificate
 from tests.test_production_doc import ROLES, grants
@@ -142,7 +142,7 @@ def test_a_payment_goes_all_the_way_with_the_rights_of_the_production_page(
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize(
     ("role", "topic"),
-    [("terminals", LEDGER), ("terminals", COMMANDS), ("operator", LEDGER), ("operator", PAYMENTS), ("sink", REPLIES),
+    [("terminals", LEDGER), ("terminals", REPLIES), ("operator", LEDGER), ("operator", PAYMENTS), ("sink", REPLIES),
      ("analyst", LEDGER), ("sink", ALERTS)],
     ids=lambda value: getattr(value, "name", value),
 )  # fmt: skip
