@@ -17,9 +17,9 @@ def a_correction_of(state: State, rng: Random, id: str) -> Instruct:
     """Asked for, approved or dropped, by one operator or the other."""
     tree, by = rng.choice("AAAB"), rng.choice(_OPERATORS)
     proposals = list(state.books[tree].proposals) if tree in state.books else []
-    if proposals and rng.random() < 0.5:
-        proposal = rng.choice((*proposals, "nothing"))
-        if rng.random() < 0.3:
+    if proposals and rng.random() < 0.7:
+        proposal = rng.choice((*proposals, *proposals, "nothing"))
+        if rng.random() < 0.4:
             return a_drop(proposal, by=by, tree=tree, id=id)
         return an_approval(proposal, by=by, tree=tree, id=id)
     first, *rest = rng.sample(sorted(set(_ACCOUNTS)), rng.randint(2, 4))

@@ -189,10 +189,12 @@ class Story:
             yield self._remembered(self.rng.choice((a_currency, an_exchange_of, an_exchange_of))(self.rng, self._id()))
         elif pick < 18:
             yield self._remembered(self._standing() if self.rng.random() < 0.7 else self._cash())
+        elif pick < 19:
+            yield self._remembered(self._move())
         elif pick < 21:
             yield self.rng.choice(self.asked)  # delivered again
         elif pick < 25:
-            between = self.rng.random() < 0.8
+            between = self.rng.random() < 0.4
             yield self._remembered(
                 self._between_trees() if between else a_correction_of(self.state, self.rng, self._id())
             )
@@ -200,6 +202,8 @@ class Story:
             yield from map(self._remembered, self._reversal())
         elif pick < 31:
             yield self._old_change()
+        elif pick < 33:
+            yield self._remembered(self._standing())
         elif pick < 60:
             yield self._remembered(self._sale())
         else:
@@ -285,8 +289,6 @@ class Story:
         """Who is stopped is soon let go on: otherwise nobody sells."""
         if self.rng.random() < 0.5:
             return self._cap()
-        if self.rng.random() < 0.2:
-            return move(self.rng.choice(AGENTS), self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
         if self.rng.random() < 0.1 and (empty := self._with_nothing()):
             return close(*self.rng.choice(empty)[::-1], id=self._id())
         stopped = [(book.id, one.id) for book in self.state.books.values() for one in book.agents.values()
@@ -296,6 +298,13 @@ class Story:
             return unblock(agent, tree, id=self._id())
         what = self.rng.choice((block, block, unblock, close))
         return what(self.rng.choice(AGENTS), self.rng.choice("AAB"), id=self._id())
+
+    def _move(self) -> Instruct:
+        """Mostly within its tree; refused where something waits, below itself, or a currency is missing."""
+        tree = self.rng.choice("AAAB")
+        book = self.state.books.get(tree)
+        names = list(book.agents) if book is not None and self.rng.random() < 0.9 else list(AGENTS)
+        return move(self.rng.choice(names), self.rng.choice(names), tree, id=self._id())
 
     def _with_nothing(self) -> list[tuple[str, str]]:
         """Tree and id of the agents that could be closed, as far as their money goes."""
