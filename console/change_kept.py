@@ -10,7 +10,7 @@ from console.amounts import minor_units
 from console.errors import BadInput
 from console.output import major
 from console.warehouse import opened
-from schemas.change import SPENT_MAX, ChangeSpent, account_change, account_change_of, mark_of
+from schemas.change import SPENT_MAX, ChangeSpent, account_change, account_meant, mark_of
 from schemas.payment import PaymentOrder
 
 # tree, at, kind, amount, balance, currency, payment: minor units.
@@ -45,7 +45,7 @@ def account_named(code: str | None, payment: str | None) -> str:
     """The account of change under a code, or of a payment that had none. Raises BadInput unless one is given."""
     if (code is None) == (payment is None):
         raise BadInput("say which change: --code, or --payment for change that has no code")
-    return account_change(mark_of(code)) if code is not None else account_change_of(payment or "")
+    return account_meant(code, payment)
 
 
 def statement(account: str) -> list[Line]:

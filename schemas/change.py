@@ -56,6 +56,11 @@ def account_change(mark: str) -> str:
     return f"{CHANGE}{mark}"
 
 
+def account_meant(code: str | None, payment: str | None) -> str:
+    """The ledger account of change that is named by its code, or where it has none by its payment."""
+    return account_change(mark_of(code)) if code is not None else account_change_of(payment or "")
+
+
 def account_change_of(payment: str) -> str:
     """The ledger account of what is due to the payer of a payment that named no fingerprint."""
     return f"{CHANGE}payment:{payment}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.change import CHANGE, account_change, account_change_of, mark_of
+from schemas.change import CHANGE, account_change, account_change_of, account_meant
 from schemas.command import PayOutChange
 from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.ids import account_agent
@@ -74,7 +74,7 @@ def kept_after(entry: Entry) -> int:
 
 def pay_out(book: Book, order: PayOutChange, blank: Entry) -> Entry | Objection:
     """The agent gave cash for the change: the change is the agent's now, wholly or partly."""
-    account = account_change(mark_of(order.code)) if order.code is not None else account_change_of(order.payment or "")
+    account = account_meant(order.code, order.payment)
     kept = book.accounts.get((account, order.currency))
     agent = agent_at_work(book, order.agent)
     if isinstance(agent, Objection):
@@ -87,7 +87,7 @@ def pay_out(book: Book, order: PayOutChange, blank: Entry) -> Entry | Objection:
         return Objection(Refusal.OTHER, f"{kept.balance} minor units of change are left, not {order.amount}")
     if isinstance(lacking := purse_of(book, agent, order.currency, "the change"), Objection):
         return lacking
-    chain = book.chain(agent.id)
+    chain = book.chain(agent.id, order.currency)
     payer = chain[payer_position(chain)]
     legs = legs_of(book, order.currency, [(account, -order.amount), (account_agent(payer.id), order.amount)])
     return Entry(

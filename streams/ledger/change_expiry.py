@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 
-from schemas.change import ChangeNote, account_change, account_change_of, mark_of
+from schemas.change import ChangeNote, account_meant
 from schemas.change_command import ReclaimChange
 from schemas.entry import Cause, Entry, EntryKind, Leg
 from schemas.ids import account_agent
@@ -49,7 +49,7 @@ def expire_when_due(book: Book | None, command: ChangeDue, at: int) -> Entry | S
 
 def reclaim(book: Book, order: ReclaimChange, blank: Entry) -> Entry | Objection:
     """It comes back to where it was kept and is handed out from there, so that its statement tells all of it."""
-    account = account_change(mark_of(order.code)) if order.code is not None else account_change_of(order.payment or "")
+    account = account_meant(order.code, order.payment)
     agent = agent_at_work(book, order.agent)
     if isinstance(agent, Objection):
         return agent
