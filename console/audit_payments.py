@@ -19,13 +19,13 @@ from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.outcome import Verdict
 
 # A payment's state ("": not known yet) -> the kinds of entry that may follow. DEFERRED leaves it HELD, REVERSAL_REFUSED
-# POSTED; those that are for ever have no row. UNKNOWN is never VOIDED: after an unclear attempt a refusal may be the
-# answer to the repeat only.
+# POSTED; those that are for ever have no row. UNKNOWN is VOIDED on the payment's status alone: after an unclear attempt
+# a refusal may be the answer to the repeat only.
 MAY_FOLLOW: dict[str, frozenset[str]] = {
     "": frozenset({"HELD", "DECLINED", "WAITING_FUNDS"}),
     "WAITING_FUNDS": frozenset({"HELD", "DECLINED"}),
     "HELD": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
-    "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "MANUAL"}),
+    "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "MANUAL": frozenset({"POSTED", "VOIDED"}),
     "POSTED": frozenset({"REVERSING"}),
     "REVERSING": frozenset({"REVERSING", "REVERSED", "REVERSAL_REFUSED", "REVERSAL_MANUAL"}),
@@ -286,7 +286,9 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     if kind is EntryKind.POSTED and (outcome is None or outcome.verdict is not Verdict.PAID):
         return f"is posted on {said}"
     if kind is EntryKind.VOIDED:
-        never_sent = outcome is not None and outcome.verdict is not Verdict.PAID and outcome.step == "check"
+        never_sent = outcome is not None and outcome.verdict is not Verdict.PAID and outcome.step != "pay"
         if outcome is None or not (outcome.verdict in (Verdict.FATAL, Verdict.NOT_SENT) or never_sent):
+            return f"is voided on {said}"
+        if state == "UNKNOWN" and (outcome.verdict, outcome.step) != (Verdict.FATAL, "status"):
             return f"is voided on {said}"
     return None

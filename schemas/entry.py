@@ -109,7 +109,8 @@ class PaymentFacts:
     tariff_version, tariff_rule: what it was priced by; 0: the payee had no tariff; "": the tariff's own prices.
     held_at: when funds were reserved, if that was later than the receipt; it and txn are 0, day and chain empty, for as
     long as the payment waits for funds. change_to: fingerprint of the code under which the payer's money is kept;
-    empty: under the payment's id. spent: fingerprint and amount of change that paid for it, once held.
+    empty: under the payment's id. spent: fingerprint and amount of change that paid for it, once held. served: how its
+    payee is (schemas.payee.Served); empty: online, over the gateway.
     """
 
     id: str
@@ -137,6 +138,7 @@ class PaymentFacts:
     held_at: int = 0
     change_to: str = ""
     spent: tuple[tuple[str, int], ...] = ()
+    served: str = ""
 
     @property
     def from_change(self) -> int:
@@ -229,8 +231,11 @@ class Entry:
 
 def holds(entries: Iterable[Entry]) -> list[str]:
     """The payments whose payees may be asked from here on."""
-    return [entry.payment.id for entry in entries
-            if entry.kind in _ASKED and not entry.due_at and entry.payment is not None]  # fmt: skip
+    return [
+        entry.payment.id
+        for entry in entries
+        if entry.kind in _ASKED and not entry.due_at and entry.payment is not None and not entry.payment.served
+    ]
 
 
 _ASKED = frozenset({EntryKind.HELD, EntryKind.REVERSING})

@@ -8,6 +8,12 @@ from pydantic import Field, StringConstraints
 
 from schemas.ids import GatewayId, Wire
 
+# The protocols there are, each a file in agents/gateways.
+Protocol = Literal["osmp",]
+
+# What a payee's result code lets us conclude: it is done; it never will be; ask again with the same number; nothing.
+Meaning = Literal["ok", "fatal", "repeat", "unknown"]
+
 
 class RetrySchedule(Wire):
     """When to ask again after an unclear answer: interval × factor^n, at most `budget` times, then MANUAL."""
@@ -24,11 +30,18 @@ class RetrySchedule(Wire):
         return wait
 
 
+class Breaker(Wire):
+    """When to leave a payee alone: after so many failures in a row, for so long; then one question is tried."""
+
+    failures: Annotated[int, Field(ge=1, le=1_000)] = 10
+    open_ms: Annotated[int, Field(ge=10, le=3_600_000)] = 30_000
+
+
 class Gateway(Wire):
     """Directory record, topic `gateways`, key: the gateway's id."""
 
     id: GatewayId
-    protocol: Literal["osmp"]
+    protocol: Protocol
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=500)]
     time_out_ms: Annotated[int, Field(ge=50, le=300_000)] = 60_000
     connections: Annotated[int, Field(ge=1, le=500, description="calls in flight at once: the bulkhead")] = 15
@@ -51,3 +64,45 @@ class Gateway(Wire):
             exclude_if=lambda cancels: not cancels,  # records of old have none, and their digests are on ledgers
         ),
     ] = False
+    results: Annotated[
+        dict[Annotated[str, StringConstraints(pattern=r"^[ -~]{1,40}$")], Meaning],
+        Field(
+            max_length=200,
+            description="the dialect's result codes, where they differ from the protocol's own table",
+            exclude_if=lambda results: not results,  # likewise
+        ),
+    ] = Field(default_factory=dict)
+    per_s: Annotated[
+        int, Field(ge=0, le=10_000, description="requests a second at most; 0: any", exclude_if=lambda per_s: not per_s)
+    ] = 0
+    breaker: Annotated[
+        Breaker | None,
+        Field(description="none: it is asked whatever happens", exclude_if=lambda breaker: breaker is None),
+    ] = None
+    client_certificate: Annotated[
+        str | None,
+        Field(
+            max_length=100,
+            description="name of a PEM file, certificate and key, under the keys directory",
+            exclude_if=lambda name: name is None,
+        ),
+    ] = None
+    options: Annotated[
+        dict[
+            Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")],
+            Annotated[str, StringConstraints(min_length=1, max_length=200)],
+        ],
+        Field(
+            max_length=20,
+            description="what the protocol wants to know besides: our numbers at the payee, names of further secrets",
+            exclude_if=lambda options: not options,
+        ),
+    ] = Field(default_factory=dict)
+    asks: Annotated[
+        tuple[Literal["status", "statement"], ...],
+        Field(
+            max_length=2,
+            description="what this dialect can be asked besides the protocol's own questions",
+            exclude_if=lambda asks: not asks,
+        ),
+    ] = ()

@@ -13,12 +13,13 @@ class Verdict(StrEnum):
     PAID = "PAID"  # the payee confirms the payment
     CANCELLED = "CANCELLED"  # the payee gave the payment back; only ever the answer to a cancel
     CHECKED = "CHECKED"  # the payee would take it; only ever the answer to a check, never reaches the ledger
-    FATAL = "FATAL"  # the payee refuses for good
+    FATAL = "FATAL"  # the payee refuses for good; to a status: it will never be paid under this number
+    ABSENT = "ABSENT"  # only ever the answer to a status: the payee has not heard of this number
     UNCLEAR = "UNCLEAR"  # temporary code, time-out, 5xx, unreadable reply: the payee may have been paid
     NOT_SENT = "NOT_SENT"  # the request never left us: asking again is safe
 
 
-Step = Literal["check", "pay", "cancel"]
+Step = Literal["check", "pay", "status", "cancel"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -33,6 +33,8 @@ def _names_fit(fields: tuple[SubscriberField, ...]) -> tuple[SubscriberField, ..
 
 # What protocols call their own parameters; the first field is sent as the account whatever its name.
 _TAKEN = frozenset({"command", "txn_id", "txn_date", "sum"})
+# How its payments reach it: asked at once over its gateway, sent as a registry, or sold from a stock of codes.
+Served = Literal["online", "offline", "vouchers"]
 ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_is_zone)]
 
 
@@ -75,3 +77,17 @@ class Payee(Wire):
             exclude_if=lambda reversal_s: not reversal_s,  # records of old have none, and their digests are on ledgers
         ),
     ] = 0
+    served: Annotated[
+        Served,
+        Field(
+            description="online: over its gateway; offline: by registries; vouchers: from stock",
+            exclude_if=lambda served: served == "online",  # likewise
+        ),
+    ] = "online"
+    checked_at: Annotated[
+        Literal["gateway", "subscribers"],
+        Field(
+            description="where a subscriber is looked up before cash is taken: at the payee, or in its uploaded list",
+            exclude_if=lambda checked_at: checked_at == "gateway",  # likewise
+        ),
+    ] = "gateway"

@@ -104,6 +104,7 @@ ENTRIES = Table(
         ("refund", _WORD),
         ("change_account", "String"),
         ("correction", "String"),
+        ("served", _WORD),
     ),
 )
 
@@ -173,6 +174,7 @@ PAYMENT_STATES = Table(
         ("change_spent", _SPENT),
         ("posted_at", _TIME),
         ("refund", _WORD),
+        ("served", _WORD),
     ),
 )
 

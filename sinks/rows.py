@@ -86,6 +86,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         posted.refund,
         entry.change.account if entry.change else "",
         orjson.dumps(entry.correction).decode() if entry.correction else "",
+        facts.served,
     )
 
 
@@ -221,6 +222,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             facts.spent,
             posted.at if posted is not None else entry.at if state is EntryKind.POSTED else 0,
             posted.refund if posted is not None and state is not EntryKind.POSTED else "",
+            facts.served,
         )
     ]
 

@@ -492,6 +492,6 @@ class Story:
             )  # fmt: skip
             return
         yield a_settle(
-            payment.id, rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay")), code=rng.choice(CODES),
-            book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
+            payment.id, rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay", "status")),
+            code=rng.choice(CODES), book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
         )  # fmt: skip

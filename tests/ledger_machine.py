@@ -340,7 +340,7 @@ class LedgerMachine(
                 assert above.available >= 0, "a limit was crossed"
 
     @precondition(lambda self: any(one.state != "REVERSING" for one in self.state.outstanding()))
-    @rule(pick=numbers, verdict=st.sampled_from(Verdict), step=st.sampled_from(["check", "pay", "pay"]),
+    @rule(pick=numbers, verdict=st.sampled_from(Verdict), step=st.sampled_from(["check", "pay", "pay", "status"]),
           sent_before=rarely, budget=st.integers(1, 4), late=rarely)  # fmt: skip
     def settle(self, pick, verdict, step, sent_before, budget, late) -> None:
         outstanding = [payment.id for payment in self.state.outstanding() if payment.state != "REVERSING"]

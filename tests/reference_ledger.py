@@ -470,7 +470,7 @@ class Reference(
         if verdict is Verdict.PAID:
             sold.state = "POSTED" if maybe_paid or is_pay else "MANUAL"
         elif verdict is Verdict.FATAL:
-            sold.state = "MANUAL" if maybe_paid else "VOIDED"
+            sold.state = "MANUAL" if maybe_paid and command.outcome.step != "status" else "VOIDED"
         elif is_pay and verdict is not Verdict.NOT_SENT:
             sold.sent, sold.unreached = sold.sent + 1, 0
             sold.state = "MANUAL" if sold.sent >= command.retry.budget else "UNKNOWN"

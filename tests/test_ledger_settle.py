@@ -14,7 +14,7 @@ from streams.ledger.settle import refusal_of
 from streams.ledger.state import State
 from tests.builders import AT, a_place, a_resolve, a_retry, a_settle, a_tree, balances, decided, legs
 
-PAID, CANCELLED, CHECKED, FATAL, UNCLEAR, NOT_SENT = Verdict
+PAID, CANCELLED, CHECKED, FATAL, ABSENT, UNCLEAR, NOT_SENT = Verdict
 
 # (verdict, step): what follows when nothing was sent before | when something may have been sent.
 ANSWERS = {
@@ -30,6 +30,11 @@ ANSWERS = {
     (CANCELLED, "check"): ("DEFERRED", "UNKNOWN"),
     (NOT_SENT, "pay"): ("DEFERRED", "UNKNOWN"),
     (NOT_SENT, "check"): ("DEFERRED", "UNKNOWN"),
+    (ABSENT, "pay"): ("UNKNOWN", "UNKNOWN"),
+    (ABSENT, "check"): ("DEFERRED", "UNKNOWN"),
+    (PAID, "status"): ("MANUAL", "POSTED"),
+    (FATAL, "status"): ("VOIDED", "VOIDED"),
+    **{(verdict, "status"): ("DEFERRED", "UNKNOWN") for verdict in (ABSENT, CANCELLED, CHECKED, NOT_SENT, UNCLEAR)},
 }
 # The same when the retry budget is spent with this answer.
 LAST_ANSWERS = ANSWERS | {
@@ -41,6 +46,9 @@ LAST_ANSWERS = ANSWERS | {
     (CANCELLED, "check"): ("VOIDED", "MANUAL"),
     (NOT_SENT, "pay"): ("VOIDED", "MANUAL"),
     (NOT_SENT, "check"): ("VOIDED", "MANUAL"),
+    (ABSENT, "pay"): ("MANUAL", "MANUAL"),
+    (ABSENT, "check"): ("VOIDED", "MANUAL"),
+    **{(verdict, "status"): ("VOIDED", "MANUAL") for verdict in (ABSENT, CANCELLED, CHECKED, NOT_SENT, UNCLEAR)},
 }
 # How a payment gets into each state that waits for an answer.
 WAITING = {
@@ -69,11 +77,11 @@ def a_payment_in(steps) -> State:
 
 
 def test_the_table_is_complete():
-    assert set(ANSWERS) == set(product(Verdict, ("check", "pay")))
+    assert set(ANSWERS) == set(product(Verdict, ("check", "pay", "status")))
 
 
 @pytest.mark.parametrize("sent_before", [False, True])
-@pytest.mark.parametrize("step", ["check", "pay"])
+@pytest.mark.parametrize("step", ["check", "pay", "status"])
 @pytest.mark.parametrize("verdict", Verdict)
 @pytest.mark.parametrize("waiting", WAITING)
 @pytest.mark.parametrize(("budget", "table"), [(9, ANSWERS), (1, LAST_ANSWERS)])
@@ -103,7 +111,7 @@ def test_every_answer_in_every_state(waiting, verdict, step, sent_before, budget
 
 
 @pytest.mark.parametrize("sent_before", [False, True])
-@pytest.mark.parametrize("step", ["check", "pay"])
+@pytest.mark.parametrize("step", ["check", "pay", "status"])
 @pytest.mark.parametrize("verdict", Verdict)
 @pytest.mark.parametrize("steps", WAITING_FOR_NONE.values(), ids=WAITING_FOR_NONE)
 def test_an_answer_nobody_waits_for_is_stale(steps, verdict, step, sent_before):

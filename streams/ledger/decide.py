@@ -8,7 +8,6 @@ from streams.ledger.charges import charge
 from streams.ledger.commands import ChangeDue, FeeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
 from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
-from streams.ledger.payments import OUTSTANDING
 from streams.ledger.place import place
 from streams.ledger.reversal import settle_reversal
 from streams.ledger.settle import settle
@@ -69,8 +68,8 @@ def _settle(state: State, command: Settle, at: int) -> Decision:
         return Stale(f"payment {command.payment} is not open in tree {command.book}")
     if payment.state in (EntryKind.MANUAL, EntryKind.REVERSAL_MANUAL):
         return Stale(f"payment {command.payment} is an operator's to decide")
-    if payment.state not in OUTSTANDING:
-        return Stale(f"payment {command.payment} is {payment.state}: no payee was asked about it")
+    if not payment.is_outstanding:
+        return Stale(f"payment {command.payment} is {payment.state}: no gateway was asked about it")
     is_reversal = payment.state is EntryKind.REVERSING
     if is_reversal != (command.outcome.step == "cancel"):
         return Stale(f"payment {command.payment} is {payment.state}: no {command.outcome.step} was asked about it")

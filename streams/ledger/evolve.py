@@ -33,7 +33,7 @@ MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     None: {EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS},
     EntryKind.WAITING_FUNDS: {EntryKind.HELD, EntryKind.DECLINED},
     EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED},
-    EntryKind.UNKNOWN: _ANSWERED - {EntryKind.VOIDED},  # a refusal may be the answer to the repeat only
+    EntryKind.UNKNOWN: _ANSWERED,
     EntryKind.MANUAL: {EntryKind.POSTED, EntryKind.VOIDED},
     EntryKind.POSTED: {EntryKind.REVERSING},
     EntryKind.REVERSING: _REVERSAL,
@@ -117,6 +117,8 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
     if entry.kind not in MAY_FOLLOW.get(payment.state if payment is not None else None, ()):
         was = payment.state if payment is not None else "not known"
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {entry.payment.id} is {was}, not {entry.kind}")
+    if payment is not None and payment.state is EntryKind.UNKNOWN and entry.kind is EntryKind.VOIDED:
+        _check_void(book, entry)
     if payment is None:
         payment = _take_in(state, book, entry)
     elif payment.book != book.id:
@@ -143,6 +145,12 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
         count(book, entry.payment)
     elif entry.kind in (EntryKind.VOIDED, EntryKind.REVERSED):
         give_back(book, entry.payment)
+
+
+def _check_void(book: Book, entry: Entry) -> None:
+    """After an unclear attempt a refusal may be the answer to the repeat only: the payment's own status is believed."""
+    if entry.outcome is None or entry.outcome.step != "status":
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: an unclear payment is VOIDED without its status")
 
 
 def _remember_posting(book: Book, payment: PaymentState, entry: Entry) -> None:

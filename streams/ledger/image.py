@@ -17,7 +17,7 @@ from streams.ledger.tills import Till
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
 # when what is packed is packed otherwise. A change of the classes below is noticed without it.
-VERSION = 5
+VERSION = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ from streams.ledger.kept import Kept
 # another version (streams/ledger/image.py).
 _PACKED = struct.Struct("<16sqqqHHBB")
 
-# The states in which a gateway has yet to answer.
-OUTSTANDING = frozenset({EntryKind.HELD, EntryKind.UNKNOWN, EntryKind.REVERSING})
+_OUTSTANDING = frozenset({EntryKind.HELD, EntryKind.UNKNOWN, EntryKind.REVERSING})
 
 
 @dataclass(slots=True)
@@ -46,6 +45,11 @@ class PaymentState:
     facts: PaymentFacts | None = None
     kept: int = 0
     posted: Posted | None = None
+
+    @property
+    def is_outstanding(self) -> bool:
+        """Has a gateway yet to answer? Never so where the payee is not asked online."""
+        return self.state in _OUTSTANDING and self.facts is not None and not self.facts.served
 
     @property
     def is_final(self) -> bool:

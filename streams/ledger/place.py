@@ -114,6 +114,7 @@ def _facts(
         tariff_rule=price.rule,
         change_to=order.change_to or "",
         spent=spent_by(order) if txn else (),
+        served=payee.served if payee is not None and payee.served != "online" else "",
     )
 
 

@@ -73,22 +73,27 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
     | PAID to a pay       | POSTED                               | POSTED                                    |
     | PAID to a check     | MANUAL: the number is not ours alone | POSTED                                    |
     | FATAL               | VOIDED                               | MANUAL: the first request may have passed |
+    | FATAL to a status   | VOIDED                               | VOIDED: it is about the payment itself    |
     | UNCLEAR to a pay    | UNKNOWN, asked again; budget: MANUAL | the same                                  |
     | NOT_SENT, or        | DEFERRED, asked again; budget:       | UNKNOWN, asked again; budget: MANUAL      |
     |   UNCLEAR to a check|   VOIDED, since nothing was sent     |                                           |
+    |   or status         |                                      |                                           |
 
-    CHECKED and CANCELLED say nothing about a pay, so they are as unclear as UNCLEAR.
+    PAID to a status is as PAID to a check. CHECKED and CANCELLED say nothing about a pay, so they are as unclear as
+    UNCLEAR. ABSENT is no refusal: a request may still be on its way, so the payment is asked for again.
     """
     sent = max(payment.tries, int(command.sent_before))
     outcome = command.outcome
     match outcome.verdict, outcome.step:
-        case (Verdict.PAID, "check") if not sent:
+        case (Verdict.PAID, "check" | "status") if not sent:
             return Change(EntryKind.MANUAL, sent, reason="the payee says paid, but no pay request was sent")
         case (Verdict.PAID, _):
             return Change(EntryKind.POSTED, sent + (outcome.step == "pay"))
+        case (Verdict.FATAL, "status"):
+            return _void(outcome, sent)
         case (Verdict.FATAL, _):
             return _refused(outcome, sent)
-        case (Verdict.UNCLEAR | Verdict.CHECKED | Verdict.CANCELLED, "pay"):
+        case (Verdict.UNCLEAR | Verdict.CHECKED | Verdict.CANCELLED | Verdict.ABSENT, "pay"):
             return _unclear(sent + 1, command.retry, at)
         case _:
             return _not_asked(outcome, sent, payment.deferrals + 1, command.retry, at)
@@ -96,12 +101,20 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
 
 def _refused(outcome: GatewayOutcome, sent: int) -> Change:
     """A refusal is believed only when no earlier request can have been the one that was carried out."""
-    said = f"the payee refused (code {outcome.code or 'none'})"
     if sent:
-        return Change(EntryKind.MANUAL, sent + (outcome.step == "pay"), reason=f"{said} after an unclear attempt")
+        reason = f"{_said(outcome)} after an unclear attempt"
+        return Change(EntryKind.MANUAL, sent + (outcome.step == "pay"), reason=reason)
+    return _void(outcome, int(outcome.step == "pay"))
+
+
+def _void(outcome: GatewayOutcome, tries: int) -> Change:
     refusal = refusal_of(outcome.code)
-    reason = outcome.comment or (said if refusal is Refusal.OTHER else "")
-    return Change(EntryKind.VOIDED, int(outcome.step == "pay"), refusal.code, reason)
+    reason = outcome.comment or (_said(outcome) if refusal is Refusal.OTHER else "")
+    return Change(EntryKind.VOIDED, tries, refusal.code, reason)
+
+
+def _said(outcome: GatewayOutcome) -> str:
+    return f"the payee refused (code {outcome.code or 'none'})"
 
 
 def refusal_of(code: str) -> Refusal:

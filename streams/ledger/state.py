@@ -13,7 +13,7 @@ from schemas.entry import AgentTerms, DirectoryRecord, EntryKind
 from schemas.ids import account_agent, account_hold
 from streams.ledger.answered import Commands
 from streams.ledger.change_kept import KeptChange
-from streams.ledger.payments import OUTSTANDING, Payments, PaymentState
+from streams.ledger.payments import Payments, PaymentState
 from streams.ledger.queues import Queues
 from streams.ledger.tills import Till
 
@@ -223,14 +223,14 @@ class State:
         self.payments.put(payment)
         if payment.due_at:
             heapq.heappush(self.due, (payment.due_at, payment.id))
-        if payment.state in OUTSTANDING and payment.facts is not None:
+        if payment.is_outstanding and payment.facts is not None:
             self.backlog[payment.facts.gateway] += 1
         elif payment.state is EntryKind.WAITING_FUNDS and payment.facts is not None:
             self.waiting.put(payment.book, payment.facts.payer_agent, payment.facts.currency, payment.id)
 
     def let_go(self, payment: PaymentState) -> None:
         """Before a payment that was kept is changed: it no longer counts as what it is now. `keep` follows."""
-        if payment.state in OUTSTANDING and payment.facts is not None:
+        if payment.is_outstanding and payment.facts is not None:
             gateway = payment.facts.gateway
             self.backlog[gateway] -= 1
             if not self.backlog[gateway]:
@@ -239,11 +239,11 @@ class State:
             self.waiting.take(payment.book, payment.facts.payer_agent, payment.facts.currency, payment.id)
 
     def outstanding(self) -> Iterator[PaymentState]:
-        """Payments a gateway has yet to answer, oldest first: all that are HELD or UNKNOWN.
+        """Payments a gateway has yet to answer, oldest first.
 
         `due_at` says when: 0 is now. Do not change the state while iterating.
         """
-        return (payment for payment in self.payments.open.values() if payment.state in OUTSTANDING)
+        return (payment for payment in self.payments.open.values() if payment.is_outstanding)
 
     def due_before(self, at: int) -> list[PaymentState]:
         """Take the payments out of the queue whose time to ask again has come (due_at <= at, ms UTC)."""

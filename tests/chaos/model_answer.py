@@ -21,6 +21,8 @@ def answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: i
             return _changed(sale, "POSTED", sent + is_pay)
         return _changed(sale, "MANUAL", 0)
     if outcome.verdict is Verdict.FATAL:
+        if outcome.step == "status":
+            return _changed(sale, "VOIDED", sent, refusal=code_of(outcome.code))
         if sent:
             return _changed(sale, "MANUAL", sent + is_pay)
         return _changed(sale, "VOIDED", int(is_pay), refusal=code_of(outcome.code))
@@ -34,7 +36,7 @@ def answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: i
         return _changed(sale, state, sent, unreached=unreached, due_at=at + wait_of(schedule, unreached))
     if sent:
         return _changed(sale, "MANUAL", sent, unreached=unreached)
-    return _changed(sale, "VOIDED", 0, unreached=unreached, refusal=300 if is_pay else 243)
+    return _changed(sale, "VOIDED", 0, unreached=unreached, refusal=243 if outcome.step == "check" else 300)
 
 
 def resolved(sale: Sale, *, paid: bool) -> Expected:
