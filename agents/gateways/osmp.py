@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from agents.gateways import osmp_codes, osmp_reply
 from agents.gateways.errors import NotSent, OutcomeUnknown
 from agents.gateways.http import Http, HttpReply, Line
+from agents.gateways.xml_reply import BrokenReply
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.ids import ms_instant
@@ -93,7 +94,7 @@ def judge(step: Step, facts: PaymentFacts, reply: HttpReply, fatal: frozenset[in
         return GatewayOutcome(step, Verdict.UNCLEAR, f"http-{reply.status}", comment="not an answer of the protocol")
     try:
         said = osmp_reply.read(reply.body, reply.charset)
-    except osmp_reply.BrokenReply as error:
+    except BrokenReply as error:
         return GatewayOutcome(step, Verdict.UNCLEAR, "reply-broken", comment=str(error))
     if said.txn != str(facts.txn):
         return GatewayOutcome(step, Verdict.UNCLEAR, "wrong-txn", comment="the reply is about another payment")
