@@ -8,6 +8,7 @@ from dataclasses import replace
 from console.audit_change import ChangeAudit, due_to_payer, is_expiry, is_pay_out, is_reclaim, spent_wrongly
 from console.audit_clearing import KINDS as CROSSINGS
 from console.audit_clearing import wrong_crossing
+from console.audit_evidence import ends_doubt
 from console.audit_exchange import ExchangeAudit
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
@@ -280,7 +281,7 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     if cause.by != _DISPATCH:
         by_hand = state == "MANUAL" and (kind is EntryKind.POSTED or kind is EntryKind.VOIDED)
         return None if by_hand else f"is decided by {cause.by}, and is not MANUAL"
-    if (state == "MANUAL" and not _ends_doubt(entry)) or cause.id != facts.id:
+    if (state == "MANUAL" and not ends_doubt(entry)) or cause.id != facts.id:
         return f"is decided by {cause.by} on {cause.id}"
     said = f"{outcome.verdict} to a {outcome.step}" if outcome is not None else "no answer"
     if kind is EntryKind.POSTED and (outcome is None or outcome.verdict is not Verdict.PAID):
@@ -292,10 +293,3 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
         if state == "UNKNOWN" and (outcome.verdict, outcome.step) != (Verdict.FATAL, "status"):
             return f"is voided on {said}"
     return None
-
-
-def _ends_doubt(entry: Entry) -> bool:
-    """Was a payment in MANUAL settled by its status at the payee, or its statement, and after something was sent?"""
-    said = {EntryKind.POSTED: Verdict.PAID, EntryKind.VOIDED: Verdict.FATAL}.get(entry.kind)
-    outcome = entry.outcome
-    return outcome is not None and outcome.step == "status" and outcome.verdict is said and entry.tries > 0
