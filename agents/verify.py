@@ -20,7 +20,9 @@ from schemas.keys import SERVER_KID, owner_of
 from schemas.payment import PaymentOrder
 from schemas.reject import RejectReason
 from schemas.reversal import ReversePayment
-from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
+from schemas.terminal import Terminal
+from schemas.tracking import CheckRequest
+from streams.arrival import Arrival, Ask, Check, Forward, Item, Quarantine
 from streams.directory import Directory
 from streams.ledger.commands import Instruct, Place, Reversible
 from streams.partitioner import partition_of
@@ -49,6 +51,10 @@ class Verifier:
         """What to do about a message on `commands`."""
         return self._guard(arrival, self._command)
 
+    def check(self, arrival: Arrival) -> Item:
+        """What to do about a message on `checks`."""
+        return self._guard(arrival, self._check)
+
     def _guard(self, arrival: Arrival, read: Callable[[Arrival, Envelope, _Signer], Item]) -> Item:
         signer, envelope = _Signer(), None
         try:
@@ -67,14 +73,7 @@ class Verifier:
     def _payment(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
         signer.believe(self._directory.terminal_key(envelope.kid), envelope, arrival.received_at)
         order = _parsed(PaymentOrder.model_validate_json, envelope.payload)
-        owner = owner_of(envelope.kid)
-        if order.terminal != owner:
-            raise EnvelopeError(RejectReason.WRONG_TERMINAL, f"signed by {owner}, names terminal {order.terminal}")
-        terminal = self._directory.terminals[owner]
-        if order.agent != terminal.agent:
-            raise EnvelopeError(
-                RejectReason.WRONG_AGENT, f"terminal {owner} is agent {terminal.agent}'s, not {order.agent}'s"
-            )
+        terminal = self._seller(order, envelope.kid)
         self._check_clock(instant_ms(order.made_at), arrival.received_at)
         if self._partition(terminal.tree) != arrival.partition:
             return Forward(arrival, terminal.tree)
@@ -82,6 +81,27 @@ class Verifier:
         backlog_max = self._settings.gateway_backlog
         place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max)
         return Ask(place, arrival.received_at, arrival)
+
+    def _check(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
+        signer.believe(self._directory.terminal_key(envelope.kid), envelope, arrival.received_at)
+        request = _parsed(CheckRequest.model_validate_json, envelope.payload)
+        terminal = self._seller(request, envelope.kid)
+        self._check_clock(instant_ms(request.made_at), arrival.received_at)
+        if self._partition(terminal.tree) != arrival.partition:
+            return Forward(arrival, terminal.tree)
+        return Check(request, terminal.tree, arrival)
+
+    def _seller(self, asked: PaymentOrder | CheckRequest, kid: str) -> Terminal:
+        """The terminal that signed; raises EnvelopeError where it names another one, or another's agent."""
+        owner = owner_of(kid)
+        if asked.terminal != owner:
+            raise EnvelopeError(RejectReason.WRONG_TERMINAL, f"signed by {owner}, names terminal {asked.terminal}")
+        terminal = self._directory.terminals[owner]
+        if asked.agent != terminal.agent:
+            raise EnvelopeError(
+                RejectReason.WRONG_AGENT, f"terminal {owner} is agent {terminal.agent}'s, not {asked.agent}'s"
+            )
+        return terminal
 
     def _command(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
         is_ours, terminal = envelope.kid == SERVER_KID, ""

@@ -130,6 +130,15 @@ DISPATCH_QUEUE = _read(
     "worker", "kassa_dispatch_queue_payments", "payments", "held payments that wait for a connection", "gateway"
 )
 
+# --- worker: checks before payment
+CHECKS = _counter(
+    "worker", "kassa_checks_total", "checks", "terminals' checks by who was asked and the code they were told",
+    "source", "code",
+)  # fmt: skip
+CHECK_SECONDS = _histogram(
+    "worker", "kassa_check_seconds", "seconds", "from a check's receipt by Kafka to its reply on the way", "source"
+)
+
 # --- worker: payees
 GATEWAY_REQUESTS = _counter(
     "worker", "kassa_gateway_requests_total", "requests", "requests to payees by what came of them",
