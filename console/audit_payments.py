@@ -14,6 +14,7 @@ from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
 from console.audit_reversals import KINDS as REVERSAL_KINDS
 from console.audit_reversals import ReversalAudit
+from console.audit_vouchers import doubtful_sale, due_of_sale, wrong_stock_movement
 from console.audit_waiting import WaitingAudit
 from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.outcome import Verdict
@@ -37,6 +38,11 @@ OPEN = _HOLDING | {"WAITING_FUNDS", "REVERSING", "REVERSAL_MANUAL"}
 _NO_ROW: frozenset[str] = frozenset()
 _DISPATCH, _FUNDS = "dispatch", "funds"
 _UNSIGNED = frozenset({_DISPATCH, _FUNDS, "timer"})
+# What these may move is for windows.settled, ledger.exchanges, ledger.corrections, cash.collections, agents.fees and
+# payments.reversals to say.
+_FOR_OTHERS = REVERSAL_KINDS | {
+    EntryKind.WINDOW_CLOSED, EntryKind.EXCHANGED, EntryKind.CORRECTED, EntryKind.CASH_COLLECTED, EntryKind.FEE_CHARGED,
+}  # fmt: skip
 _TXN_LIMIT = 10**20  # payees take 20 digits
 
 
@@ -194,16 +200,10 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if is_expiry(moved) else f"expiry of change moved {moved}"
     if kind is EntryKind.CHANGE_RECLAIMED:
         return None if is_reclaim(moved) else f"a reclaim of change moved {moved}"
-    if kind is EntryKind.WINDOW_CLOSED:
-        return None  # what it may move is for windows.settled to say
-    if kind is EntryKind.EXCHANGED or kind is EntryKind.CORRECTED:
-        return None  # for ledger.exchanges and ledger.corrections to say
-    if kind is EntryKind.CASH_COLLECTED:
-        return None  # and here for cash.collections
-    if kind is EntryKind.FEE_CHARGED:
-        return None  # for agents.fees
-    if kind in REVERSAL_KINDS:
-        return None  # and here for payments.reversals
+    if kind in _FOR_OTHERS:
+        return None
+    if kind is EntryKind.VOUCHER_BATCH_OPENED or kind is EntryKind.SUPPLIER_PAID:
+        return wrong_stock_movement(entry, moved)
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if kind in CROSSINGS:
@@ -215,7 +215,9 @@ def _wrong_movement(entry: Entry) -> str | None:
         return f"payment {facts.id} holds {facts.held} for {facts.amount} and {facts.processing}"
     if (wrong := spent_wrongly(kind, facts)) is not None:
         return f"payment {facts.id} {wrong}"
-    due = [line for line in [*_due(kind, facts), *due_to_payer(kind, facts, moved)] if line[1]]
+    note = entry.voucher if kind is EntryKind.POSTED else None
+    moves = due_of_sale(facts, note) if note is not None else _due(kind, facts)
+    due = [line for line in [*moves, *due_to_payer(kind, facts, moved)] if line[1]]
     if moved != due and sorted(moved) != sorted(due):  # in which order is not ours to say
         return f"payment {facts.id} should move {due}, moved {moved}"
     for leg in entry.legs:
@@ -277,6 +279,8 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
         return None if is_right else f"is decided by {cause.by} on {cause.id}"
     if kind is EntryKind.WAITING_FUNDS:
         return None if facts.collected and cause.id == facts.id else "waits for funds, and its cash is not taken"
+    if facts.served == "vouchers":
+        return doubtful_sale(entry, facts, state)
     if cause.by != _DISPATCH:
         by_hand = state == "MANUAL" and (kind is EntryKind.POSTED or kind is EntryKind.VOIDED)
         return None if by_hand else f"is decided by {cause.by}, and is not MANUAL"

@@ -79,6 +79,10 @@ class Settings(BaseSettings):
             description="minor units up to which one operator makes a correction; above it another must approve",
         ),
     ] = 0
+    voucher_reserve_s: Annotated[
+        int,
+        Field(ge=5, le=86_400, description="how long a voucher is kept for a payment before its cash is taken"),
+    ] = 300
     rejects_per_s: Annotated[
         int,
         Field(
