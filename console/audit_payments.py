@@ -284,7 +284,7 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     if cause.by != _DISPATCH:
         by_hand = state == "MANUAL" and (kind is EntryKind.POSTED or kind is EntryKind.VOIDED)
         return None if by_hand else f"is decided by {cause.by}, and is not MANUAL"
-    if state == "MANUAL" or cause.id != facts.id:
+    if (state == "MANUAL" and not _ends_doubt(entry)) or cause.id != facts.id:
         return f"is decided by {cause.by} on {cause.id}"
     said = f"{outcome.verdict} to a {outcome.step}" if outcome is not None else "no answer"
     if kind is EntryKind.POSTED and (outcome is None or outcome.verdict is not Verdict.PAID):
@@ -296,3 +296,10 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
         if state == "UNKNOWN" and (outcome.verdict, outcome.step) != (Verdict.FATAL, "status"):
             return f"is voided on {said}"
     return None
+
+
+def _ends_doubt(entry: Entry) -> bool:
+    """Was a payment in MANUAL settled by its status at the payee, or its statement, and after something was sent?"""
+    said = {EntryKind.POSTED: Verdict.PAID, EntryKind.VOIDED: Verdict.FATAL}.get(entry.kind)
+    outcome = entry.outcome
+    return outcome is not None and outcome.step == "status" and outcome.verdict is said and entry.tries > 0

@@ -67,6 +67,10 @@ class PayeeBook:
         else:
             self.refused[txn] = entry
 
+    def booked(self, since: int, until: int) -> Iterator[tuple[int, Paid]]:
+        """Payments booked from `since` until before `until`, ms UTC, also those given back since."""
+        return ((txn, paid) for txn, paid in self.paid.items() if since <= paid.paid_at < until)
+
     def page(self, start: int, limit: int) -> list[dict[str, Any]]:
         """Payments from the start-th on, oldest first. Numbers are text: they have up to 20 digits."""
         return [

@@ -20,7 +20,7 @@ from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
 from streams.ledger.place import place
 from streams.ledger.reversal import settle_reversal
-from streams.ledger.settle import settle
+from streams.ledger.settle import ends_doubt, settle
 from streams.ledger.state import State
 from streams.ledger.voucher_sales import note_of
 from streams.ledger.vouchers import lapse_when_due, told_again
@@ -81,6 +81,8 @@ def _settle(state: State, command: Settle, at: int) -> Decision:
     payment = state.payments.open.get(command.payment)
     if payment is None or payment.book != command.book:
         return Stale(f"payment {command.payment} is not open in tree {command.book}")
+    if payment.state is EntryKind.MANUAL and ends_doubt(payment, command.outcome):
+        return [settle(state.books[payment.book], payment, command, at)]
     if payment.state in (EntryKind.MANUAL, EntryKind.REVERSAL_MANUAL):
         return Stale(f"payment {command.payment} is an operator's to decide")
     if not payment.is_outstanding:
