@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.audit_reversals import KINDS as REVERSAL_KINDS
+from console.audit_vouchers import doubtful_sale
 from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.outcome import Verdict
 
@@ -32,6 +33,8 @@ def doubt_of(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
         return None if is_right else f"is decided by {cause.by} on {cause.id}"
     if kind is EntryKind.WAITING_FUNDS:
         return None if facts.collected and cause.id == facts.id else "waits for funds, and its cash is not taken"
+    if facts.served == "vouchers":
+        return doubtful_sale(entry, facts, state)
     if cause.by != _DISPATCH:
         by_hand = state == "MANUAL" and (kind is EntryKind.POSTED or kind is EntryKind.VOIDED)
         return None if by_hand else f"is decided by {cause.by}, and is not MANUAL"

@@ -15,6 +15,7 @@ from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
 from console.audit_reversals import KINDS as REVERSAL_KINDS
 from console.audit_reversals import ReversalAudit
+from console.audit_vouchers import due_of_sale, wrong_stock_movement
 from console.audit_waiting import WaitingAudit
 from schemas.entry import Entry, EntryKind, PaymentFacts
 
@@ -35,6 +36,11 @@ _STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
 _HOLDING = frozenset({"HELD", "UNKNOWN", "MANUAL"})
 OPEN = _HOLDING | {"WAITING_FUNDS", "REVERSING", "REVERSAL_MANUAL"}
 _NO_ROW: frozenset[str] = frozenset()
+# What these may move is for windows.settled, ledger.exchanges, ledger.corrections, cash.collections, agents.fees and
+# payments.reversals to say.
+_FOR_OTHERS = REVERSAL_KINDS | {
+    EntryKind.WINDOW_CLOSED, EntryKind.EXCHANGED, EntryKind.CORRECTED, EntryKind.CASH_COLLECTED, EntryKind.FEE_CHARGED,
+}  # fmt: skip
 _TXN_LIMIT = 10**20  # payees take 20 digits
 
 
@@ -192,16 +198,10 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if is_expiry(moved) else f"expiry of change moved {moved}"
     if kind is EntryKind.CHANGE_RECLAIMED:
         return None if is_reclaim(moved) else f"a reclaim of change moved {moved}"
-    if kind is EntryKind.WINDOW_CLOSED:
-        return None  # what it may move is for windows.settled to say
-    if kind is EntryKind.EXCHANGED or kind is EntryKind.CORRECTED:
-        return None  # for ledger.exchanges and ledger.corrections to say
-    if kind is EntryKind.CASH_COLLECTED:
-        return None  # and here for cash.collections
-    if kind is EntryKind.FEE_CHARGED:
-        return None  # for agents.fees
-    if kind in REVERSAL_KINDS:
-        return None  # and here for payments.reversals
+    if kind in _FOR_OTHERS:
+        return None
+    if kind is EntryKind.VOUCHER_BATCH_OPENED or kind is EntryKind.SUPPLIER_PAID:
+        return wrong_stock_movement(entry, moved)
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if kind in CROSSINGS:
@@ -213,7 +213,9 @@ def _wrong_movement(entry: Entry) -> str | None:
         return f"payment {facts.id} holds {facts.held} for {facts.amount} and {facts.processing}"
     if (wrong := spent_wrongly(kind, facts)) is not None:
         return f"payment {facts.id} {wrong}"
-    due = [line for line in [*_due(kind, facts), *due_to_payer(kind, facts, moved)] if line[1]]
+    note = entry.voucher if kind is EntryKind.POSTED else None
+    moves = due_of_sale(facts, note) if note is not None else _due(kind, facts)
+    due = [line for line in [*moves, *due_to_payer(kind, facts, moved)] if line[1]]
     if moved != due and sorted(moved) != sorted(due):  # in which order is not ours to say
         return f"payment {facts.id} should move {due}, moved {moved}"
     for leg in entry.legs:

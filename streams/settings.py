@@ -97,6 +97,10 @@ class Settings(BaseSettings):
         int,
         Field(ge=0, le=300, description="so long a payee's clear answer to a check answers the same question again"),
     ] = 10
+    voucher_reserve_s: Annotated[
+        int,
+        Field(ge=5, le=86_400, description="how long a voucher is kept for a payment before its cash is taken"),
+    ] = 300
     rejects_per_s: Annotated[
         int,
         Field(
