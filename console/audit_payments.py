@@ -24,7 +24,8 @@ from schemas.outcome import Verdict
 MAY_FOLLOW: dict[str, frozenset[str]] = {
     "": frozenset({"HELD", "DECLINED", "WAITING_FUNDS"}),
     "WAITING_FUNDS": frozenset({"HELD", "DECLINED"}),
-    "HELD": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
+    "HELD": frozenset({"DEFERRED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
+    "SENT": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "MANUAL": frozenset({"POSTED", "VOIDED"}),
     "POSTED": frozenset({"REVERSING"}),
@@ -32,7 +33,7 @@ MAY_FOLLOW: dict[str, frozenset[str]] = {
     "REVERSAL_MANUAL": frozenset({"REVERSED", "REVERSAL_REFUSED"}),
 }
 _STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
-_HOLDING = frozenset({"HELD", "UNKNOWN", "MANUAL"})
+_HOLDING = frozenset({"HELD", "SENT", "UNKNOWN", "MANUAL"})
 OPEN = _HOLDING | {"WAITING_FUNDS", "REVERSING", "REVERSAL_MANUAL"}
 _NO_ROW: frozenset[str] = frozenset()
 _DISPATCH, _FUNDS = "dispatch", "funds"
@@ -285,7 +286,13 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     said = f"{outcome.verdict} to a {outcome.step}" if outcome is not None else "no answer"
     if kind is EntryKind.POSTED and (outcome is None or outcome.verdict is not Verdict.PAID):
         return f"is posted on {said}"
+    if kind is EntryKind.SENT and (outcome is not None or entry.tries != 1):
+        return f"is sent after {entry.tries - 1} tries, with {said}"
+    if state == "SENT" and kind is EntryKind.DEFERRED and said != "NOT_SENT to a pay":
+        return f"was sent, and is deferred on {said}"
     if kind is EntryKind.VOIDED:
+        if state == "SENT" and said not in ("FATAL to a pay", "FATAL to a status", "NOT_SENT to a pay"):
+            return f"was sent, and is voided on {said}"
         never_sent = outcome is not None and outcome.verdict is not Verdict.PAID and outcome.step != "pay"
         if outcome is None or not (outcome.verdict in (Verdict.FATAL, Verdict.NOT_SENT) or never_sent):
             return f"is voided on {said}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from schemas.entry import EntryKind
 from streams.ledger.change_expiry import expire_when_due
 from streams.ledger.charges import charge
-from streams.ledger.commands import ChangeDue, FeeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
+from streams.ledger.commands import ChangeDue, FeeDue, Instruct, LedgerCommand, Place, Rouse, Send, Settle, WindowDue
 from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
 from streams.ledger.place import place
 from streams.ledger.reversal import settle_reversal
-from streams.ledger.settle import settle
+from streams.ledger.settle import send, settle
 from streams.ledger.state import State
 from streams.ledger.windows import close_when_due
 
@@ -27,6 +27,8 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
             return _place(state, command, at)
         case Settle():
             return _settle(state, command, at)
+        case Send():
+            return _send(state, command, at)
         case Instruct():
             return _instruct(state, command, at)
         case Rouse():
@@ -60,6 +62,15 @@ def _instruct(state: State, command: Instruct, at: int) -> Decision:
     if known.digest != bytes.fromhex(command.digest):
         return Conflict(f"command {known.id} was received before with other content")
     return Duplicate(command=known)
+
+
+def _send(state: State, command: Send, at: int) -> Decision:
+    payment = state.payments.open.get(command.payment)
+    if payment is None or payment.book != command.book:
+        return Stale(f"payment {command.payment} is not open in tree {command.book}")
+    if payment.state is not EntryKind.HELD or not payment.is_outstanding:
+        return Stale(f"payment {command.payment} is {payment.state}: nothing is to be sent for the first time")
+    return [send(state.books[payment.book], payment, at)]
 
 
 def _settle(state: State, command: Settle, at: int) -> Decision:
