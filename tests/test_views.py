@@ -303,5 +303,5 @@ def test_kinds_that_set_no_state_are_few() -> None:
     }
 
 
-_STATES = {"HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "REVERSING", "REVERSED",
-           "REVERSAL_MANUAL"}  # fmt: skip
+_STATES = {"HELD", "DECLINED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "REVERSING",
+           "REVERSED", "REVERSAL_MANUAL"}  # fmt: skip

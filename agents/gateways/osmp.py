@@ -34,7 +34,12 @@ class OsmpGateway:
 
     @classmethod
     def open(cls, record: Gateway, http: Http, secrets_dir: Path) -> OsmpGateway:
-        capabilities = Capabilities(status="status" in record.asks, cancel=record.cancels)
+        """Its option `repeats=never`: a dialect that books whatever it is sent, also a number it has."""
+        capabilities = Capabilities(
+            status="status" in record.asks,
+            cancel=record.cancels,
+            idempotent=record.options.get("repeats") != "never",
+        )
         return cls(http.line(record, secrets_dir), table_of(record), capabilities)
 
     async def check(self, facts: PaymentFacts) -> GatewayOutcome:
