@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from agents.gateways.simulator_agent_xml import AgentXmlWire
 from agents.gateways.simulator_osmp import OsmpWire
+from agents.gateways.simulator_signed_kv import SignedKvWire
 from agents.gateways.simulator_wire import Wire
 
 WIRES: dict[str, Wire] = {
     "osmp": OsmpWire(),
+    "agent-xml": AgentXmlWire(),
+    "signed-kv": SignedKvWire(),
 }
