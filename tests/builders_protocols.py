@@ -9,8 +9,11 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from agents.gateways.base import PaymentGateway
 from agents.gateways.rsa_keys import Signer, Verifier
 from agents.gateways.signed_kv_message import write
+from schemas.entry import PaymentFacts
+from schemas.outcome import GatewayOutcome, Verdict
 
 AGENT_XML = {"login": "kassa", "terminal": "1001", "service": "2", "password": "agent-password"}
 PASSWORD = "s3cret"
@@ -60,3 +63,15 @@ def a_verifier(whose: str = "payee") -> Verifier:
 def signed(whose: str = "payee", **lines: str) -> bytes:
     """A reply of signed key=value with these lines."""
     return write(lines.items(), a_signer(whose))
+
+
+async def in_its_turns(gateway: PaymentGateway, facts: PaymentFacts) -> GatewayOutcome:
+    """Ask about a payment as dispatch does, without its pauses: pay, then status, and pay again where it is absent."""
+    outcome = await gateway.pay(facts)
+    for _ in range(30):
+        if outcome.verdict in (Verdict.PAID, Verdict.FATAL):
+            break
+        outcome = await gateway.status(facts)
+        if outcome.verdict is Verdict.ABSENT:
+            outcome = await gateway.pay(facts)
+    return outcome
