@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -50,6 +52,13 @@ def private_pem(key: rsa.RSAPrivateKey) -> bytes:
 
 def public_pem(key: rsa.RSAPrivateKey) -> bytes:
     return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def a_certificate(key: rsa.RSAPrivateKey) -> bytes:
+    """A PEM certificate of this key, signed by itself."""
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "payee")]), datetime.now(UTC)
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    return built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def a_signer(whose: str = "payee") -> Signer:

@@ -14,7 +14,7 @@ from agents.gateways.http import Http, HttpReply, Line
 from agents.gateways.options import option
 from agents.gateways.results import ResultTable, failed
 from agents.gateways.rsa_keys import DIGESTS, Signer, Verifier, signer, verifier
-from agents.gateways.signed_kv_reply import TAKEN, judge, of_pay, read
+from agents.gateways.signed_kv_reply import TAKEN, of_pay, outcome_of, read
 from agents.gateways.signed_kv_request import Asker, lines
 from agents.gateways.xml_reply import BrokenReply
 from schemas.entry import PaymentFacts
@@ -36,7 +36,6 @@ class SignedKvGateway:
         self._record = record
         self._line = line
         self._secrets_dir = secrets_dir
-        self._table = table_of(record)
         self._keys: tuple[Signer, Verifier] | None = None  # read when first needed: a record that cannot work opens too
 
     @classmethod
@@ -82,28 +81,25 @@ class SignedKvGateway:
             reply = await self._line.post(message.form(asked), message.CONTENT_TYPE, path)
         except GatewayError as error:
             return failed(step, error)
-        outcome = self._judge(step, facts, reply, theirs)
+        outcome = judge(step, facts, reply, theirs, self._record)
         if outcome.code in ("http-401", "http-403", "wrong-signature"):
             self._keys = None  # either side may have a new key: both are read again before the next request
             self._line.forget_credentials()
         return outcome
 
-    def _judge(self, step: Step, facts: PaymentFacts, reply: HttpReply, theirs: Verifier) -> GatewayOutcome:
-        """A yes or a no only where the payee signed it and it is clearly about this payment, else UNCLEAR."""
-        if reply.status != 200:
-            return _unclear(step, f"http-{reply.status}", "not an answer of the protocol")
-        try:
-            said = read(message.read(reply.body, theirs))
-        except message.WrongSignature as error:
-            return _unclear(step, "wrong-signature", str(error))
-        except BrokenReply as error:
-            return _unclear(step, "reply-broken", str(error))
-        pay_is_final = self._record.options.get("pay_is_final") == "yes"
-        return judge(step, facts, said, self._table, pay_is_final=pay_is_final)
 
-
-def table_of(record: Gateway) -> ResultTable:
-    return ResultTable(codes.RESULTS, record, codes.FIXED)
+def judge(step: Step, facts: PaymentFacts, reply: HttpReply, theirs: Verifier, record: Gateway) -> GatewayOutcome:
+    """A yes or a no only where the payee signed it and it is clearly about this payment, else UNCLEAR."""
+    if reply.status != 200:
+        return _unclear(step, f"http-{reply.status}", "not an answer of the protocol")
+    try:
+        said = read(message.read(reply.body, theirs))
+    except message.WrongSignature as error:
+        return _unclear(step, "wrong-signature", str(error))
+    except BrokenReply as error:
+        return _unclear(step, "reply-broken", str(error))
+    table = ResultTable(codes.RESULTS, record, codes.FIXED)
+    return outcome_of(step, facts, said, table, pay_is_final=record.options.get("pay_is_final") == "yes")
 
 
 def asker_of(record: Gateway) -> Asker:

@@ -48,7 +48,7 @@ def read(values: Mapping[str, str]) -> SignedReply:
     )
 
 
-def judge(
+def outcome_of(
     step: Step, facts: PaymentFacts, said: SignedReply, table: ResultTable, *, pay_is_final: bool = False
 ) -> GatewayOutcome:
     """pay_is_final: in this dialect an accepted pay is a paid one; else only RESULT 7 says so."""
