@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.gateways import strict_json
-from agents.gateways.osmp_reply import MAX_COMMENT, MAX_PROVIDER_REF, plain
+from agents.gateways.xml_reply import MAX_COMMENT, MAX_PROVIDER_REF, plain
 from schemas.entry import PaymentFacts
 from schemas.money import MAX_MINOR
 
