@@ -22,11 +22,11 @@ serve: $(READY)      ## the same, and keep it running until Ctrl-C
 	$(BIN)/kassa demo --serve
 
 test: $(READY)       ## unit, property and integration tests on the embedded broker and warehouse
-	$(BIN)/pytest -m "not kafka and not faults and not long" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not kafka and not faults and not long" -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/pytest -m faults
 
 test-long: $(READY)  ## what takes longer: rebuilds, floods and storms, the doctor on a live stack, the faults suite's judge
-	$(BIN)/pytest -m long -n 2 --dist loadfile
+	$(BIN)/pytest -m long -n 2 --dist loadfile --no-loadscope-reorder
 
 test-kafka: $(READY) ## the integration suite on real Apache Kafka (Java 17 and Maven)
 	$(BIN)/pytest -m kafka

@@ -193,7 +193,7 @@ BROKEN: dict[Broken, set[str]] = {
     with_a_hold_beyond_the_limit: {"ledger.limits"},
     with_a_release_that_was_never_held: {"ledger.holds", "payments.path", "payments.holds", CORE},
     with_a_posting_nobody_confirmed: {"payments.evidence"},
-    with_a_void_after_an_unclear_answer: {"payments.path", CORE},
+    with_a_void_after_an_unclear_answer: {"payments.evidence", CORE},
     with_a_command_decided_twice: {"decisions.once", CORE},
 }
 
