@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from console.errors import BadInput
+from console.output import say
 
 SHOWN = 20
 _QUOTED = 60
@@ -27,9 +28,14 @@ class LineError(NamedTuple):
     wrong: str
     todo: str = ""
 
+    @property
+    def words(self) -> str:
+        """Without the line."""
+        where = f"column {self.column}: " if self.column else ""
+        return f"{where}{self.wrong}" + (f"; {self.todo}" if self.todo else "")
+
     def __str__(self) -> str:
-        where = f"line {self.line}, column {self.column}" if self.column else f"line {self.line}"
-        return f"{where}: {self.wrong}" + (f"; {self.todo}" if self.todo else "")
+        return f"line {self.line}{', ' if self.column else ': '}{self.words}"
 
 
 @dataclass(slots=True)
@@ -58,10 +64,18 @@ class LineErrors:
         more = self.count - len(said)
         return [*said, f"and {more:,} more"] if more else said
 
+    def take(self) -> list[LineError]:
+        """Those kept since it was last called; they still count."""
+        taken, self.kept = self.kept, []
+        return taken
+
     def refuse(self, consequence: str) -> None:
-        """Raise BadInput that names the first ones, if there are any. `consequence`: "nothing was loaded"."""
-        if self.count:
-            raise BadInput(f"{self.path}: {self.count:,} errors, {consequence}:\n  " + "\n  ".join(self.shown()))
+        """Where there are any, print the first ones and raise BadInput. `consequence`: "nothing was loaded"."""
+        if not self.count:
+            return
+        for line in self.shown():
+            say(line)
+        raise BadInput(f"{self.path} has {self.count:,} errors: {consequence}")
 
 
 def quoted(text: str) -> str:
