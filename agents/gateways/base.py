@@ -10,8 +10,8 @@ from agents.gateways.agent_xml import AgentXmlGateway
 from agents.gateways.capabilities import Capabilities, StatementLine
 from agents.gateways.http import Http
 from agents.gateways.osmp import OsmpGateway
-from agents.gateways.two_phase import TwoPhaseGateway
 from agents.gateways.signed_kv import SignedKvGateway
+from agents.gateways.two_phase import TwoPhaseGateway
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.outcome import GatewayOutcome
