@@ -22,6 +22,7 @@ class AlertKind(StrEnum):
     GATEWAY_FAILING = "GATEWAY_FAILING"  # a gateway's answers are unclear, or nothing can be sent to it
     WAITING_FUNDS_LONG = "WAITING_FUNDS_LONG"  # payments whose cash was taken wait for an agent's money for too long
     SHORTAGE = "SHORTAGE"  # less was counted in a terminal than payments put in
+    LOW_STOCK = "LOW_STOCK"  # a payee has fewer vouchers of a denomination left than its record wants to know of
 
 
 # Never over: nothing is open after them.
@@ -39,7 +40,11 @@ class Alert(Wire):
 
     kind: AlertKind
     subject: Annotated[
-        str, Field(description="what it is about: a terminal, <tree>/<agent>, <topic or gateway>/<partition>")
+        str,
+        Field(
+            description="what it is about: a terminal, <tree>/<agent>, <topic or gateway>/<partition>, or "
+            "<payee>/<denomination>"
+        ),
     ]
     agent: Annotated[str, Field(description="whose concern it is; empty: the operator's")] = ""
     severity: Severity

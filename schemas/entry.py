@@ -18,6 +18,7 @@ from schemas.outcome import GatewayOutcome
 from schemas.plan import Charge
 from schemas.record import record
 from schemas.reversal import Posted
+from schemas.voucher import VoucherNote
 from schemas.window import Window
 
 
@@ -66,6 +67,17 @@ class EntryKind(StrEnum):
     CORRECTION_PROPOSED = "CORRECTION_PROPOSED"  # by one operator; another must approve it before anything moves
     CORRECTION_DROPPED = "CORRECTION_DROPPED"  # a proposal came to nothing
     CORRECTED = "CORRECTED"  # money was moved by hand
+    VOUCHERS_LOADED = "VOUCHERS_LOADED"  # a chunk of a batch; none of it is for sale before the whole batch is there
+    VOUCHER_BATCH_OPENED = "VOUCHER_BATCH_OPENED"  # its last chunk came: it is for sale, and owed to its supplier
+    VOUCHER_BATCH_DROPPED = "VOUCHER_BATCH_DROPPED"  # it was given up before it was loaded to its end
+    VOUCHER_BATCH_BLOCKED = "VOUCHER_BATCH_BLOCKED"  # none of it is reserved or sold
+    VOUCHER_BATCH_UNBLOCKED = "VOUCHER_BATCH_UNBLOCKED"
+    VOUCHER_RESERVED = "VOUCHER_RESERVED"  # one is kept for a payment that is to come
+    VOUCHER_LAPSED = "VOUCHER_LAPSED"  # payments did not come in time: what was kept for them is for sale again
+    VOUCHER_SOLD = "VOUCHER_SOLD"  # one is a payment's for good
+    VOUCHER_NONE = "VOUCHER_NONE"  # there was none for a payment
+    VOUCHER_REPRINTED = "VOUCHER_REPRINTED"  # its terminal was told a PIN again
+    SUPPLIER_PAID = "SUPPLIER_PAID"  # for vouchers, from the bank
 
 
 # POSTED may still be reversed, if the payee permits it; the others are for ever.
@@ -219,6 +231,7 @@ class Entry:
     charge: Charge | None = None
     posted: Posted | None = None
     correction: Correction | None = None
+    voucher: VoucherNote | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

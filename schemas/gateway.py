@@ -9,7 +9,10 @@ from pydantic import Field, StringConstraints
 from schemas.ids import GatewayId, Wire
 
 # The protocols there are, each a file in agents/gateways.
-Protocol = Literal["osmp",]
+Protocol = Literal[
+    "osmp",
+    "two-phase",
+]
 
 # What a payee's result code lets us conclude: it is done; it never will be; ask again with the same number; to a
 # status, that the payee has not heard of the number; nothing.

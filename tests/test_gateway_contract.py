@@ -47,6 +47,13 @@ class Spoken:
 # A new protocol is one line here.
 PROTOCOLS = [
     Spoken("osmp", dialect={"cancels": True, "asks": ("status",)}, can_then=Capabilities(status=True, cancel=True)),
+    Spoken(
+        "two-phase",
+        can=Capabilities(status=True, statement=True),
+        dialect={"cancels": True},
+        can_then=Capabilities(status=True, cancel=True, statement=True),
+        codes=(-31050, -31099),
+    ),
 ]
 CALM = Behaviour()
 # Payees that misbehave at the first asking of every question, each in its own way.

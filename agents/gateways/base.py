@@ -9,6 +9,7 @@ from typing import Protocol
 from agents.gateways.capabilities import Capabilities, StatementLine
 from agents.gateways.http import Http
 from agents.gateways.osmp import OsmpGateway
+from agents.gateways.two_phase import TwoPhaseGateway
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.outcome import GatewayOutcome
@@ -52,6 +53,7 @@ class PaymentGateway(Protocol):
 
 PROTOCOLS: dict[str, Callable[[Gateway, Http, Path], PaymentGateway]] = {
     "osmp": OsmpGateway.open,
+    "two-phase": TwoPhaseGateway.open,
 }
 
 

@@ -12,6 +12,7 @@ from agents.gateways.capabilities import Capabilities, StatementLine, unasked
 from agents.gateways.errors import GatewayError, NotSent
 from agents.gateways.http import Http, HttpReply, Line
 from agents.gateways.results import ResultTable, failed
+from agents.gateways.xml_reply import BrokenReply
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.ids import ms_instant
@@ -102,7 +103,7 @@ def judge(step: Step, facts: PaymentFacts, reply: HttpReply, table: ResultTable)
         return GatewayOutcome(step, Verdict.UNCLEAR, f"http-{reply.status}", comment="not an answer of the protocol")
     try:
         said = osmp_reply.read(reply.body, reply.charset)
-    except osmp_reply.BrokenReply as error:
+    except BrokenReply as error:
         return GatewayOutcome(step, Verdict.UNCLEAR, "reply-broken", comment=str(error))
     if said.txn != str(facts.txn):
         return GatewayOutcome(step, Verdict.UNCLEAR, "wrong-txn", comment="the reply is about another payment")

@@ -46,7 +46,7 @@ class Behaviour(Wire):
     besides.
     """
 
-    protocol: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")] = "osmp"
+    protocol: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = "osmp"
     options: dict[str, str] = Field(default_factory=dict, max_length=20)
     delay_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
     jitter_ms: Annotated[int, Field(ge=0, le=600_000)] = 0

@@ -40,6 +40,11 @@ class Question:
         """Does it say for whom and how much, and not the number alone?"""
         return bool(self.account or self.sum)
 
+    @property
+    def part_of(self) -> str:
+        """The question this request is a part of, where a question takes several: they meet one fault together."""
+        return self.command
+
     @classmethod
     def read(cls, payee: str, command: str, txn: str, account: str, amount: str) -> Question:
         """A question about one payment. Raises BadRequest when a part is missing or cannot be meant."""
