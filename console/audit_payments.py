@@ -11,6 +11,7 @@ from console.audit_clearing import wrong_crossing
 from console.audit_exchange import ExchangeAudit
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
+from console.audit_registries import doubt_offline
 from console.audit_report import Check
 from console.audit_reversals import KINDS as REVERSAL_KINDS
 from console.audit_reversals import ReversalAudit
@@ -24,7 +25,8 @@ from schemas.outcome import Verdict
 MAY_FOLLOW: dict[str, frozenset[str]] = {
     "": frozenset({"HELD", "DECLINED", "WAITING_FUNDS"}),
     "WAITING_FUNDS": frozenset({"HELD", "DECLINED"}),
-    "HELD": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
+    "HELD": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "QUEUED"}),
+    "QUEUED": frozenset({"POSTED", "VOIDED"}),
     "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "MANUAL": frozenset({"POSTED", "VOIDED"}),
     "POSTED": frozenset({"REVERSING"}),
@@ -32,11 +34,11 @@ MAY_FOLLOW: dict[str, frozenset[str]] = {
     "REVERSAL_MANUAL": frozenset({"REVERSED", "REVERSAL_REFUSED"}),
 }
 _STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
-_HOLDING = frozenset({"HELD", "UNKNOWN", "MANUAL"})
+_HOLDING = frozenset({"HELD", "QUEUED", "UNKNOWN", "MANUAL"})
 OPEN = _HOLDING | {"WAITING_FUNDS", "REVERSING", "REVERSAL_MANUAL"}
 _NO_ROW: frozenset[str] = frozenset()
 _DISPATCH, _FUNDS = "dispatch", "funds"
-_UNSIGNED = frozenset({_DISPATCH, _FUNDS, "timer"})
+_UNSIGNED = frozenset({_DISPATCH, _FUNDS, "registry", "timer"})
 _TXN_LIMIT = 10**20  # payees take 20 digits
 
 
@@ -277,6 +279,8 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
         return None if is_right else f"is decided by {cause.by} on {cause.id}"
     if kind is EntryKind.WAITING_FUNDS:
         return None if facts.collected and cause.id == facts.id else "waits for funds, and its cash is not taken"
+    if facts.served == "offline":
+        return doubt_offline(entry, facts, state)
     if cause.by != _DISPATCH:
         by_hand = state == "MANUAL" and (kind is EntryKind.POSTED or kind is EntryKind.VOIDED)
         return None if by_hand else f"is decided by {cause.by}, and is not MANUAL"

@@ -31,6 +31,8 @@ from schemas.keys import KeyId
 from schemas.operator_order import OperatorOrder
 from schemas.payee import Payee, ZoneName
 from schemas.plan import Plan
+from schemas.registry import registry_book
+from schemas.registry_command import AddToRegistry, AnswerRegistry, CutRegistry, DeliverRegistry, RegistryCommand
 from schemas.reversal import ReversePayment
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
@@ -190,7 +192,7 @@ class SetContact(OperatorOrder):
 _Change = PayOutChange | BringChange | ChangeCommand
 TreeCommand = (
     OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change | ClearingCommand
-    | CurrencyCommand | CollectCash | ReversePayment | CorrectionCommand
+    | CurrencyCommand | CollectCash | ReversePayment | CorrectionCommand | RegistryCommand
 )  # fmt: skip
 DirectoryCommand = (
     SetTerminal
@@ -214,7 +216,8 @@ TERMINAL_MAY = frozenset({"change.bring", "payment.reverse"})
 def book_of(command: TreeCommand | DirectoryCommand) -> str:
     """The one-writer key a command is decided under, and so its Kafka key.
 
-    Trees have their root's id; directory records have "<table>/<id>", so that two trees cannot both enroll one id.
+    Trees have their root's id; directory records have "<table>/<id>", so that two trees cannot both enroll one id; a
+    payee's registries have a book of their own.
     """
     match command:
         case SetTerminal():
@@ -237,5 +240,7 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"operators/{command.operator.id}"
         case SetContact():
             return f"contacts/{command.contact.id}"
+        case AddToRegistry() | CutRegistry() | DeliverRegistry() | AnswerRegistry():
+            return registry_book(command.payee)
         case _:
             return command.tree

@@ -17,6 +17,7 @@ from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.plan import Charge
 from schemas.record import record
+from schemas.registry import RegistryNote
 from schemas.reversal import Posted
 from schemas.window import Window
 
@@ -65,6 +66,11 @@ class EntryKind(StrEnum):
     CORRECTION_PROPOSED = "CORRECTION_PROPOSED"  # by one operator; another must approve it before anything moves
     CORRECTION_DROPPED = "CORRECTION_DROPPED"  # a proposal came to nothing
     CORRECTED = "CORRECTED"  # money was moved by hand
+    QUEUED = "QUEUED"  # of a payment that is HELD: it goes to its payee in a registry
+    REGISTRY_LINE = "REGISTRY_LINE"  # a queued payment is in its payee's open registry
+    REGISTRY_CUT = "REGISTRY_CUT"  # a registry has its last line, and a total
+    REGISTRY_DELIVERED = "REGISTRY_DELIVERED"  # the payee has the registry
+    REGISTRY_ANSWERED = "REGISTRY_ANSWERED"  # the payee said of some lines whether it takes them
 
 
 # POSTED may still be reversed, if the payee permits it; the others are for ever.
@@ -218,6 +224,7 @@ class Entry:
     charge: Charge | None = None
     posted: Posted | None = None
     correction: Correction | None = None
+    registry: RegistryNote | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

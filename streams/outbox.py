@@ -10,14 +10,18 @@ import orjson
 from schemas import reject
 from schemas.alert import EVENTS, Alert
 from schemas.balance import balance_key
-from schemas.entry import Entry
+from schemas.clearing_command import ClearingCommand
+from schemas.command import book_of
+from schemas.entry import Entry, EntryKind
 from schemas.ids import ms_instant
 from schemas.keys import SERVER_KID, owner_of
+from schemas.registry_command import RegistryWord
 from schemas.reply import Reply
 from streams.arrival import Forward, Quarantine
 from streams.ledger.balances import balance_of, touched_agents
 from streams.ledger.clearing import called_for
 from streams.ledger.decide import Duplicate
+from streams.ledger.registry_answers import registry_words
 from streams.ledger.replies import replies_to, reply_again
 from streams.ledger.state import State
 from streams.open_alerts import open_key
@@ -73,8 +77,10 @@ class Outbox:
         for recipient, reply in replies_to(entry):
             self._reply(recipient, reply)
         if (command := called_for(entry)) is not None:
-            value = orjson.dumps(command.model_dump(mode="json"))
-            self.records.append(Record(COMMANDS.name, command.tree.encode(), value, to_sign=True))
+            self._say(command)
+        if entry.registry is not None or entry.kind is EntryKind.QUEUED:
+            for word in registry_words(entry):
+                self._say(word)
 
     def duplicate(self, duplicate: Duplicate, signer: str) -> None:
         if duplicate.payment is not None or signer != SERVER_KID:  # a tree's word to another: nobody listens
@@ -126,6 +132,11 @@ class Outbox:
             key = balance_key(tree, agent, currency if currency != book.agents[agent].currency else "")
             self._add(BALANCES.name, key, balance_of(book, agent, at, currency).model_dump_json().encode())
         return self.records
+
+    def _say(self, command: ClearingCommand | RegistryWord) -> None:
+        """A command of ours to another key."""
+        value = orjson.dumps(command.model_dump(mode="json"))
+        self.records.append(Record(COMMANDS.name, book_of(command).encode(), value, to_sign=True))
 
     def _reply(self, owner: str, reply: Reply) -> None:
         self.records.append(Record(REPLIES.name, owner.encode(), reply.model_dump_json().encode(), to_sign=True))

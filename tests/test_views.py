@@ -289,8 +289,12 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.CORRECTION_PROPOSED,
         EntryKind.CORRECTION_DROPPED,
         EntryKind.CORRECTED,
+        EntryKind.REGISTRY_LINE,
+        EntryKind.REGISTRY_CUT,
+        EntryKind.REGISTRY_DELIVERED,
+        EntryKind.REGISTRY_ANSWERED,
     }
 
 
-_STATES = {"HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "REVERSING", "REVERSED",
-           "REVERSAL_MANUAL"}  # fmt: skip
+_STATES = {"HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "QUEUED", "REVERSING",
+           "REVERSED", "REVERSAL_MANUAL"}  # fmt: skip

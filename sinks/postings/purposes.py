@@ -39,7 +39,8 @@ MOVES_NOTHING = frozenset({
     EntryKind.AGENT_UNBLOCKED, EntryKind.AGENT_CLOSED, EntryKind.AGENT_MOVED, EntryKind.CURRENCY_OPENED,
     EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_REJECTED, EntryKind.CHANGE_BLOCKED, EntryKind.CHANGE_UNBLOCKED,
     EntryKind.REVERSING, EntryKind.REVERSAL_REFUSED,
-    EntryKind.REVERSAL_MANUAL, EntryKind.CORRECTION_PROPOSED, EntryKind.CORRECTION_DROPPED,
+    EntryKind.REVERSAL_MANUAL, EntryKind.CORRECTION_PROPOSED, EntryKind.CORRECTION_DROPPED, EntryKind.QUEUED,
+    EntryKind.REGISTRY_LINE, EntryKind.REGISTRY_CUT, EntryKind.REGISTRY_DELIVERED, EntryKind.REGISTRY_ANSWERED,
 })  # fmt: skip
 
 # The kinds that take back what an earlier entry of the same payment did, and which that is.

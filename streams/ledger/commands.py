@@ -10,6 +10,7 @@ from schemas.gateway import RetrySchedule
 from schemas.outcome import GatewayOutcome
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
+from schemas.registry import RegistryDelivery
 from schemas.tariff import Tariff
 
 
@@ -43,11 +44,20 @@ class Reversible:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryTerms:
+    """How the directory wants a payee's registry when it is cut: its file's form, and the zone of its times."""
+
+    form: str = "tsv"
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class Instruct:
     """A verified command. book: `schemas.command.book_of(command)`. digest: `command.digest()`. by: the key id.
 
     terminal: whose key that is, "" for an operator's. reversible: with a reversal. four_eyes_above: up to how many
-    minor units one operator is enough for a correction.
+    minor units one operator is enough for a correction. registry: with a command about registries, when their payee is
+    served offline.
     """
 
     book: str
@@ -57,6 +67,7 @@ class Instruct:
     terminal: str = ""
     reversible: Reversible | None = None
     four_eyes_above: int = 0
+    registry: RegistryTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +133,28 @@ class FeeDue:
     plan_digest: str
 
 
-LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue | FeeDue
+@dataclass(frozen=True, slots=True)
+class RegistryDue:
+    """A payee's cut-off has come: from a timer, in memory, not from a topic.
+
+    book: of the payee's registries. number: of the one that is to be cut. due_at: the cut-off, ms UTC.
+    """
+
+    book: str
+    payee: str
+    number: int
+    due_at: int
+    terms: RegistryTerms
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryDelivered:
+    """A registry has reached its payee: from the courier, in memory, not from a topic."""
+
+    book: str
+    payee: str
+    number: int
+    delivery: RegistryDelivery
+
+
+LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue | FeeDue | RegistryDue | RegistryDelivered

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from schemas.entry import EntryKind
+from schemas.entry import Entry, EntryKind
+from schemas.registry_command import AddToRegistry
 from streams.ledger.change_expiry import expire_when_due
 from streams.ledger.charges import charge
-from streams.ledger.commands import ChangeDue, FeeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
+from streams.ledger.commands import (
+    ChangeDue,
+    FeeDue,
+    Instruct,
+    LedgerCommand,
+    Place,
+    RegistryDelivered,
+    RegistryDue,
+    Rouse,
+    Settle,
+    WindowDue,
+)
 from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
 from streams.ledger.place import place
+from streams.ledger.registries import add_line, cut_when_due, note_delivery
 from streams.ledger.reversal import settle_reversal
 from streams.ledger.settle import settle
-from streams.ledger.state import State
+from streams.ledger.state import Book, State
 from streams.ledger.windows import close_when_due
 
 __all__ = ["Conflict", "Decision", "Duplicate", "Stale", "decide"]
@@ -32,14 +45,19 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
         case Rouse():
             return []  # what follows from it is not the command's: see perform.py
         case WindowDue():
-            closed = close_when_due(state.books.get(command.book), command, at)
-            return closed if isinstance(closed, Stale) else [closed]
+            return _once(close_when_due(state.books.get(command.book), command, at))
         case ChangeDue():
-            expired = expire_when_due(state.books.get(command.book), command, at)
-            return expired if isinstance(expired, Stale) else [expired]
+            return _once(expire_when_due(state.books.get(command.book), command, at))
         case FeeDue():
-            charged = charge(state.books.get(command.book), command, at)
-            return charged if isinstance(charged, Stale) else [charged]
+            return _once(charge(state.books.get(command.book), command, at))
+        case RegistryDue():
+            return _once(cut_when_due(state.books.get(command.book), command, at))
+        case RegistryDelivered():
+            return _once(note_delivery(state.books.get(command.book), command, at))
+
+
+def _once(found: Entry | Stale) -> Decision:
+    return found if isinstance(found, Stale) else [found]
 
 
 def _place(state: State, command: Place, at: int) -> Decision:
@@ -55,6 +73,8 @@ def _place(state: State, command: Place, at: int) -> Decision:
 
 def _instruct(state: State, command: Instruct, at: int) -> Decision:
     known = state.commands.find(command.book, command.command.id)
+    if known is None and isinstance(command.command, AddToRegistry):
+        return add_line(state.books.get(command.book) or Book(command.book), command, command.command, at)
     if known is None:
         return [instruct(state, command, at)]
     if known.digest != bytes.fromhex(command.digest):

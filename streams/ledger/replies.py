@@ -12,7 +12,7 @@ from schemas.reply import Reply, ReplyState
 from streams.ledger.change import kept_after
 from streams.ledger.decisions import Duplicate
 from streams.ledger.evolve import answers_command
-from streams.ledger.origins import TIMER
+from streams.ledger.origins import TIMER, UNSIGNED
 
 # How a transfer to another tree ends, for whoever asked for it.
 _ENDS = frozenset({EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_RETURNED})
@@ -30,7 +30,7 @@ def reply_to(entry: Entry) -> Reply | None:
         return None
     if entry.crossing is not None and entry.kind in _ENDS:
         return _command_reply(entry.crossing.order, entry.kind, entry.refusal, entry.reason, entry.at)
-    if entry.payment is None and entry.cause.by == SERVER_KID:
+    if entry.payment is None and (entry.cause.by == SERVER_KID or entry.cause.by in UNSIGNED):
         return None
     if entry.payment is None:
         return _command_reply(entry.cause.id, entry.kind, entry.refusal, entry.reason, entry.at)
@@ -48,7 +48,7 @@ def replies_to(entry: Entry) -> list[tuple[str, Reply]]:
         by = entry.crossing.by if entry.crossing is not None else entry.cause.by
         return [(owner_of(by), reply)]
     replies = [(entry.payment.terminal, reply)]
-    if answers_command(entry):
+    if answers_command(entry) and entry.cause.by != SERVER_KID:
         done = _command_reply(entry.cause.id, entry.kind, 0, "", entry.at)
         replies.append((owner_of(entry.cause.by), done))
     return replies

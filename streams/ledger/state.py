@@ -15,6 +15,7 @@ from streams.ledger.answered import Commands
 from streams.ledger.change_kept import KeptChange
 from streams.ledger.payments import Payments, PaymentState
 from streams.ledger.queues import Queues
+from streams.ledger.registry_state import Registries
 from streams.ledger.tills import Till
 
 # Payment numbers at the payee are digits only, at most 20: a thousand billion for each partition, never shared.
@@ -126,6 +127,7 @@ class Book:
     each subject that has had one closed. under_way: what left for other trees and has no end yet, by the number of
     the entry that sent it. tills: by terminal, agent and currency, those that ever took cash. charged: by plan and
     agent, the last period that was charged. proposals: corrections that were proposed and are not decided, by id.
+    registries: in the book of a payee's registries.
     """
 
     id: str
@@ -141,6 +143,7 @@ class Book:
     tills: dict[tuple[str, str, str], Till] = field(default_factory=dict)
     charged: dict[tuple[str, str], str] = field(default_factory=dict)
     proposals: dict[str, Correction] = field(default_factory=dict)
+    registries: Registries | None = None
 
     def account(self, name: str, currency: str) -> Account:
         """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""
