@@ -19,6 +19,7 @@ import structlog
 from mode import Service
 
 from agents.bulkhead import Bulkhead, Job
+from agents.gateway_health import GatewayHealth
 from agents.gateways.base import PaymentGateway, open_gateway
 from agents.gateways.http import Http
 from schemas.entry import Entry, EntryKind, PaymentFacts, holds
@@ -40,7 +41,7 @@ _RETRY_LOOK_S = 0.1
 # How often it is asked whether what waits for funds has them without any command having brought them.
 _ROUSE_LOOK_S = 0.5
 _NOT_CONFIGURED = "the payee's gateway is not configured"
-_STILL_ASKED = frozenset({EntryKind.DEFERRED, EntryKind.UNKNOWN, EntryKind.REVERSING})
+_STILL_ASKED = frozenset({EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.UNKNOWN, EntryKind.REVERSING})
 
 
 class Dispatch(Service):
@@ -55,6 +56,7 @@ class Dispatch(Service):
         self._secrets = secrets
         self._clock = clock
         self._http = Http()
+        self._health = GatewayHealth()
         self._bulkheads: dict[str, Bulkhead] = {}
         self._gateways: dict[str, PaymentGateway] = {}
         # By partition: what is queued, asked, or waits for its answer to be decided …
@@ -98,6 +100,10 @@ class Dispatch(Service):
     def waiting(self) -> dict[str, int]:
         """How many payments wait for a connection, by gateway. May be asked from any thread."""
         return {bulkhead.gateway.id: bulkhead.waiting for bulkhead in list(self._bulkheads.values())}
+
+    def unwell(self) -> frozenset[str]:
+        """Gateways that do not work at the moment. May be asked from any thread."""
+        return self._health.unwell(self._clock.now_ms())
 
     @Service.task
     async def _retry(self) -> None:
@@ -185,8 +191,16 @@ class Dispatch(Service):
             retry = RetrySchedule()
         else:
             outcome, retry = await self._outcome(record, payment, sent_before), record.retry
-        self._answers.append((job, Settle(payment.book, payment.id, outcome, retry, sent_before)))
+            self._health.answered(record.id, outcome, self._clock.now_ms())
+        technical = self._technical(payment.facts)
+        self._answers.append((job, Settle(payment.book, payment.id, outcome, retry, sent_before, technical)))
         self._answered.set()
+
+    def _technical(self, facts: PaymentFacts) -> frozenset[str]:
+        """By which codes of a check this gateway speaks of itself, not of the subscriber."""
+        payee = self._directory.payees.get(facts.payee)
+        routes = payee.routes if payee is not None and facts.routes else ()
+        return frozenset(code for route in routes if route.gateway == facts.gateway for code in route.technical)
 
     async def _outcome(self, record: Gateway, payment: PaymentState, sent_before: bool) -> GatewayOutcome:
         gateway = self._gateways.get(record.id)

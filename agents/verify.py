@@ -29,13 +29,24 @@ from streams.settings import Settings
 log = structlog.get_logger()
 
 _T = TypeVar("_T")
+_NONE = frozenset[str]()
 
 
 class Verifier:
     """The directory's facts and the settings' bounds, applied to one message at a time. Safe in any thread."""
 
-    def __init__(self, settings: Settings, directory: Directory, server: VerifyingKey | None = None) -> None:
-        """server: the workers' own key, by which trees talk to each other; None: no tree is believed."""
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        server: VerifyingKey | None = None,
+        unwell: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
+        """server: the workers' own key, by which trees talk to each other; None: no tree is believed.
+
+        unwell: the gateways that do not work at the moment; asked from any thread.
+        """
+        self._unwell = unwell
         self._settings = settings
         self._directory = directory
         self._server = server
@@ -80,7 +91,8 @@ class Verifier:
             return Forward(arrival, terminal.tree)
         payee, tariff = self._directory.payees.get(order.payee), self._directory.tariffs.get(order.payee)
         backlog_max = self._settings.gateway_backlog
-        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max)
+        unwell = self._unwell() if payee is not None and payee.routes else _NONE
+        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max, unwell)
         return Ask(place, arrival.received_at, arrival)
 
     def _command(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:

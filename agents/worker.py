@@ -51,7 +51,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     )  # fmt: skip
     assignment.shards = dispatch.shards = shards
     accept = Accept(settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock)
-    verifier = Verifier(settings, directory.directory, VerifyingKey.load(server_key.public()))
+    verifier = Verifier(settings, directory.directory, VerifyingKey.load(server_key.public()), dispatch.unwell)
     payments, commands = source_topics(app)
     within: Seconds = settings.batch_within_ms / 1000
 

@@ -19,7 +19,7 @@ class Place:
 
     book: the tree (root agent's id). digest: `order.digest()`. by: the key id that signed it. payee None: there is
     no such payee. tariff None: no fee, no processing, no reward. backlog_max: how many payments may wait for the
-    payee's gateway on this partition.
+    payee's gateway on this partition. unwell: gateways that are known not to work at the moment.
     """
 
     book: str
@@ -29,6 +29,7 @@ class Place:
     payee: Payee | None
     tariff: Tariff | None
     backlog_max: int
+    unwell: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Settle:
     """A gateway's answer about one open payment: from dispatch, in memory, not from a topic.
 
     sent_before: an earlier pay request may have left that the ledger knows nothing of (the worker was restarted).
+    technical: the result codes of a check by which that gateway speaks of itself, so that another may be asked.
     """
 
     book: str
@@ -71,6 +73,7 @@ class Settle:
     outcome: GatewayOutcome
     retry: RetrySchedule
     sent_before: bool
+    technical: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from streams.ledger.decisions import Duplicate
 from streams.ledger.evolve import answers_command
 from streams.ledger.origins import TIMER
 
+# The payment stands where it stood.
+_NO_NEWS = frozenset({EntryKind.DEFERRED, EntryKind.REROUTED})
 # How a transfer to another tree ends, for whoever asked for it.
 _ENDS = frozenset({EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_RETURNED})
 # A command that is carried out, and yet moved nothing.
@@ -22,11 +24,11 @@ _REFUSED = frozenset({EntryKind.REFUSED, EntryKind.TRANSFER_RETURNED})
 
 
 def reply_to(entry: Entry) -> Reply | None:
-    """The reply an entry calls for: the payment's, or else the command's. None: DEFERRED, or nobody asked.
+    """The reply an entry calls for: the payment's, or else the command's. None: DEFERRED, REROUTED, or nobody asked.
 
     What one tree says to another is answered in its own way; but who asked for the transfer hears how it ended.
     """
-    if entry.kind is EntryKind.DEFERRED or entry.cause.by == TIMER:
+    if entry.kind in _NO_NEWS or entry.cause.by == TIMER:
         return None
     if entry.crossing is not None and entry.kind in _ENDS:
         return _command_reply(entry.crossing.order, entry.kind, entry.refusal, entry.reason, entry.at)
