@@ -28,7 +28,8 @@ CATALOGUE: Mapping[str, str] = {
         "every correction moves what it says, on no account that follows payments, by two operators above its threshold"
     ),
     "payments.path": "every payment goes an allowed way, ends once, and nothing follows its end",
-    "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's",
+    "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's; out of MANUAL, "
+    "the payee's word on the payment itself",
     "payments.facts": (
         "no fact of a payment but its route ever changes; what waited for funds gets its number, day and agents when "
         "it is held"
@@ -56,6 +57,9 @@ CATALOGUE: Mapping[str, str] = {
     "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",
     "agents.currencies": "no agent has money in a currency it has no account in; who has an account, all above it have",
     "agents.fees": "an agent is charged every period of a plan once, in order, once it has begun, and the right sum",
+    "vouchers.pins": "every PIN is loaded once, and sold once at most, from a batch that was whole and for sale",
+    "vouchers.payments": "every posted voucher payment has the one PIN its product sold it, and every sale its payment",
+    "vouchers.stock": "what all books have of a batch is what its PINs cost that no posted payment has",
     "cash.collections": "what a collection expected in a terminal is what payments put in since the one before",
     "core.fold": "the server's own fold comes to the same balances and the same open payments",
     "balances.topic": "topic `balances` shows what the ledger says",

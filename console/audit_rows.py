@@ -95,6 +95,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "collection": "collection",
     "charge": "charge",
     "correction": "correction",
+    "voucher": "voucher",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -146,13 +147,13 @@ def entry_row(offset: int, entry: Json) -> Row:
         posted["at"], posted["provider_ref"], posted["refund"], (entry.get("change") or {}).get("account", ""),
         facts.get("served", ""), facts.get("routes", []), facts.get("rerouted_from", []),
         record["value"], entry.get("window"), entry.get("crossing"), entry.get("cash"), entry.get("charge"),
-        entry.get("correction"),
+        entry.get("correction"), entry.get("voucher"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-6], *(orjson.loads(text) if text else None for text in row[-6:]))
+    return (*row[:-7], *(orjson.loads(text) if text else None for text in row[-7:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

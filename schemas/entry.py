@@ -18,11 +18,12 @@ from schemas.outcome import GatewayOutcome
 from schemas.plan import Charge
 from schemas.record import record
 from schemas.reversal import Posted
+from schemas.voucher import VoucherNote
 from schemas.window import Window
 
 
 class EntryKind(StrEnum):
-    """What was decided. The payment kinds up to WAITING_FUNDS double as the payment's state after the entry."""
+    """What was decided. The payment kinds up to SENT double as the payment's state after the entry."""
 
     HELD = "HELD"  # funds reserved; a gateway may be called
     DECLINED = "DECLINED"  # refused before anything was reserved; final
@@ -31,6 +32,7 @@ class EntryKind(StrEnum):
     VOIDED = "VOIDED"  # the payee has it not and will not; the hold is released; final
     MANUAL = "MANUAL"  # cannot be settled by asking; an operator decides with evidence
     WAITING_FUNDS = "WAITING_FUNDS"  # the cash is in the box, the money is not on the account; held when it comes
+    SENT = "SENT"  # a pay that must not be repeated is about to leave for the payee
     DEFERRED = "DEFERRED"  # nothing was sent and it was not possible to ask; still HELD, due again
     REROUTED = "REROUTED"  # nothing was sent, and another of the payee's gateways is asked instead; still HELD
     AGENT_OPENED = "AGENT_OPENED"
@@ -66,6 +68,17 @@ class EntryKind(StrEnum):
     CORRECTION_PROPOSED = "CORRECTION_PROPOSED"  # by one operator; another must approve it before anything moves
     CORRECTION_DROPPED = "CORRECTION_DROPPED"  # a proposal came to nothing
     CORRECTED = "CORRECTED"  # money was moved by hand
+    VOUCHERS_LOADED = "VOUCHERS_LOADED"  # a chunk of a batch; none of it is for sale before the whole batch is there
+    VOUCHER_BATCH_OPENED = "VOUCHER_BATCH_OPENED"  # its last chunk came: it is for sale, and owed to its supplier
+    VOUCHER_BATCH_DROPPED = "VOUCHER_BATCH_DROPPED"  # it was given up before it was loaded to its end
+    VOUCHER_BATCH_BLOCKED = "VOUCHER_BATCH_BLOCKED"  # none of it is reserved or sold
+    VOUCHER_BATCH_UNBLOCKED = "VOUCHER_BATCH_UNBLOCKED"
+    VOUCHER_RESERVED = "VOUCHER_RESERVED"  # one is kept for a payment that is to come
+    VOUCHER_LAPSED = "VOUCHER_LAPSED"  # payments did not come in time: what was kept for them is for sale again
+    VOUCHER_SOLD = "VOUCHER_SOLD"  # one is a payment's for good
+    VOUCHER_NONE = "VOUCHER_NONE"  # there was none for a payment
+    VOUCHER_REPRINTED = "VOUCHER_REPRINTED"  # its terminal was told a PIN again
+    SUPPLIER_PAID = "SUPPLIER_PAID"  # for vouchers, from the bank
 
 
 # POSTED may still be reversed, if the payee permits it; the others are for ever.
@@ -223,6 +236,7 @@ class Entry:
     charge: Charge | None = None
     posted: Posted | None = None
     correction: Correction | None = None
+    voucher: VoucherNote | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

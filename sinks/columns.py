@@ -108,6 +108,7 @@ ENTRIES = Table(
         ("served", _WORD),
         ("routes", _NAMES),
         ("rerouted_from", _NAMES),
+        ("voucher", "String"),
     ),
 )
 

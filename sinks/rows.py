@@ -89,6 +89,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.served,
         facts.routes,
         facts.rerouted_from,
+        orjson.dumps(entry.voucher).decode() if entry.voucher else "",
     )
 
 

@@ -79,6 +79,28 @@ class Settings(BaseSettings):
             description="minor units up to which one operator makes a correction; above it another must approve",
         ),
     ] = 0
+    check_within_ms: Annotated[
+        int,
+        Field(
+            ge=50,
+            le=60_000,
+            description="how long a terminal's check waits for the payee; then it is told 1, repeat later",
+        ),
+    ] = 900
+    check_stale_s: Annotated[
+        int, Field(ge=1, le=3_600, description="a check older than this is not asked: nobody waits for it any more")
+    ] = 10
+    check_connections: Annotated[
+        int, Field(ge=1, le=100, description="checks before payment in flight to one gateway, beside its payments'")
+    ] = 4
+    check_kept_s: Annotated[
+        int,
+        Field(ge=0, le=300, description="so long a payee's clear answer to a check answers the same question again"),
+    ] = 10
+    voucher_reserve_s: Annotated[
+        int,
+        Field(ge=5, le=86_400, description="how long a voucher is kept for a payment before its cash is taken"),
+    ] = 300
     rejects_per_s: Annotated[
         int,
         Field(
@@ -103,7 +125,8 @@ class Settings(BaseSettings):
         ),
     ] = 900
     unknown_alert_s: Annotated[
-        int, Field(ge=1, le=30 * 86_400, description="how long a payment may be UNKNOWN or MANUAL before an alert")
+        int,
+        Field(ge=1, le=30 * 86_400, description="how long a payment may be SENT, UNKNOWN or MANUAL before an alert"),
     ] = 3_600
     waiting_alert_s: Annotated[
         int, Field(ge=1, le=30 * 86_400, description="how long a payment may wait for funds before an alert")

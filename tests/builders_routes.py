@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from schemas.outcome import Verdict
@@ -24,4 +25,4 @@ def a_payee_with(*routes: Route | str, payee: str = "mobile", **changes: Any) ->
 def an_answer(verdict: Verdict = Verdict.NOT_SENT, step: Any = "check", code: str = "243", **changes: Any) -> Settle:
     """A gateway's answer, to a dispatch that knows the usual technical codes."""
     asked = a_settle(verdict=verdict, step=step, code=code, **{"payment": "kiosk-1.1", **changes})
-    return Settle(asked.book, asked.payment, asked.outcome, asked.retry, asked.sent_before, frozenset(TECHNICAL))
+    return replace(asked, technical=frozenset(TECHNICAL))

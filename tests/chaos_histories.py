@@ -34,6 +34,7 @@ from tests.builders import (
     a_rate,
     a_resolve,
     a_retry,
+    a_send,
     a_settle,
     a_tariff,
     a_tariff_with_rules,
@@ -93,6 +94,7 @@ PAYEES = (
     ),
     None,
 )
+WAYS = {route.gateway: frozenset(route.technical) for route in PAYEES[4].routes} if PAYEES[4] is not None else {}
 TARIFFS = (
     None,
     a_tariff(),
@@ -119,6 +121,7 @@ class Asked:
     backlog_max: int = 0
     can_cancel: bool = False
     codes: frozenset[str] = frozenset()
+    is_last: bool = False
     four_eyes_above: list[int] = field(default_factory=list)
     terminals: set[str] = field(default_factory=set)
 
@@ -135,12 +138,15 @@ class Asked:
                     self._see_directory(command.reversible)
                 self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
             case Settle():
-                self.schedule, self.codes = command.retry, command.technical
+                self.schedule, self.is_last, self.codes = command.retry, command.is_last, command.technical
 
     def _see_directory(self, now: Reversible) -> None:
         """The payee as the command has it: only how long it gives payments back matters."""
         self.can_cancel = bool(now.gateways)
         self.payee = a_payee(reversal_s=max(now.payees.values(), default=0))
+
+    def repeats_nothing(self, gateway: str, at: int) -> list[bool]:
+        return [self.is_last]
 
     def cancels(self, gateway: str, at: int) -> list[bool]:
         return [self.can_cancel]
@@ -501,6 +507,10 @@ class Story:
             return
         payment = self.state.payments[rng.choice(known)]
         chance = {"MANUAL": 1.0, "REVERSAL_MANUAL": 1.0, "WAITING_FUNDS": 0.5}.get(payment.state, 0.05)
+        if payment.state == "MANUAL" and payment.tries and rng.random() < 0.5:
+            verdict = rng.choice((Verdict.PAID, Verdict.FATAL))
+            yield a_settle(payment.id, verdict, "status", code="statement", book=payment.book, retry=SCHEDULES[0])
+            return
         if rng.random() < chance:
             yield self._remembered(a_resolve(payment.id, rng.random() < 0.5, payment.book, id=self._id()))
             return
@@ -510,17 +520,16 @@ class Story:
                 book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
             )  # fmt: skip
             return
+        if payment.state == "HELD" and rng.random() < 0.2:
+            yield a_send(payment.id, payment.book)
+            return
         answer = rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay", "status"))
         if payment.facts is not None and payment.facts.routes and rng.random() < 0.6:
             answer = rng.choice(((Verdict.NOT_SENT, "check"), (Verdict.NOT_SENT, "pay"), (Verdict.FATAL, "check")))
-        routes = (
-            PAYEES[4].routes if PAYEES[4] is not None and payment.facts is not None and payment.facts.routes else ()
-        )
-        codes = {code for one in routes if one.gateway == payment.facts.gateway for code in one.technical}
         yield replace(
             a_settle(
                 payment.id, *answer, code=rng.choice(CODES), book=payment.book, retry=rng.choice(SCHEDULES),
-                sent_before=rng.random() < 0.1,
+                sent_before=rng.random() < 0.1, is_last=rng.random() < 0.1,
             ),
-            technical=frozenset(codes),
+            technical=WAYS.get(payment.facts.gateway, frozenset()) if payment.facts is not None else frozenset(),
         )  # fmt: skip

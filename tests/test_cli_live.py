@@ -477,12 +477,23 @@ def test_a_correction_needs_another_operator(network: Kassa, request: Any) -> No
     assert not network("correct", "list", "--open", "--tree", agent).says("c-")
 
 
+def _lines(printed: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed.splitlines()]
+
+
 def test_an_operator_decides_what_nobody_else_can(network: Kassa, request: Any) -> None:
     terminal, agent = kiosk(request), tree(request)
     payment = f"{terminal}.1"
     shown = network(*paying(terminal, "--wait", "2", payee="unclear"))
     assert (shown.code, shown.says("MANUAL", "not final", f"kassa payment show {payment}")) == (3, True), shown
-    shown = network("payment", "resolve", payment, "--not-paid", "--evidence", "letter of the payee")
+    told_alike(network, payment)
+    (open_one,) = [one for one in _lines(network("manual", "list", "--json").out) if one["payment"] == payment]
+    assert (open_one["state"], open_one["gateway"], open_one["amount"], open_one["said"]) == (
+        "MANUAL", "bad", 9_500, "pay UNCLEAR 1",
+    )  # fmt: skip
+    assert network("manual", "list", "--payee", "unclear").says(payment, "95.00 RUB", "yes: --paid; no, day closed")
+    assert not network("manual", "list", "--payee", "mobile").says(payment)
+    shown = network("manual", "resolve", payment, "--not-paid", "--evidence", "letter of the payee")
     assert (shown.code, shown.says(f"payment {payment} is not paid, and ended")) == (0, True), shown
     assert network("payment", "show", payment, "--from-ledger").says("VOIDED", "letter of the payee")
     assert network("agent", "show", agent).says("1000.00 RUB")

@@ -71,7 +71,7 @@ class Storm:
         if self.rng.random() < 0.05:
             self.maybe_sent.add(payment.id)  # the answer is lost with its worker
             return None
-        settle = Settle("A", payment.id, outcome, RETRY, sent_before, frozenset(TECHNICAL))
+        settle = Settle("A", payment.id, outcome, RETRY, sent_before, technical=frozenset(TECHNICAL))
         decision = perform(self.state, settle, self.at)
         assert isinstance(decision, list)
         self.kinds[decision[0].kind] += 1

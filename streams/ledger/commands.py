@@ -19,7 +19,8 @@ class Place:
 
     book: the tree (root agent's id). digest: `order.digest()`. by: the key id that signed it. payee None: there is
     no such payee. tariff None: no fee, no processing, no reward. backlog_max: how many payments may wait for the
-    payee's gateway on this partition. unwell: gateways that are known not to work at the moment.
+    payee's gateway on this partition. is_sealed: the terminal has a sealing key on file, so PINs can be sent to it.
+    unwell: gateways that are known not to work at the moment.
     """
 
     book: str
@@ -29,6 +30,7 @@ class Place:
     payee: Payee | None
     tariff: Tariff | None
     backlog_max: int
+    is_sealed: bool = False
     unwell: frozenset[str] = frozenset()
 
 
@@ -44,11 +46,25 @@ class Reversible:
 
 
 @dataclass(frozen=True, slots=True)
+class Product:
+    """What the directory, the settings and the key files say of a voucher product at that moment.
+
+    payee: None: there is none. reserve_ms: how long a voucher is kept for a payment. kids: the keys the workers have.
+    is_sealed: as in Place, of the terminal that signed.
+    """
+
+    payee: Payee | None
+    reserve_ms: int = 0
+    kids: frozenset[str] = frozenset()
+    is_sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Instruct:
     """A verified command. book: `schemas.command.book_of(command)`. digest: `command.digest()`. by: the key id.
 
     terminal: whose key that is, "" for an operator's. reversible: with a reversal. four_eyes_above: up to how many
-    minor units one operator is enough for a correction.
+    minor units one operator is enough for a correction. product: with an order of vouchers.
     """
 
     book: str
@@ -58,6 +74,7 @@ class Instruct:
     terminal: str = ""
     reversible: Reversible | None = None
     four_eyes_above: int = 0
+    product: Product | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,8 @@ class Settle:
     """A gateway's answer about one open payment: from dispatch, in memory, not from a topic.
 
     sent_before: an earlier pay request may have left that the ledger knows nothing of (the worker was restarted).
-    technical: the result codes of a check by which that gateway speaks of itself, so that another may be asked.
+    is_last: the payee can be asked about it no more, neither again nor for its status. technical: the result codes of
+    a check by which that gateway speaks of itself, so that another may be asked.
     """
 
     book: str
@@ -73,7 +91,16 @@ class Settle:
     outcome: GatewayOutcome
     retry: RetrySchedule
     sent_before: bool
+    is_last: bool = False
     technical: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A pay that must not be repeated is about to leave: from dispatch, in memory, not from a topic."""
+
+    book: str
+    payment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +152,11 @@ class FeeDue:
     plan_digest: str
 
 
-LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue | FeeDue
+@dataclass(frozen=True, slots=True)
+class VoucherDue:
+    """Time has passed: reservations in this product's book are over. From a timer, in memory, not from a topic."""
+
+    book: str
+
+
+LedgerCommand = Place | Instruct | Settle | Send | Rouse | WindowDue | ChangeDue | FeeDue | VoucherDue

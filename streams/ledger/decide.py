@@ -5,13 +5,26 @@ from __future__ import annotations
 from schemas.entry import EntryKind
 from streams.ledger.change_expiry import expire_when_due
 from streams.ledger.charges import charge
-from streams.ledger.commands import ChangeDue, FeeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
+from streams.ledger.commands import (
+    ChangeDue,
+    FeeDue,
+    Instruct,
+    LedgerCommand,
+    Place,
+    Rouse,
+    Send,
+    Settle,
+    VoucherDue,
+    WindowDue,
+)
 from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
 from streams.ledger.place import place
 from streams.ledger.reversal import settle_reversal
-from streams.ledger.settle import settle
+from streams.ledger.settle import ends_doubt, send, settle
 from streams.ledger.state import State
+from streams.ledger.voucher_sales import note_of
+from streams.ledger.vouchers import lapse_when_due, told_again
 from streams.ledger.windows import close_when_due
 
 __all__ = ["Conflict", "Decision", "Duplicate", "Stale", "decide"]
@@ -27,6 +40,8 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
             return _place(state, command, at)
         case Settle():
             return _settle(state, command, at)
+        case Send():
+            return _send(state, command, at)
         case Instruct():
             return _instruct(state, command, at)
         case Rouse():
@@ -40,6 +55,9 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
         case FeeDue():
             charged = charge(state.books.get(command.book), command, at)
             return charged if isinstance(charged, Stale) else [charged]
+        case VoucherDue():
+            lapsed = lapse_when_due(state.books.get(command.book), command, at)
+            return lapsed if isinstance(lapsed, Stale) else [lapsed]
 
 
 def _place(state: State, command: Place, at: int) -> Decision:
@@ -50,7 +68,7 @@ def _place(state: State, command: Place, at: int) -> Decision:
         return Conflict(f"payment {known.id} was received before with other content; it is {known.state}")
     if known.book != command.book:
         return Conflict(f"payment {known.id} was received before in tree {known.book}")
-    return Duplicate(payment=known)
+    return Duplicate(payment=known, voucher=note_of(known))
 
 
 def _instruct(state: State, command: Instruct, at: int) -> Decision:
@@ -59,13 +77,24 @@ def _instruct(state: State, command: Instruct, at: int) -> Decision:
         return [instruct(state, command, at)]
     if known.digest != bytes.fromhex(command.digest):
         return Conflict(f"command {known.id} was received before with other content")
-    return Duplicate(command=known)
+    return Duplicate(command=known, voucher=told_again(state, command, known))
+
+
+def _send(state: State, command: Send, at: int) -> Decision:
+    payment = state.payments.open.get(command.payment)
+    if payment is None or payment.book != command.book:
+        return Stale(f"payment {command.payment} is not open in tree {command.book}")
+    if payment.state is not EntryKind.HELD or not payment.is_outstanding:
+        return Stale(f"payment {command.payment} is {payment.state}: nothing is to be sent for the first time")
+    return [send(state.books[payment.book], payment, at)]
 
 
 def _settle(state: State, command: Settle, at: int) -> Decision:
     payment = state.payments.open.get(command.payment)
     if payment is None or payment.book != command.book:
         return Stale(f"payment {command.payment} is not open in tree {command.book}")
+    if payment.state is EntryKind.MANUAL and ends_doubt(payment, command.outcome):
+        return [settle(state.books[payment.book], payment, command, at)]
     if payment.state in (EntryKind.MANUAL, EntryKind.REVERSAL_MANUAL):
         return Stale(f"payment {command.payment} is an operator's to decide")
     if not payment.is_outstanding:

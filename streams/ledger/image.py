@@ -13,6 +13,7 @@ from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
 from schemas.reversal import Posted
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import Account, Book, OpenWindow, State
+from streams.ledger.stock_image import StockImage, stock_image, stock_of
 from streams.ledger.tills import Till
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
@@ -48,6 +49,7 @@ class BookImage:
     change_blocked: tuple[str, ...] = ()
     change_payments: tuple[tuple[str, str], ...] = ()
     proposals: tuple[Correction, ...] = ()
+    stock: StockImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def _book_image(book: Book) -> BookImage:
         change_blocked=tuple(sorted(book.change.blocked)),
         change_payments=tuple(book.change.payments.items()),
         proposals=tuple(book.proposals.values()),
+        stock=stock_image(book.stock) if book.stock is not None else None,
     )  # fmt: skip
 
 
@@ -141,6 +144,7 @@ def _book(image: BookImage) -> Book:
     book.charged = {(plan, name): period for plan, name, period in image.charged}
     book.change.blocked = set(image.change_blocked)
     book.change.payments = dict(image.change_payments)
+    book.stock = stock_of(image.stock) if image.stock is not None else None
     return book
 
 

@@ -31,12 +31,32 @@ class Change(NamedTuple):
     due_at: int = 0
 
 
+def ends_doubt(payment: PaymentState, outcome: GatewayOutcome) -> bool:
+    """Does the answer settle a payment in MANUAL, which else an operator decides?
+
+    Only what the payee says of the payment itself: that it has it, or never will. Where nothing was sent and the payee
+    said "paid", its number is not ours alone, and whatever the payee says of the number may be about another's payment.
+    """
+    if outcome.step != "status" or outcome.verdict not in (Verdict.PAID, Verdict.FATAL):
+        return False
+    return payment.tries > 0 and payment.facts is not None and not payment.facts.served
+
+
 def settle(book: Book, payment: PaymentState, command: Settle, at: int) -> Entry:
-    """The entry for a gateway's answer about a payment in HELD or UNKNOWN."""
+    """The entry for a gateway's answer about a payment in HELD, SENT or UNKNOWN, or in MANUAL if it `ends_doubt`."""
     if (another := rerouted(book, payment, command, at)) is not None:
         return another
     change = _change(payment, command, at)
     return payment_entry(book, payment, Cause(payment.id, "", DISPATCH), change, at, command.outcome)
+
+
+def send(book: Book, payment: PaymentState, at: int) -> Entry:
+    """The entry without which a pay that must not be repeated does not leave: from here on it may be carried out.
+
+    Network errors before it are still counted, since this one may come to nothing too.
+    """
+    change = Change(EntryKind.SENT, payment.tries + 1, deferrals=payment.deferrals)
+    return payment_entry(book, payment, Cause(payment.id, "", DISPATCH), change, at)
 
 
 def payment_entry(
@@ -70,7 +90,7 @@ def _movements(facts: PaymentFacts, kind: EntryKind) -> Movements:
 
 def _change(payment: PaymentState, command: Settle, at: int) -> Change:
     """The table, for a payment that stays on its route. `sent`: how many pay requests may have reached the payee before
-    this answer.
+    the one that is answered.
 
     | answer              | nothing sent before                  | something may have been sent              |
     |---------------------|--------------------------------------|-------------------------------------------|
@@ -84,10 +104,22 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
     |   or status         |                                      |                                           |
 
     PAID to a status is as PAID to a check. CHECKED and CANCELLED say nothing about a pay, so they are as unclear as
-    UNCLEAR. ABSENT is no refusal: a request may still be on its way, so the payment is asked for again.
+    UNCLEAR. ABSENT is no refusal: a request may still be on its way, so the payment is asked for again. What would be
+    UNKNOWN is MANUAL where the payee can be asked no more (`is_last`).
+
+    In SENT the pay is counted already, before its answer: an answer to it is one to the first.
     """
-    sent = max(payment.tries, int(command.sent_before))
     outcome = command.outcome
+    is_counted = payment.state is EntryKind.SENT and outcome.step == "pay"
+    sent = max(payment.tries - is_counted, int(command.sent_before))
+    change = _answer(payment, outcome, sent, command.retry, at)
+    if change.kind is EntryKind.UNKNOWN and command.is_last:
+        reason = "it is not clear whether the payee was paid, and it can be asked no more"
+        return Change(EntryKind.MANUAL, change.tries, reason=reason, deferrals=change.deferrals)
+    return change
+
+
+def _answer(payment: PaymentState, outcome: GatewayOutcome, sent: int, retry: RetrySchedule, at: int) -> Change:
     match outcome.verdict, outcome.step:
         case (Verdict.PAID, "check" | "status") if not sent:
             return Change(EntryKind.MANUAL, sent, reason="the payee says paid, but no pay request was sent")
@@ -98,9 +130,9 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
         case (Verdict.FATAL, _):
             return _refused(outcome, sent)
         case (Verdict.UNCLEAR | Verdict.CHECKED | Verdict.CANCELLED | Verdict.ABSENT, "pay"):
-            return _unclear(sent + 1, command.retry, at)
+            return _unclear(sent + 1, retry, at)
         case _:
-            return _not_asked(payment, outcome, sent, command.retry, at)
+            return _not_asked(payment, outcome, sent, retry, at)
 
 
 def _refused(outcome: GatewayOutcome, sent: int) -> Change:
