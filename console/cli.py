@@ -38,6 +38,7 @@ from console import (
     serving,
     tariffs,
     terminals,
+    vouchers,
     windows,
 )
 from console.context import load_settings, misspelt_variables
@@ -51,7 +52,7 @@ PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
     schedules, windows, charts, clearing, postings, cash, plans, corrections,
-    checking,
+    checking, vouchers,
 )  # fmt: skip
 
 
