@@ -28,7 +28,8 @@ CATALOGUE: Mapping[str, str] = {
         "every correction moves what it says, on no account that follows payments, by two operators above its threshold"
     ),
     "payments.path": "every payment goes an allowed way, ends once, and nothing follows its end",
-    "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's",
+    "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's; out of MANUAL, "
+    "the payee's word on the payment itself",
     "payments.facts": (
         "no fact of a payment ever changes; what waited for funds gets its number, day and agents when it is held"
     ),

@@ -23,7 +23,7 @@ from schemas.window import Window
 
 
 class EntryKind(StrEnum):
-    """What was decided. The payment kinds up to WAITING_FUNDS double as the payment's state after the entry."""
+    """What was decided. The payment kinds up to SENT double as the payment's state after the entry."""
 
     HELD = "HELD"  # funds reserved; a gateway may be called
     DECLINED = "DECLINED"  # refused before anything was reserved; final
@@ -32,6 +32,7 @@ class EntryKind(StrEnum):
     VOIDED = "VOIDED"  # the payee has it not and will not; the hold is released; final
     MANUAL = "MANUAL"  # cannot be settled by asking; an operator decides with evidence
     WAITING_FUNDS = "WAITING_FUNDS"  # the cash is in the box, the money is not on the account; held when it comes
+    SENT = "SENT"  # a pay that must not be repeated is about to leave for the payee
     DEFERRED = "DEFERRED"  # nothing was sent and it was not possible to ask; still HELD, due again
     AGENT_OPENED = "AGENT_OPENED"
     LIMIT_SET = "LIMIT_SET"

@@ -34,6 +34,7 @@ from tests.builders import (
     a_rate,
     a_resolve,
     a_retry,
+    a_send,
     a_settle,
     a_tariff,
     a_tariff_with_rules,
@@ -105,6 +106,7 @@ class Asked:
     schedule: RetrySchedule = SCHEDULES[0]
     backlog_max: int = 0
     can_cancel: bool = False
+    is_last: bool = False
     four_eyes_above: list[int] = field(default_factory=list)
     terminals: set[str] = field(default_factory=set)
 
@@ -121,12 +123,15 @@ class Asked:
                     self._see_directory(command.reversible)
                 self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
             case Settle():
-                self.schedule = command.retry
+                self.schedule, self.is_last = command.retry, command.is_last
 
     def _see_directory(self, now: Reversible) -> None:
         """The payee as the command has it: only how long it gives payments back matters."""
         self.can_cancel = bool(now.gateways)
         self.payee = a_payee(reversal_s=max(now.payees.values(), default=0))
+
+    def repeats_nothing(self, gateway: str, at: int) -> list[bool]:
+        return [self.is_last]
 
     def cancels(self, gateway: str, at: int) -> list[bool]:
         return [self.can_cancel]
@@ -495,7 +500,11 @@ class Story:
                 book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
             )  # fmt: skip
             return
+        if payment.state == "HELD" and rng.random() < 0.2:
+            yield a_send(payment.id, payment.book)
+            return
         yield a_settle(
             payment.id, rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay", "status")),
             code=rng.choice(CODES), book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
+            is_last=rng.random() < 0.1,
         )  # fmt: skip

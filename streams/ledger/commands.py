@@ -80,6 +80,7 @@ class Settle:
     """A gateway's answer about one open payment: from dispatch, in memory, not from a topic.
 
     sent_before: an earlier pay request may have left that the ledger knows nothing of (the worker was restarted).
+    is_last: the payee can be asked about it no more, neither again nor for its status.
     """
 
     book: str
@@ -87,6 +88,15 @@ class Settle:
     outcome: GatewayOutcome
     retry: RetrySchedule
     sent_before: bool
+    is_last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A pay that must not be repeated is about to leave: from dispatch, in memory, not from a topic."""
+
+    book: str
+    payment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +155,4 @@ class VoucherDue:
     book: str
 
 
-LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue | FeeDue | VoucherDue
+LedgerCommand = Place | Instruct | Settle | Send | Rouse | WindowDue | ChangeDue | FeeDue | VoucherDue

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 from console.audit_payments import command_key
@@ -18,7 +19,7 @@ from schemas.correction import ApproveCorrection, Correct, DropCorrection
 from schemas.entry import FINAL, Entry
 from schemas.reversal import ReversePayment
 from tests.chaos.model_agents import agent_of, remember_sale
-from tests.chaos.model_answer import answered, told_of
+from tests.chaos.model_answer import answered, sent, told_of
 from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
@@ -38,7 +39,7 @@ Commands = Callable[[str, str, str], TreeCommand | DirectoryCommand | None]
 _FIRST_NUMBER = 10**15
 _NEW = ("HELD", "DECLINED", "WAITING_FUNDS")
 _OURS = ("dispatch", "funds", "timer")  # causes that nobody signed
-_ASKED = ("HELD", "UNKNOWN", "REVERSING")
+_ASKED = ("HELD", "SENT", "UNKNOWN", "REVERSING")
 _STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
 _COLUMNS = Expected._fields
 
@@ -181,20 +182,25 @@ class Model:
     def _answer(self, book: Book, entry: Entry) -> Iterable[Expected]:
         """Whether an earlier worker may have asked is known to dispatch alone; to say so is the careful side."""
         sale = self.open.get(entry.cause.id)
-        if sale is None or sale.book != entry.book or entry.outcome is None:
+        if sale is None or sale.book != entry.book:
             return
-        if sale.state == "MANUAL":
+        if sale.state == "MANUAL" and entry.outcome is not None:
             yield from told_of(sale, entry.outcome)
             return
         if sale.state not in _ASKED:
             return
+        if entry.outcome is None:
+            yield from sent(sale)
+            return
         if (sale.state == "REVERSING") != (entry.outcome.step == "cancel"):
             return
-        for schedule in self._known.schedules(sale.facts.gateway, entry.at):
+        gateway, outcome, at = sale.facts.gateway, entry.outcome, entry.at
+        lasts = self._known.repeats_nothing(gateway, at)
+        for schedule, is_last in product(self._known.schedules(gateway, at), lasts):
             usual, careful = (
-                cancelled(book, sale, entry.outcome, schedule, entry.at, asked_before=asked)
+                cancelled(book, sale, outcome, schedule, at, asked_before=asked)
                 if sale.state == "REVERSING"
-                else answered(sale, entry.outcome, schedule, entry.at, asked_before=asked)
+                else answered(sale, outcome, schedule, at, asked_before=asked, is_last=is_last)
                 for asked in (False, True)
             )
             yield usual
