@@ -42,7 +42,7 @@ def ends_doubt(payment: PaymentState, outcome: GatewayOutcome) -> bool:
 
 
 def settle(book: Book, payment: PaymentState, command: Settle, at: int) -> Entry:
-    """The entry for a gateway's answer about a payment in HELD, SENT or UNKNOWN, or in MANUAL if it `ends_doubt`."""
+    """The entry for a gateway's answer about a payment in HELD, SENT or UNKNOWN, or in MANUAL where it `ends_doubt`."""
     change = _change(payment, command, at)
     return payment_entry(book, payment, Cause(payment.id, "", DISPATCH), change, at, command.outcome)
 

@@ -50,6 +50,12 @@ def _answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: 
     return _changed(sale, "VOIDED", 0, unreached=unreached, refusal=243 if outcome.step == "check" else 300)
 
 
+def sent(sale: Sale) -> Iterable[Expected]:
+    """A pay that must not be repeated is about to leave: only the first may."""
+    if sale.state == "HELD":
+        yield _changed(sale, "SENT", 1, unreached=sale.unreached)
+
+
 def told_of(sale: Sale, outcome: GatewayOutcome) -> list[Expected]:
     """What the payee says of a payment in MANUAL itself; nothing, where the payment stays an operator's."""
     if outcome.step != "status" or not sale.sent:
@@ -61,15 +67,14 @@ def told_of(sale: Sale, outcome: GatewayOutcome) -> list[Expected]:
     return []
 
 
-def sent(sale: Sale) -> Iterable[Expected]:
-    """A pay that must not be repeated is about to leave: only the first may."""
-    if sale.state == "HELD":
-        yield _changed(sale, "SENT", 1, unreached=sale.unreached)
-
-
 def resolved(sale: Sale, *, paid: bool) -> Expected:
     """An operator has evidence about a payment in MANUAL."""
     return _changed(sale, "POSTED", sale.sent) if paid else _changed(sale, "VOIDED", sale.sent, refusal=300)
+
+
+def queued_ends(sale: Sale, *, accepted: bool) -> Expected:
+    """Its payee has answered to its line of a registry."""
+    return _changed(sale, "POSTED", 0) if accepted else _changed(sale, "VOIDED", 0, refusal=300)
 
 
 def _changed(sale: Sale, kind: str, sent: int, *, unreached: int = 0, due_at: int = 0, refusal: int = 0) -> Expected:
