@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -16,7 +16,9 @@ from console.output import json_line, major, rows
 from console.payee_routes import route_of, routes
 from console.signing import done, give, now
 from schemas.command import SetPayee
-from schemas.payee import Payee, SubscriberField
+from schemas.payee import Payee, Served, StockLevel, SubscriberField
+
+_HOW = {"offline": "served by registries", "vouchers": "sold from stock"}
 
 
 def register(app: typer.Typer) -> None:
@@ -60,11 +62,20 @@ def add(
             help="A gateway to choose from, and when; where none is open it is --gateway.",
         ),
     ] = None,
+    served: Annotated[
+        str, typer.Option(metavar="HOW", help="online: over its gateway; offline: by registries; vouchers: from stock.")
+    ] = "online",
+    low_stock: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AMOUNT:COUNT", help="Of vouchers: tell when fewer of this denomination are left."),
+    ] = None,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
 ) -> None:
     """Add a payee, or change its record."""
+    if served not in get_args(Served):
+        raise BadInput(f"--served {served!r} is none of {', '.join(get_args(Served))}")
     record = Payee(
         id=payee,
         name=name or payee,
@@ -78,13 +89,15 @@ def add(
         time_zone=time_zone,
         reversal_s=reversal_s,
         routes=tuple(map(route_of, route or ())),
+        served=cast(Served, served),
+        low_stock=tuple(_level(text, currency) for text in low_stock or ()),
     )
     settings = broker_settings()
     command = SetPayee(id=command_id or fresh_id(), issued_at=now(), payee=record)
     answer = give(settings, command, operator, time_out)
     ways = list(dict.fromkeys(one.gateway for one in record.routes)) or [gateway]
-    through = f"gateway{'s' if len(ways) > 1 else ''} {', '.join(ways)}"
-    done(f"payee {payee} is on file, through {through}", command, answer)
+    through = f"through gateway{'s' if len(ways) > 1 else ''} {', '.join(ways)}"
+    done(f"payee {payee} is on file, {_HOW.get(record.served, through)}", command, answer)
 
 
 def list_payees(as_json: AsJson = False) -> None:
@@ -96,6 +109,14 @@ def list_payees(as_json: AsJson = False) -> None:
         return
     columns = ("payee", "name", "gateways", "currency", "from", "to", "fields", "time zone", "reversal s")
     rows(columns, (_line(one) for one in found), right=("from", "to", "reversal s"))
+
+
+def _level(text: str, currency: str) -> StockLevel:
+    """ "500.00:100"."""
+    amount, colon, below = text.rpartition(":")
+    if not colon or not (below.isascii() and below.isdigit() and 0 < int(below[:9]) <= 1_000_000):
+        raise BadInput(f"--low-stock {text!r} is not AMOUNT:COUNT, such as 500.00:100")
+    return StockLevel(denomination=minor_units(amount, currency), below=int(below))
 
 
 def _field(text: str) -> SubscriberField:

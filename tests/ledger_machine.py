@@ -24,7 +24,17 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import FeeDue, Instruct, LedgerCommand, Place, Rouse, Send, Settle, WindowDue
+from streams.ledger.commands import (
+    FeeDue,
+    Instruct,
+    LedgerCommand,
+    Place,
+    Rouse,
+    Send,
+    Settle,
+    VoucherDue,
+    WindowDue,
+)
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.decisions import Decision
 from streams.ledger.fees import fee_within
@@ -70,6 +80,7 @@ from tests.machine_corrections import CorrectionRules
 from tests.machine_currencies import CurrencyRules
 from tests.machine_fees import FeeRules
 from tests.machine_reversal import ReversalRules
+from tests.machine_vouchers import VoucherRules
 from tests.reference_ledger import OPEN, Reference
 from tests.reference_reversal import IN_REVERSAL
 
@@ -153,6 +164,7 @@ class LedgerMachine(
     FeeRules,
     ReversalRules,
     CorrectionRules,
+    VoucherRules,
     RuleBasedStateMachine,
 ):
     """A worker's state, the log it wrote, and the reference that watches."""
@@ -198,7 +210,7 @@ class LedgerMachine(
         self.log += decision
         self.followed(command.book, more)
         self.reference.look(TREES, self.at)
-        if not isinstance(command, Settle | Send | WindowDue | FeeDue):
+        if not isinstance(command, Settle | Send | WindowDue | FeeDue | VoucherDue):
             self.asked.append(command)
             self.written_after.append(len(self.log))
         return entry
@@ -226,6 +238,7 @@ class LedgerMachine(
             self.open("A", agent, parent, funding if agent == "T" else "own", 0, "A")
             self.deposit("A", agent, money + 1, False)
         self.begin_abroad()
+        self.load_a_batch(1, [3, 2, 3], 500, 0, "", True)
 
     @rule(order=orders)
     def administer(self, order) -> None:
@@ -553,6 +566,8 @@ class LedgerMachine(
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
         self.hear_everything()
+        self.hear_all_of_vouchers()
+        self.each_pin_is_sold_once()
         windows_continue(self.log)
         every_account_has_a_kind(self.log)
         ends: dict[tuple[str, str, str], tuple[int, int]] = {}
