@@ -31,6 +31,7 @@ from console import (
     plans,
     postings,
     rebuilding,
+    registers,
     registries,
     replaying,
     running,
@@ -50,7 +51,7 @@ from streams.logs import configure_logs
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows, charts, clearing, postings, cash, plans, corrections,
+    schedules, windows, charts, clearing, postings, cash, plans, corrections, registers,
     checking,
 )  # fmt: skip
 

@@ -17,13 +17,14 @@ from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.plan import Charge
 from schemas.record import record
+from schemas.registry import RegistryNote
 from schemas.reversal import Posted
 from schemas.voucher import VoucherNote
 from schemas.window import Window
 
 
 class EntryKind(StrEnum):
-    """What was decided. The payment kinds up to WAITING_FUNDS double as the payment's state after the entry."""
+    """What was decided. The payment kinds up to SENT double as the payment's state after the entry."""
 
     HELD = "HELD"  # funds reserved; a gateway may be called
     DECLINED = "DECLINED"  # refused before anything was reserved; final
@@ -32,6 +33,7 @@ class EntryKind(StrEnum):
     VOIDED = "VOIDED"  # the payee has it not and will not; the hold is released; final
     MANUAL = "MANUAL"  # cannot be settled by asking; an operator decides with evidence
     WAITING_FUNDS = "WAITING_FUNDS"  # the cash is in the box, the money is not on the account; held when it comes
+    SENT = "SENT"  # a pay that must not be repeated is about to leave for the payee
     DEFERRED = "DEFERRED"  # nothing was sent and it was not possible to ask; still HELD, due again
     AGENT_OPENED = "AGENT_OPENED"
     LIMIT_SET = "LIMIT_SET"
@@ -77,6 +79,11 @@ class EntryKind(StrEnum):
     VOUCHER_NONE = "VOUCHER_NONE"  # there was none for a payment
     VOUCHER_REPRINTED = "VOUCHER_REPRINTED"  # its terminal was told a PIN again
     SUPPLIER_PAID = "SUPPLIER_PAID"  # for vouchers, from the bank
+    QUEUED = "QUEUED"  # of a payment that is HELD: it goes to its payee in a registry
+    REGISTRY_LINE = "REGISTRY_LINE"  # a queued payment is in its payee's open registry
+    REGISTRY_CUT = "REGISTRY_CUT"  # a registry has its last line, and a total
+    REGISTRY_DELIVERED = "REGISTRY_DELIVERED"  # the payee has the registry
+    REGISTRY_ANSWERED = "REGISTRY_ANSWERED"  # the payee said of some lines whether it takes them
 
 
 # POSTED may still be reversed, if the payee permits it; the others are for ever.
@@ -231,6 +238,7 @@ class Entry:
     posted: Posted | None = None
     correction: Correction | None = None
     voucher: VoucherNote | None = None
+    registry: RegistryNote | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

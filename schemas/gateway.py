@@ -11,6 +11,8 @@ from schemas.ids import GatewayId, Wire
 # The protocols there are, each a file in agents/gateways.
 Protocol = Literal[
     "osmp",
+    "agent-xml",
+    "signed-kv",
     "two-phase",
 ]
 

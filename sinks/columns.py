@@ -106,6 +106,7 @@ ENTRIES = Table(
         ("correction", "String"),
         ("served", _WORD),
         ("voucher", "String"),
+        ("registry", "String"),
     ),
 )
 

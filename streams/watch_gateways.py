@@ -16,7 +16,7 @@ from streams.open_alerts import OpenAlerts
 from streams.settings import Settings
 
 _BAD = frozenset({Verdict.UNCLEAR, Verdict.NOT_SENT})
-_OPEN_TOO_LONG = frozenset({EntryKind.UNKNOWN, EntryKind.MANUAL})
+_OPEN_TOO_LONG = frozenset({EntryKind.SENT, EntryKind.UNKNOWN, EntryKind.MANUAL})
 
 
 class Answers:
@@ -72,7 +72,7 @@ class Answers:
 
 
 def long_unclear(opened: OpenAlerts, state: State, at: int, after_ms: int) -> list[Alert]:
-    """Begins and ends of PAYMENT_UNKNOWN_LONG: payments received `after_ms` ago that are UNKNOWN or MANUAL at `at`."""
+    """Begins and ends of PAYMENT_UNKNOWN_LONG: payments received `after_ms` ago that are SENT, UNKNOWN or MANUAL."""
     late: dict[str, list[PaymentFacts]] = {}
     for payment in state.open.values():
         facts = payment.facts

@@ -24,7 +24,7 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import FeeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
+from streams.ledger.commands import FeeDue, Instruct, LedgerCommand, Place, Rouse, Send, Settle, WindowDue
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.decisions import Decision
 from streams.ledger.fees import fee_within
@@ -42,6 +42,7 @@ from tests.builders import (
     a_rate,
     a_resolve,
     a_retry,
+    a_send,
     a_settle,
     a_tariff,
     a_tariff_with_rules,
@@ -191,7 +192,7 @@ class LedgerMachine(
         self.log += decision
         self.followed(command.book, more)
         self.reference.look(TREES, self.at)
-        if not isinstance(command, Settle | WindowDue | FeeDue):
+        if not isinstance(command, Settle | Send | WindowDue | FeeDue):
             self.asked.append(command)
             self.written_after.append(len(self.log))
         return entry
@@ -341,14 +342,14 @@ class LedgerMachine(
 
     @precondition(lambda self: any(one.state != "REVERSING" for one in self.state.outstanding()))
     @rule(pick=numbers, verdict=st.sampled_from(Verdict), step=st.sampled_from(["check", "pay", "pay", "status"]),
-          sent_before=rarely, budget=st.integers(1, 4), late=rarely)  # fmt: skip
-    def settle(self, pick, verdict, step, sent_before, budget, late) -> None:
+          sent_before=rarely, budget=st.integers(1, 4), late=rarely, is_last=rarely)  # fmt: skip
+    def settle(self, pick, verdict, step, sent_before, budget, late, is_last) -> None:
         outstanding = [payment.id for payment in self.state.outstanding() if payment.state != "REVERSING"]
         asked = list(self.reference.sold) if late else outstanding
         payment = asked[pick % len(asked)]
         tree = self.reference.sold[payment].tree
         command = a_settle(payment, verdict, step, code="5", book=tree, retry=a_retry(budget=budget),
-                           sent_before=sent_before)  # fmt: skip
+                           sent_before=sent_before, is_last=is_last)  # fmt: skip
         expected = self.reference.answered(command)
         if expected is None:
             assert isinstance(self.decide(command, self.at), Stale)
@@ -357,6 +358,20 @@ class LedgerMachine(
             assert entry is not None
             assert entry.kind == expected
             self.reference.posted_at |= {payment: self.at} if expected == "POSTED" else {}
+
+    @precondition(lambda self: any(one.state != "REVERSING" for one in self.state.outstanding()))
+    @rule(pick=numbers, late=rarely)
+    def a_pay_leaves(self, pick, late) -> None:
+        asked = list(self.reference.sold) if late else [one.id for one in self.state.outstanding()]
+        payment = asked[pick % len(asked)]
+        command = a_send(payment, self.reference.sold[payment].tree)
+        expected = self.reference.left_to_pay(command)
+        if expected is None:
+            assert isinstance(self.decide(command, self.at), Stale)
+        else:
+            entry = self.ask(command)
+            assert entry is not None
+            assert entry.kind == expected
 
     @precondition(lambda self: any(sold.state == "MANUAL" for sold in self.reference.sold.values()))
     @rule(pick=numbers, verdict=st.sampled_from([Verdict.PAID, Verdict.PAID, Verdict.FATAL, Verdict.UNCLEAR]))

@@ -15,7 +15,7 @@ from schemas.command import Deposit, OpenAgent, PayOutChange, ResolvePayment, Se
 from schemas.ids import instant_ms
 from schemas.outcome import Verdict
 from schemas.tariff import Tariff
-from streams.ledger.commands import Place, Settle
+from streams.ledger.commands import Place, Send, Settle
 from tests.reference_cash import CashReference
 from tests.reference_change import ChangeReference, sha
 from tests.reference_clearing import ClearingReference
@@ -24,7 +24,7 @@ from tests.reference_currencies import Currencies
 from tests.reference_fees import FeeReference
 from tests.reference_reversal import IN_REVERSAL, WITH_THE_PAYEE, Reversals
 
-HOLDING = ("HELD", "UNKNOWN", "MANUAL")
+HOLDING = ("HELD", "SENT", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS", *IN_REVERSAL)
 FREE = Tariff(payee="free")
 
@@ -175,7 +175,7 @@ class Reference(
 
     def waiting(self) -> list[Sold]:
         """Payments a gateway has yet to answer."""
-        return [sold for sold in self.sold.values() if sold.state in ("HELD", "UNKNOWN", "REVERSING")]
+        return [sold for sold in self.sold.values() if sold.state in ("HELD", "SENT", "UNKNOWN", "REVERSING")]
 
     # --- what should be answered
 
@@ -459,6 +459,14 @@ class Reference(
             return 220
         return 280 if any(self.available(tree, above, currency) < 0 for above in self.chain(tree, payer)[1:]) else 0
 
+    def left_to_pay(self, command: Send) -> str | None:
+        """The kind of entry, None: there is nothing to send for the first time."""
+        sold = self.sold.get(command.payment)
+        if sold is None or sold.tree != command.book or sold.state != "HELD":
+            return None
+        sold.state, sold.sent = "SENT", 1
+        return "SENT"
+
     def answered(self, command: Settle) -> str | None:
         """The kind of entry, None: nobody waits for this answer."""
         sold = self.sold.get(command.payment)
@@ -468,9 +476,11 @@ class Reference(
             told = {Verdict.PAID: "POSTED", Verdict.FATAL: "VOIDED"}.get(command.outcome.verdict)
             sold.state = told or sold.state
             return told
-        if sold.state not in ("HELD", "UNKNOWN"):
+        if sold.state not in ("HELD", "SENT", "UNKNOWN"):
             return None
         verdict, is_pay = command.outcome.verdict, command.outcome.step == "pay"
+        if sold.state == "SENT" and is_pay:
+            sold.sent = 0  # what is answered is the request it was written for
         sold.sent = sold.sent or int(command.sent_before)
         maybe_paid = sold.sent > 0
         if verdict is Verdict.PAID:
@@ -485,7 +495,10 @@ class Reference(
             if sold.unreached >= command.retry.budget:
                 sold.state = "MANUAL" if maybe_paid else "VOIDED"
             elif not maybe_paid:
+                sold.state = "HELD"
                 return "DEFERRED"
             else:
                 sold.state = "UNKNOWN"
+        if sold.state == "UNKNOWN" and command.is_last:
+            sold.state = "MANUAL"
         return sold.state

@@ -289,8 +289,23 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.CORRECTION_PROPOSED,
         EntryKind.CORRECTION_DROPPED,
         EntryKind.CORRECTED,
+        EntryKind.VOUCHERS_LOADED,
+        EntryKind.VOUCHER_BATCH_OPENED,
+        EntryKind.VOUCHER_BATCH_DROPPED,
+        EntryKind.VOUCHER_BATCH_BLOCKED,
+        EntryKind.VOUCHER_BATCH_UNBLOCKED,
+        EntryKind.VOUCHER_RESERVED,
+        EntryKind.VOUCHER_LAPSED,
+        EntryKind.VOUCHER_SOLD,
+        EntryKind.VOUCHER_NONE,
+        EntryKind.VOUCHER_REPRINTED,
+        EntryKind.SUPPLIER_PAID,
+        EntryKind.REGISTRY_LINE,
+        EntryKind.REGISTRY_CUT,
+        EntryKind.REGISTRY_DELIVERED,
+        EntryKind.REGISTRY_ANSWERED,
     }
 
 
-_STATES = {"HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "REVERSING", "REVERSED",
-           "REVERSAL_MANUAL"}  # fmt: skip
+_STATES = {"HELD", "DECLINED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "QUEUED", "REVERSING",
+           "REVERSED", "REVERSAL_MANUAL"}  # fmt: skip

@@ -42,9 +42,18 @@ def ends_doubt(payment: PaymentState, outcome: GatewayOutcome) -> bool:
 
 
 def settle(book: Book, payment: PaymentState, command: Settle, at: int) -> Entry:
-    """The entry for a gateway's answer about a payment in HELD or UNKNOWN, or in MANUAL where it `ends_doubt`."""
+    """The entry for a gateway's answer about a payment in HELD, SENT or UNKNOWN, or in MANUAL where it `ends_doubt`."""
     change = _change(payment, command, at)
     return payment_entry(book, payment, Cause(payment.id, "", DISPATCH), change, at, command.outcome)
+
+
+def send(book: Book, payment: PaymentState, at: int) -> Entry:
+    """The entry without which a pay that must not be repeated does not leave: from here on it may be carried out.
+
+    Network errors before it are still counted, since this one may come to nothing too.
+    """
+    change = Change(EntryKind.SENT, payment.tries + 1, deferrals=payment.deferrals)
+    return payment_entry(book, payment, Cause(payment.id, "", DISPATCH), change, at)
 
 
 def payment_entry(
@@ -77,7 +86,7 @@ def _movements(facts: PaymentFacts, kind: EntryKind) -> Movements:
 
 
 def _change(payment: PaymentState, command: Settle, at: int) -> Change:
-    """The table. `sent`: how many pay requests may have reached the payee before this answer.
+    """The table. `sent`: how many pay requests may have reached the payee before the one that is answered.
 
     | answer              | nothing sent before                  | something may have been sent              |
     |---------------------|--------------------------------------|-------------------------------------------|
@@ -91,10 +100,22 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
     |   or status         |                                      |                                           |
 
     PAID to a status is as PAID to a check. CHECKED and CANCELLED say nothing about a pay, so they are as unclear as
-    UNCLEAR. ABSENT is no refusal: a request may still be on its way, so the payment is asked for again.
+    UNCLEAR. ABSENT is no refusal: a request may still be on its way, so the payment is asked for again. What would be
+    UNKNOWN is MANUAL where the payee can be asked no more (`is_last`).
+
+    In SENT the pay is counted already, before its answer: an answer to it is one to the first.
     """
-    sent = max(payment.tries, int(command.sent_before))
     outcome = command.outcome
+    is_counted = payment.state is EntryKind.SENT and outcome.step == "pay"
+    sent = max(payment.tries - is_counted, int(command.sent_before))
+    change = _answer(outcome, sent, payment.deferrals, command.retry, at)
+    if change.kind is EntryKind.UNKNOWN and command.is_last:
+        reason = "it is not clear whether the payee was paid, and it can be asked no more"
+        return Change(EntryKind.MANUAL, change.tries, reason=reason, deferrals=change.deferrals)
+    return change
+
+
+def _answer(outcome: GatewayOutcome, sent: int, deferrals: int, retry: RetrySchedule, at: int) -> Change:
     match outcome.verdict, outcome.step:
         case (Verdict.PAID, "check" | "status") if not sent:
             return Change(EntryKind.MANUAL, sent, reason="the payee says paid, but no pay request was sent")
@@ -105,9 +126,9 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
         case (Verdict.FATAL, _):
             return _refused(outcome, sent)
         case (Verdict.UNCLEAR | Verdict.CHECKED | Verdict.CANCELLED | Verdict.ABSENT, "pay"):
-            return _unclear(sent + 1, command.retry, at)
+            return _unclear(sent + 1, retry, at)
         case _:
-            return _not_asked(outcome, sent, payment.deferrals + 1, command.retry, at)
+            return _not_asked(outcome, sent, deferrals + 1, retry, at)
 
 
 def _refused(outcome: GatewayOutcome, sent: int) -> Change:

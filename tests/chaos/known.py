@@ -56,6 +56,11 @@ class DirectoryPast:
         found = _at(self._gateways.get(gateway, []), at)
         return [one.retry if one is not None else RetrySchedule() for one in found]
 
+    def repeats_nothing(self, gateway: str, at: int) -> list[bool]:
+        """Whether its payee must not be asked to pay twice, and has no status to be asked for."""
+        found = _at(self._gateways.get(gateway, []), at)
+        return [one is not None and one.options.get("repeats") == "never" and not one.asks for one in found]
+
     def cancels(self, gateway: str, at: int) -> list[bool]:
         """Whether its payees can be asked to give a payment back."""
         return [one is not None and one.cancels for one in _at(self._gateways.get(gateway, []), at)]
