@@ -380,6 +380,20 @@ class LedgerMachine(
             assert entry.kind == expected
             self.reference.posted_at |= {payment: self.at} if expected == "POSTED" else {}
 
+    @precondition(lambda self: any(one.state != "REVERSING" for one in self.state.outstanding()))
+    @rule(pick=numbers, late=rarely)
+    def a_pay_leaves(self, pick, late) -> None:
+        asked = list(self.reference.sold) if late else [one.id for one in self.state.outstanding()]
+        payment = asked[pick % len(asked)]
+        command = a_send(payment, self.reference.sold[payment].tree)
+        expected = self.reference.left_to_pay(command)
+        if expected is None:
+            assert isinstance(self.decide(command, self.at), Stale)
+        else:
+            entry = self.ask(command)
+            assert entry is not None
+            assert entry.kind == expected
+
     @precondition(lambda self: any(sold.state == "MANUAL" for sold in self.reference.sold.values()))
     @rule(pick=numbers, verdict=st.sampled_from([Verdict.PAID, Verdict.PAID, Verdict.FATAL, Verdict.UNCLEAR]))
     def the_payees_statement_ends_a_doubt(self, pick, verdict) -> None:
@@ -394,20 +408,6 @@ class LedgerMachine(
         assert entry is not None
         assert entry.kind == expected
         self.reference.posted_at |= {payment: self.at} if expected == "POSTED" else {}
-
-    @precondition(lambda self: any(one.state != "REVERSING" for one in self.state.outstanding()))
-    @rule(pick=numbers, late=rarely)
-    def a_pay_leaves(self, pick, late) -> None:
-        asked = list(self.reference.sold) if late else [one.id for one in self.state.outstanding()]
-        payment = asked[pick % len(asked)]
-        command = a_send(payment, self.reference.sold[payment].tree)
-        expected = self.reference.left_to_pay(command)
-        if expected is None:
-            assert isinstance(self.decide(command, self.at), Stale)
-        else:
-            entry = self.ask(command)
-            assert entry is not None
-            assert entry.kind == expected
 
     @precondition(lambda self: self.reference.sold)
     @rule(pick=numbers, paid=st.booleans())

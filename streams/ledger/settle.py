@@ -43,7 +43,7 @@ def ends_doubt(payment: PaymentState, outcome: GatewayOutcome) -> bool:
 
 
 def settle(book: Book, payment: PaymentState, command: Settle, at: int) -> Entry:
-    """The entry for a gateway's answer about a payment in HELD, SENT or UNKNOWN, or in MANUAL if it `ends_doubt`."""
+    """The entry for a gateway's answer about a payment in HELD, SENT or UNKNOWN, or in MANUAL where it `ends_doubt`."""
     if (another := rerouted(book, payment, command, at)) is not None:
         return another
     change = _change(payment, command, at)

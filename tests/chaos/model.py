@@ -186,13 +186,13 @@ class Model:
         sale = self.open.get(entry.cause.id)
         if sale is None or sale.book != entry.book:
             return
-        if sale.state == "MANUAL" and entry.outcome is not None:
+        if entry.outcome is None:
+            yield from sent(sale)
+            return
+        if sale.state == "MANUAL":
             yield from told_of(sale, entry.outcome)
             return
         if sale.state not in _ASKED:
-            return
-        if entry.outcome is None:
-            yield from sent(sale)
             return
         if (sale.state == "REVERSING") != (entry.outcome.step == "cancel"):
             return

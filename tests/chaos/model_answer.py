@@ -50,6 +50,12 @@ def _answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: 
     return _changed(sale, "VOIDED", 0, unreached=unreached, refusal=243 if outcome.step == "check" else 300)
 
 
+def sent(sale: Sale) -> Iterable[Expected]:
+    """A pay that must not be repeated is about to leave: only the first may."""
+    if sale.state == "HELD":
+        yield _changed(sale, "SENT", 1, unreached=sale.unreached)
+
+
 def told_of(sale: Sale, outcome: GatewayOutcome) -> list[Expected]:
     """What the payee says of a payment in MANUAL itself; nothing, where the payment stays an operator's."""
     if outcome.step != "status" or not sale.sent:
@@ -59,12 +65,6 @@ def told_of(sale: Sale, outcome: GatewayOutcome) -> list[Expected]:
     if outcome.verdict is Verdict.FATAL:
         return [_changed(sale, "VOIDED", sale.sent, refusal=code_of(outcome.code))]
     return []
-
-
-def sent(sale: Sale) -> Iterable[Expected]:
-    """A pay that must not be repeated is about to leave: only the first may."""
-    if sale.state == "HELD":
-        yield _changed(sale, "SENT", 1, unreached=sale.unreached)
 
 
 def resolved(sale: Sale, *, paid: bool) -> Expected:
