@@ -26,8 +26,9 @@ from schemas.entry import Entry, EntryKind, PaymentFacts
 MAY_FOLLOW: dict[str, frozenset[str]] = {
     "": frozenset({"HELD", "DECLINED", "WAITING_FUNDS"}),
     "WAITING_FUNDS": frozenset({"HELD", "DECLINED"}),
-    "HELD": frozenset({"DEFERRED", "REROUTED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
+    "HELD": frozenset({"DEFERRED", "REROUTED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "QUEUED"}),
     "SENT": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
+    "QUEUED": frozenset({"POSTED", "VOIDED"}),
     "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "MANUAL": frozenset({"POSTED", "VOIDED"}),
     "POSTED": frozenset({"REVERSING"}),
@@ -35,7 +36,7 @@ MAY_FOLLOW: dict[str, frozenset[str]] = {
     "REVERSAL_MANUAL": frozenset({"REVERSED", "REVERSAL_REFUSED"}),
 }
 _STANDS = {"DEFERRED": "HELD", "REROUTED": "HELD", "REVERSAL_REFUSED": "POSTED"}
-_HOLDING = frozenset({"HELD", "SENT", "UNKNOWN", "MANUAL"})
+_HOLDING = frozenset({"HELD", "QUEUED", "SENT", "UNKNOWN", "MANUAL"})
 OPEN = _HOLDING | {"WAITING_FUNDS", "REVERSING", "REVERSAL_MANUAL"}
 _NO_ROW: frozenset[str] = frozenset()
 # What these may move is for windows.settled, ledger.exchanges, ledger.corrections, cash.collections, agents.fees and

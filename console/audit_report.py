@@ -51,6 +51,8 @@ CATALOGUE: Mapping[str, str] = {
     "windows.zero": "all positions of a tree's window sum to zero in each currency, opening and closing",
     "clearing.pairs": "whatever left one tree for another is there, or back, or on its way, once and unchanged",
     "clearing.zero": "what two trees have for each other is what is under way between them",
+    "registries.chain": "a payee's registries are numbered 1, 2, 3, …, each with the lines and total it was cut with",
+    "registries.payments": "every queued payment has one line with its facts, and ends as its payee answered to that",
     "postings.charts": "every account in a tree's closed window has a number in the chart that was in force",
     "decisions.once": "no payment order and no command is decided twice",
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",

@@ -96,6 +96,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "charge": "charge",
     "correction": "correction",
     "voucher": "voucher",
+    "registry": "registry",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -147,13 +148,13 @@ def entry_row(offset: int, entry: Json) -> Row:
         posted["at"], posted["provider_ref"], posted["refund"], (entry.get("change") or {}).get("account", ""),
         facts.get("served", ""), facts.get("routes", []), facts.get("rerouted_from", []),
         record["value"], entry.get("window"), entry.get("crossing"), entry.get("cash"), entry.get("charge"),
-        entry.get("correction"), entry.get("voucher"),
+        entry.get("correction"), entry.get("voucher"), entry.get("registry"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-7], *(orjson.loads(text) if text else None for text in row[-7:]))
+    return (*row[:-8], *(orjson.loads(text) if text else None for text in row[-8:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

@@ -17,6 +17,7 @@ from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.plan import Charge
 from schemas.record import record
+from schemas.registry import RegistryNote
 from schemas.reversal import Posted
 from schemas.voucher import VoucherNote
 from schemas.window import Window
@@ -79,6 +80,11 @@ class EntryKind(StrEnum):
     VOUCHER_NONE = "VOUCHER_NONE"  # there was none for a payment
     VOUCHER_REPRINTED = "VOUCHER_REPRINTED"  # its terminal was told a PIN again
     SUPPLIER_PAID = "SUPPLIER_PAID"  # for vouchers, from the bank
+    QUEUED = "QUEUED"  # of a payment that is HELD: it goes to its payee in a registry
+    REGISTRY_LINE = "REGISTRY_LINE"  # a queued payment is in its payee's open registry
+    REGISTRY_CUT = "REGISTRY_CUT"  # a registry has its last line, and a total
+    REGISTRY_DELIVERED = "REGISTRY_DELIVERED"  # the payee has the registry
+    REGISTRY_ANSWERED = "REGISTRY_ANSWERED"  # the payee said of some lines whether it takes them
 
 
 # POSTED may still be reversed, if the payee permits it; the others are for ever.
@@ -237,6 +243,7 @@ class Entry:
     posted: Posted | None = None
     correction: Correction | None = None
     voucher: VoucherNote | None = None
+    registry: RegistryNote | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""

@@ -109,6 +109,7 @@ ENTRIES = Table(
         ("routes", _NAMES),
         ("rerouted_from", _NAMES),
         ("voucher", "String"),
+        ("registry", "String"),
     ),
 )
 

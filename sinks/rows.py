@@ -90,6 +90,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         facts.routes,
         facts.rerouted_from,
         orjson.dumps(entry.voucher).decode() if entry.voucher else "",
+        orjson.dumps(entry.registry).decode() if entry.registry else "",
     )
 
 

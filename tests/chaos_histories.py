@@ -19,8 +19,18 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import Payee, SubscriberField
 from schemas.period import following
+from schemas.registry_command import RegistryCommand
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import ChangeDue, Instruct, LedgerCommand, Place, Reversible, Settle
+from streams.ledger.commands import (
+    ChangeDue,
+    Instruct,
+    LedgerCommand,
+    Place,
+    RegistryDue,
+    RegistryTerms,
+    Reversible,
+    Settle,
+)
 from streams.ledger.perform import perform
 from streams.ledger.state import State
 from tests.builders import (
@@ -63,11 +73,13 @@ from tests.builders_change import a_reclaim, block_change, unblock_change
 from tests.builders_charts import a_chart, numbers, set_chart
 from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.builders_fees import a_plan, fee_due, set_plan
+from tests.builders_offline import an_offline_payee, some_terms, words_by
 from tests.builders_reversal import REVERSIBLE, a_cancel, a_reversal
 from tests.builders_routes import a_route
 from tests.chaos.model import Model
 from tests.chaos_corrections import a_correction_of
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
+from tests.chaos_registries import a_registrys_step
 
 CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
 AGENTS = ("A", "B", "S", "T", "U", "V")
@@ -80,6 +92,7 @@ PAYEES = (
     a_payee("both", fields=FIELDS, max_amount=50_000, gateway="osmp-2"),
     a_payee("coins", fields=FIELDS[:1], denominations=(100, 500, 9_000), max_amount=9_000),
     a_payee("abroad", fields=FIELDS[:1], currency="USD", min_amount=1, max_amount=9_000),
+    an_offline_payee("water", fields=FIELDS[:1], max_amount=50_000),
     a_payee(
         "ways",
         fields=FIELDS[:1],
@@ -94,7 +107,7 @@ PAYEES = (
     ),
     None,
 )
-WAYS = {route.gateway: frozenset(route.technical) for route in PAYEES[4].routes} if PAYEES[4] is not None else {}
+WAYS = {route.gateway: frozenset(route.technical) for payee in PAYEES if payee is not None for route in payee.routes}
 TARIFFS = (
     None,
     a_tariff(),
@@ -134,11 +147,15 @@ class Asked:
                 self.four_eyes_above = [command.four_eyes_above]
                 if command.terminal:
                     self.terminals.add(command.terminal)
+                if isinstance(command.command, RegistryCommand):
+                    self._see_terms(command.command, command.registry)
                 if command.reversible is not None:
                     self._see_directory(command.reversible)
                 self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
             case Settle():
                 self.schedule, self.is_last, self.codes = command.retry, command.is_last, command.technical
+            case RegistryDue():
+                self._see_terms(command, command.terms)
 
     def _see_directory(self, now: Reversible) -> None:
         """The payee as the command has it: only how long it gives payments back matters."""
@@ -147,6 +164,13 @@ class Asked:
 
     def repeats_nothing(self, gateway: str, at: int) -> list[bool]:
         return [self.is_last]
+
+    def _see_terms(self, about: Any, terms: RegistryTerms | None) -> None:
+        """The payee as a command about its registries has it."""
+        if terms is None:
+            self.payee = None
+        else:
+            self.payee = an_offline_payee(about.payee, some_terms(form=terms.form), time_zone=terms.time_zone)
 
     def cancels(self, gateway: str, at: int) -> list[bool]:
         return [self.can_cancel]
@@ -184,6 +208,7 @@ class Story:
         self.decided = 0
         self.at = AT
         self.on_the_way: list[LedgerCommand] = []  # what trees say to each other
+        self.to_registries: list[LedgerCommand] = []  # and to registries, and these to them
 
     def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
         while True:
@@ -194,6 +219,7 @@ class Story:
                 decision = perform(self.state, command, self.at)
                 for entry in decision if isinstance(decision, list) else ():
                     self.on_the_way += called_for_by([entry])
+                    self.to_registries += words_by([entry])
                     yield command, Entry.decode(entry.encode())
 
     def _next(self) -> Iterator[LedgerCommand]:
@@ -227,7 +253,11 @@ class Story:
             yield self._old_change()
         elif pick < 33:
             yield self._remembered(self._standing())
-        elif pick < 60:
+        elif pick < 36 and self.to_registries:
+            yield self._remembered(self.to_registries.pop(self.rng.randrange(len(self.to_registries))))
+        elif pick < 38:
+            yield self._remembered(a_registrys_step(self.state, self.rng, self._id()))
+        elif pick < 62:
             yield self._remembered(self._sale())
         else:
             yield from self._course()
@@ -351,7 +381,7 @@ class Story:
         keys = rng.choice(((key,), (key, key), (a_public_key("kiosk-1:2", "C"), a_public_key())))
         return rng.choice((
             lambda: set_tariff(a_tariff(version=rng.randint(1, 50)), id),
-            lambda: set_payee(PAYEES[rng.randrange(4)], id),
+            lambda: set_payee(PAYEES[rng.randrange(6)], id),
             lambda: set_gateway(a_gateway(connections=rng.randint(1, 9)), id),
             lambda: set_operator(an_operator(keys=keys), id),
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
@@ -430,7 +460,7 @@ class Story:
         (tree, agent), payee, tariff = rng.choice(SELLERS), rng.choice(PAYEES), rng.choice(TARIFFS)
         currency = currency_for(rng, tree)
         if rng.random() < 0.8:  # one that takes the currency
-            payee = rng.choice((*PAYEES[:3], PAYEES[4])) if currency == "RUB" else PAYEES[3]
+            payee = rng.choice((*PAYEES[:3], *PAYEES[4:6])) if currency == "RUB" else PAYEES[3]
         amount = rng.choice((rng.randint(1, 12_000), rng.randint(1, 12_000), 100, 500, 9_000, 50_000, 50_001))
         if rng.random() < 0.25:
             tariff, amount = None, max(1, self._all_of(tree, agent, currency) + rng.randint(-1, 1))

@@ -133,6 +133,12 @@ DAMAGES: dict[str, tuple[Callable[[Entry], Entry | None], str]] = {
         ),
         "divergence",
     ),
+    "the registry": (
+        lambda one: (
+            replace(one, registry=replace(one.registry, number=one.registry.number + 1)) if one.registry else None
+        ),
+        "divergence",
+    ),
     "the payee's word": (_never_sent, "divergence"),
 }
 
@@ -185,4 +191,4 @@ def test_a_decision_that_nobody_asked_for_is_a_divergence() -> None:
     model = asked.model()
     for _, entry in islice(Story(seed).steps(), 60):
         headings = {finding.heading for finding in model.follow(entry)}
-        assert "divergence" in headings or entry.cause.by in ("dispatch", "funds", "timer")
+        assert "divergence" in headings or entry.cause.by in ("dispatch", "funds", "registry", "timer")

@@ -33,6 +33,7 @@ from tests.builders import (
 from tests.builders_cash import a_collection
 from tests.builders_correction import a_correction
 from tests.builders_currency import open_currency
+from tests.builders_offline import place_offline
 from tests.builders_reversal import a_cancel, a_reversal
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -62,11 +63,18 @@ def _declined() -> State:
     return state
 
 
+def _queued() -> State:
+    state = a_tree()
+    perform(state, place_offline(payee="mobile"), AT)
+    return state
+
+
 STATES: dict[str, Callable[[], State]] = {
     "WAITING_FUNDS": _waiting,
     "DECLINED": _declined,
     "HELD": _held(),
     "SENT": _held(a_send()),
+    "QUEUED": _queued,
     "UNKNOWN": _held(a_settle(verdict=Verdict.UNCLEAR)),
     "MANUAL": _held(a_settle(verdict=Verdict.UNCLEAR, retry=ONCE)),
     "POSTED": _held(a_settle()),

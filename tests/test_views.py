@@ -301,8 +301,12 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.VOUCHER_NONE,
         EntryKind.VOUCHER_REPRINTED,
         EntryKind.SUPPLIER_PAID,
+        EntryKind.REGISTRY_LINE,
+        EntryKind.REGISTRY_CUT,
+        EntryKind.REGISTRY_DELIVERED,
+        EntryKind.REGISTRY_ANSWERED,
     }
 
 
-_STATES = {"HELD", "DECLINED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "REVERSING",
+_STATES = {"HELD", "DECLINED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "QUEUED", "REVERSING",
            "REVERSED", "REVERSAL_MANUAL"}  # fmt: skip

@@ -45,7 +45,8 @@ MOVES_NOTHING = frozenset({
     EntryKind.REVERSAL_MANUAL, EntryKind.CORRECTION_PROPOSED, EntryKind.CORRECTION_DROPPED,
     EntryKind.VOUCHERS_LOADED, EntryKind.VOUCHER_BATCH_DROPPED, EntryKind.VOUCHER_BATCH_BLOCKED,
     EntryKind.VOUCHER_BATCH_UNBLOCKED, EntryKind.VOUCHER_RESERVED, EntryKind.VOUCHER_LAPSED, EntryKind.VOUCHER_SOLD,
-    EntryKind.VOUCHER_NONE, EntryKind.VOUCHER_REPRINTED,
+    EntryKind.VOUCHER_NONE, EntryKind.VOUCHER_REPRINTED, EntryKind.QUEUED, EntryKind.REGISTRY_LINE,
+    EntryKind.REGISTRY_CUT, EntryKind.REGISTRY_DELIVERED, EntryKind.REGISTRY_ANSWERED,
 })  # fmt: skip
 
 # The kinds that take back what an earlier entry of the same payment did, and which that is.

@@ -18,6 +18,7 @@ from streams.ledger.crossings import fold_crossing
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
 from streams.ledger.payments import PaymentState
+from streams.ledger.registry_fold import fold_registry
 from streams.ledger.rerouting import is_moved_on
 from streams.ledger.spending import count, give_back
 from streams.ledger.standing import CLOSED
@@ -35,8 +36,9 @@ _ANSWERED = {EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MA
 MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     None: {EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS},
     EntryKind.WAITING_FUNDS: {EntryKind.HELD, EntryKind.DECLINED},
-    EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT},
+    EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT, EntryKind.QUEUED},
     EntryKind.SENT: {*_ANSWERED, EntryKind.DEFERRED},
+    EntryKind.QUEUED: {EntryKind.POSTED, EntryKind.VOIDED},
     EntryKind.UNKNOWN: _ANSWERED,
     EntryKind.MANUAL: {EntryKind.POSTED, EntryKind.VOIDED},
     EntryKind.POSTED: {EntryKind.REVERSING},
@@ -86,6 +88,8 @@ def evolve(state: State, entry: Entry) -> State:
         fold_correction(book, entry, entry.correction)
     if entry.voucher is not None:
         fold_voucher(book, entry, entry.voucher)
+    if entry.registry is not None:
+        fold_registry(book, entry, entry.registry)
     if answers_command(entry):
         _remember(state, book, entry)
     return state

@@ -13,7 +13,7 @@ from schemas.voucher import VoucherNote
 from streams.ledger.change import kept_after
 from streams.ledger.decisions import Duplicate
 from streams.ledger.evolve import answers_command
-from streams.ledger.origins import TIMER
+from streams.ledger.origins import TIMER, UNSIGNED
 
 # How a transfer to another tree ends, for whoever asked for it.
 _ENDS = frozenset({EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_RETURNED})
@@ -33,7 +33,7 @@ def reply_to(entry: Entry) -> Reply | None:
         return None
     if entry.crossing is not None and entry.kind in _ENDS:
         return _command_reply(entry.crossing.order, entry.kind, entry.refusal, entry.reason, entry.at)
-    if entry.payment is None and entry.cause.by == SERVER_KID:
+    if entry.payment is None and (entry.cause.by == SERVER_KID or entry.cause.by in UNSIGNED):
         return None
     if entry.payment is None:
         reply = _command_reply(entry.cause.id, entry.kind, entry.refusal, entry.reason, entry.at)

@@ -17,6 +17,7 @@ from console.audit_payments import command_key
 from schemas.command import DirectoryCommand, TreeCommand
 from schemas.correction import ApproveCorrection, Correct, DropCorrection
 from schemas.entry import FINAL, Entry
+from schemas.registry_command import PaymentAnswered, RegistryCommand
 from schemas.reversal import ReversePayment
 from tests.chaos.model_agents import agent_of, remember_sale
 from tests.chaos.model_answer import answered, sent, told_of
@@ -26,6 +27,7 @@ from tests.chaos.model_clearing import remember_crossing, seen_crossing
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_correction import corrected, remember_correction
 from tests.chaos.model_fees import charged_before, fee_charged
+from tests.chaos.model_registry import payment_answered, queued, registry_obeyed, registry_timed, remember_registry
 from tests.chaos.model_reversal import asked_back, cancelled, posted_now
 from tests.chaos.model_routes import line_of, passed_on
 from tests.chaos.model_sale import sold, taken_up
@@ -39,7 +41,7 @@ Commands = Callable[[str, str, str], TreeCommand | DirectoryCommand | None]
 
 _FIRST_NUMBER = 10**15
 _NEW = ("HELD", "DECLINED", "WAITING_FUNDS")
-_OURS = ("dispatch", "funds", "timer")  # causes that nobody signed
+_OURS = ("dispatch", "funds", "registry", "timer")  # causes that nobody signed
 _ASKED = ("HELD", "SENT", "UNKNOWN", "REVERSING")
 _STANDS = {"DEFERRED": "HELD", "REROUTED": "HELD", "REVERSAL_REFUSED": "POSTED"}
 _COLUMNS = Expected._fields
@@ -91,7 +93,9 @@ class Model:
             is_again = id in self.decided
         elif entry.cause.by == "funds":
             is_again = id in self.decided and (id not in self.open or self.open[id].state != "WAITING_FUNDS")
-        elif entry.cause.by == "timer":
+        elif entry.kind.value == "QUEUED":
+            is_again = id in self.decided and (id not in self.open or self.open[id].state != "HELD")
+        elif entry.cause.by in ("timer", "registry"):
             is_again = entry.cause.id in book.timers or charged_before(book, entry)
         elif entry.cause.by == "dispatch":
             is_again = id in self.decided and id not in self.open
@@ -129,6 +133,10 @@ class Model:
             is_named = entry.cause.id == f"fee/{fee.plan}/{fee.agent}/{fee.period}" and not entry.cause.digest
             charged = fee_charged(entry.book, book, fee, entry.at)
             return [charged] if charged and is_named else []
+        if entry.kind.value == "QUEUED" and entry.cause.by == "registry":
+            return queued(self.open.get(entry.cause.id), entry)
+        if entry.registry is not None and entry.cause.by in _OURS:
+            return registry_timed(book, entry, self._known)
         if entry.cause.by == "timer":
             if entry.change is not None and entry.kind.value == "CHANGE_EXPIRED":
                 return expired(book, entry)
@@ -143,6 +151,10 @@ class Model:
             return asked_back(entry.book, book, command, entry, sale, self._known)
         if isinstance(command, Correct | ApproveCorrection | DropCorrection):
             return corrected(book, command, entry, self._known.four_eyes_above)
+        if isinstance(command, PaymentAnswered):
+            return [payment_answered(entry.book, command, self.open.get(command.payment))]
+        if isinstance(command, RegistryCommand):
+            return registry_obeyed(book, command, entry, self._known)
         return [] if command is None else [obeyed(entry.book, book, command, self.open, entry.at)]
 
     def _sale(self, book: Book, entry: Entry) -> Iterable[Expected]:
@@ -234,7 +246,7 @@ class Model:
         for leg in entry.legs:
             book.ends[leg.account, leg.currency] = (leg.seq, leg.balance)
         remember_change(book, entry)
-        if entry.cause.by == "timer":
+        if entry.cause.by in ("timer", "registry"):
             book.timers.add(entry.cause.id)
         if entry.payment is not None:
             self._believe_payment(entry)
@@ -247,6 +259,7 @@ class Model:
             book.windows[entry.window.subject] = entry.window.number
         remember_crossing(book, entry)
         remember_correction(book, entry)
+        remember_registry(book, entry)
         if (terms := entry.agent) is not None:
             book.believe(terms.agent, terms.currency, agent_of(terms))
         if entry.record is not None:
@@ -298,6 +311,7 @@ def _seen(entry: Entry) -> Expected:
         entry.charge,
         entry.posted,
         entry.correction,
+        entry.registry,
     )
 
 

@@ -72,6 +72,11 @@ def resolved(sale: Sale, *, paid: bool) -> Expected:
     return _changed(sale, "POSTED", sale.sent) if paid else _changed(sale, "VOIDED", sale.sent, refusal=300)
 
 
+def queued_ends(sale: Sale, *, accepted: bool) -> Expected:
+    """Its payee has answered to its line of a registry."""
+    return _changed(sale, "POSTED", 0) if accepted else _changed(sale, "VOIDED", 0, refusal=300)
+
+
 def _changed(sale: Sale, kind: str, sent: int, *, unreached: int = 0, due_at: int = 0, refusal: int = 0) -> Expected:
     facts = sale.facts
     return Expected(

@@ -77,6 +77,7 @@ def sold(
         tariff_rule=price.rule,
         change_to=order.get("change_to", ""),
         spent=tuple(spent.items()) if kind == "HELD" else (),
+        served="" if payee is None or payee.served == "online" else payee.served,
         routes=gateways[1:],
     )
     moves = _hold(facts) if kind == "HELD" else ()
