@@ -107,7 +107,7 @@ PAYEES = (
     ),
     None,
 )
-WAYS = {route.gateway: frozenset(route.technical) for route in PAYEES[4].routes} if PAYEES[4] is not None else {}
+WAYS = {route.gateway: frozenset(route.technical) for payee in PAYEES if payee is not None for route in payee.routes}
 TARIFFS = (
     None,
     a_tariff(),
@@ -381,7 +381,7 @@ class Story:
         keys = rng.choice(((key,), (key, key), (a_public_key("kiosk-1:2", "C"), a_public_key())))
         return rng.choice((
             lambda: set_tariff(a_tariff(version=rng.randint(1, 50)), id),
-            lambda: set_payee(PAYEES[rng.randrange(5)], id),
+            lambda: set_payee(PAYEES[rng.randrange(6)], id),
             lambda: set_gateway(a_gateway(connections=rng.randint(1, 9)), id),
             lambda: set_operator(an_operator(keys=keys), id),
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
@@ -460,7 +460,7 @@ class Story:
         (tree, agent), payee, tariff = rng.choice(SELLERS), rng.choice(PAYEES), rng.choice(TARIFFS)
         currency = currency_for(rng, tree)
         if rng.random() < 0.8:  # one that takes the currency
-            payee = rng.choice((*PAYEES[:3], PAYEES[4])) if currency == "RUB" else PAYEES[3]
+            payee = rng.choice((*PAYEES[:3], *PAYEES[4:6])) if currency == "RUB" else PAYEES[3]
         amount = rng.choice((rng.randint(1, 12_000), rng.randint(1, 12_000), 100, 500, 9_000, 50_000, 50_001))
         if rng.random() < 0.25:
             tariff, amount = None, max(1, self._all_of(tree, agent, currency) + rng.randint(-1, 1))
