@@ -80,7 +80,8 @@ class Settle:
     """A gateway's answer about one open payment: from dispatch, in memory, not from a topic.
 
     sent_before: an earlier pay request may have left that the ledger knows nothing of (the worker was restarted).
-    is_last: the payee can be asked about it no more, neither again nor for its status.
+    is_last: the payee can be asked about it no more, neither again nor for its status. not_before: the payee is left
+    alone until then, ms UTC; 0: it is not.
     """
 
     book: str
@@ -89,6 +90,7 @@ class Settle:
     retry: RetrySchedule
     sent_before: bool
     is_last: bool = False
+    not_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

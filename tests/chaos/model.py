@@ -19,7 +19,7 @@ from schemas.correction import ApproveCorrection, Correct, DropCorrection
 from schemas.entry import FINAL, Entry
 from schemas.reversal import ReversePayment
 from tests.chaos.model_agents import agent_of, remember_sale
-from tests.chaos.model_answer import answered, sent, told_of
+from tests.chaos.model_answer import answered, left_alone, sent, told_of
 from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
@@ -203,6 +203,7 @@ class Model:
                 else answered(sale, outcome, schedule, at, asked_before=asked, is_last=is_last)
                 for asked in (False, True)
             )
+            usual, careful = (left_alone(one, outcome, entry) for one in (usual, careful))
             yield usual
             found = _seen(entry)
             self.presumed_asked += found == careful != usual
