@@ -17,7 +17,7 @@ from typing import Any
 from agents.reject_watch import RejectWatch
 from agents.token_bucket import TokenBucket
 from schemas.entry import holds
-from streams.arrival import Arrival, Item, Quarantine
+from streams.arrival import Arrival, Check, Item, Quarantine
 from streams.clock import Clock
 from streams.directory import DirectoryReader
 from streams.last_resort import nothing_skipped
@@ -34,6 +34,7 @@ _STEP_S = 0.1
 
 Verify = Callable[[Arrival], Item]
 Held = Callable[[int, list[str]], None]
+Asked = Callable[[Sequence[Check]], None]
 Spawn = Callable[[Coroutine[Any, Any, None]], Any]
 
 
@@ -49,7 +50,8 @@ class _Lane:
 
 
 class Accept:
-    """Decides batches of Faust events; `held(partition, payment ids)` is told of new holds once they are committed.
+    """Decides batches of Faust events; `held(partition, payment ids)` is told of new holds once they are committed,
+    `asked` of questions about subscribers, of which nothing is.
 
     `spawn` runs a coroutine as a supervised task.
     """
@@ -63,12 +65,14 @@ class Accept:
         held: Held,
         spawn: Spawn,
         clock: Clock,
+        asked: Asked = lambda _: None,
     ) -> None:
         self._settings = settings
         self._shards = shards
         self._directory = directory
         self._consumer = consumer
         self._held = held
+        self._asked = asked
         self._spawn = spawn
         self._clock = clock
         self._lanes: dict[Any, _Lane] = {}
@@ -113,6 +117,8 @@ class Accept:
             self._consumer().decided(lane.tp, last.offset, last.generation_id)
         if held := holds(entries):
             self._held(lane.tp.partition, held)
+        if asked := [item for item in items if isinstance(item, Check)]:
+            self._asked(asked)
         return len(items)
 
     async def _verified(self, lane: _Lane, messages: Sequence[Any], verify: Verify) -> list[Item]:

@@ -14,7 +14,7 @@ from agents.token_bucket import TokenBucket
 from schemas.alert import Alert, AlertKind, Severity
 from schemas.ids import ms_instant
 from schemas.keys import owner_of
-from streams.arrival import Ask, Item, Look, Quarantine
+from streams.arrival import Ask, Check, Item, Look, Quarantine
 
 # Senders whose runs of rejects are remembered; beyond it the one longest without a reject is forgotten.
 MAX_RUNS = 10_000
@@ -146,6 +146,8 @@ def _sender(item: Item) -> str:
     match item:
         case Quarantine():
             return owner_of(item.signer)
+        case Check():
+            return item.request.terminal
         case Ask():
             return owner_of(getattr(item.command, "by", ""))
         case _:

@@ -21,9 +21,12 @@ from schemas.payment import PaymentOrder
 from schemas.registry_command import REGISTRY, PaymentAnswered, RegistryCommand, RegistryWord
 from schemas.reject import RejectReason
 from schemas.reversal import ReversePayment
-from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
+from schemas.terminal import Terminal
+from schemas.tracking import CheckRequest
+from schemas.voucher_command import LoadVouchers, ProductOrder, ReserveVoucher, VoucherWord
+from streams.arrival import Arrival, Ask, Check, Forward, Item, Quarantine
 from streams.directory import Directory
-from streams.ledger.commands import Instruct, Place, RegistryTerms, Reversible
+from streams.ledger.commands import Instruct, Place, Product, RegistryTerms, Reversible
 from streams.partitioner import partition_of
 from streams.settings import Settings
 
@@ -35,11 +38,19 @@ _T = TypeVar("_T")
 class Verifier:
     """The directory's facts and the settings' bounds, applied to one message at a time. Safe in any thread."""
 
-    def __init__(self, settings: Settings, directory: Directory, server: VerifyingKey | None = None) -> None:
-        """server: the workers' own key, by which trees talk to each other; None: no tree is believed."""
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        server: VerifyingKey | None = None,
+        pin_keys: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
+        """server: the workers' own key, by which books talk to each other; None: no book is believed. pin_keys: which
+        keys of PINs this worker has now."""
         self._settings = settings
         self._directory = directory
         self._server = server
+        self._pin_keys = pin_keys
         self._partitions: dict[str, int] = {}
 
     def payment(self, arrival: Arrival) -> Item:
@@ -49,6 +60,10 @@ class Verifier:
     def command(self, arrival: Arrival) -> Item:
         """What to do about a message on `commands`."""
         return self._guard(arrival, self._command)
+
+    def check(self, arrival: Arrival) -> Item:
+        """What to do about a message on `checks`."""
+        return self._guard(arrival, self._check)
 
     def _guard(self, arrival: Arrival, read: Callable[[Arrival, Envelope, _Signer], Item]) -> Item:
         signer, envelope = _Signer(), None
@@ -68,21 +83,36 @@ class Verifier:
     def _payment(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
         signer.believe(self._directory.terminal_key(envelope.kid), envelope, arrival.received_at)
         order = _parsed(PaymentOrder.model_validate_json, envelope.payload)
-        owner = owner_of(envelope.kid)
-        if order.terminal != owner:
-            raise EnvelopeError(RejectReason.WRONG_TERMINAL, f"signed by {owner}, names terminal {order.terminal}")
-        terminal = self._directory.terminals[owner]
-        if order.agent != terminal.agent:
-            raise EnvelopeError(
-                RejectReason.WRONG_AGENT, f"terminal {owner} is agent {terminal.agent}'s, not {order.agent}'s"
-            )
+        terminal = self._seller(order, envelope.kid)
         self._check_clock(instant_ms(order.made_at), arrival.received_at)
         if self._partition(terminal.tree) != arrival.partition:
             return Forward(arrival, terminal.tree)
         payee, tariff = self._directory.payees.get(order.payee), self._directory.tariffs.get(order.payee)
         backlog_max = self._settings.gateway_backlog
-        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max)
+        is_sealed = terminal.sealing is not None
+        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max, is_sealed)
         return Ask(place, arrival.received_at, arrival)
+
+    def _check(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
+        signer.believe(self._directory.terminal_key(envelope.kid), envelope, arrival.received_at)
+        request = _parsed(CheckRequest.model_validate_json, envelope.payload)
+        terminal = self._seller(request, envelope.kid)
+        self._check_clock(instant_ms(request.made_at), arrival.received_at)
+        if self._partition(terminal.tree) != arrival.partition:
+            return Forward(arrival, terminal.tree)
+        return Check(request, terminal.tree, arrival)
+
+    def _seller(self, asked: PaymentOrder | CheckRequest, kid: str) -> Terminal:
+        """The terminal that signed; raises EnvelopeError where it names another one, or another's agent."""
+        owner = owner_of(kid)
+        if asked.terminal != owner:
+            raise EnvelopeError(RejectReason.WRONG_TERMINAL, f"signed by {owner}, names terminal {asked.terminal}")
+        terminal = self._directory.terminals[owner]
+        if asked.agent != terminal.agent:
+            raise EnvelopeError(
+                RejectReason.WRONG_AGENT, f"terminal {owner} is agent {terminal.agent}'s, not {asked.agent}'s"
+            )
+        return terminal
 
     def _command(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
         is_ours, terminal = envelope.kid == SERVER_KID, ""
@@ -101,8 +131,9 @@ class Verifier:
             return Forward(arrival, book)
         reversible = self._reversible() if isinstance(command, ReversePayment) else None
         above = self._settings.four_eyes_above
-        registry = self._registry_terms(command)
-        instruct = Instruct(book, command, command.digest(), envelope.kid, terminal, reversible, above, registry)
+        product = self._product(command, terminal) if isinstance(command, ProductOrder) else None
+        terms = self._registry_terms(command)
+        instruct = Instruct(book, command, command.digest(), envelope.kid, terminal, reversible, above, product, terms)
         return Ask(instruct, arrival.received_at, arrival)
 
     def _reversible(self) -> Reversible:
@@ -113,19 +144,32 @@ class Verifier:
             frozenset(gateway.id for gateway in gateways if gateway.cancels),
         )
 
+    def _product(self, command: ProductOrder, terminal: str) -> Product:
+        on_file = self._directory.terminals.get(terminal)
+        is_sealed = on_file is not None and on_file.sealing is not None
+        reserve_ms = self._settings.voucher_reserve_s * 1000
+        kids = self._pin_keys() if isinstance(command, LoadVouchers) else frozenset[str]()
+        return Product(self._directory.payees.get(command.payee), reserve_ms, kids, is_sealed)
+
     def _registry_terms(self, command: TreeCommand | DirectoryCommand) -> RegistryTerms | None:
         """What the payee's record says of its registries, for a command that is about them."""
         if not isinstance(command, RegistryCommand) or isinstance(command, PaymentAnswered):
             return None
         payee = self._directory.payees.get(command.payee)
-        return RegistryTerms(payee.offline.form, payee.time_zone) if payee is not None and payee.offline else None
+        if payee is None or payee.offline is None:
+            return None
+        return RegistryTerms(payee.offline.form, payee.time_zone, payee.currency)
 
     def _check_right(self, terminal: str, command: TreeCommand | DirectoryCommand) -> None:
         """A terminal may order a few things, and only for its own tree."""
         if command.kind not in TERMINAL_MAY:
             why = f"{terminal} is no operator, and only one orders {command.kind}"
             raise EnvelopeError(RejectReason.UNKNOWN_KEY, why)
-        about = command.to_tree if isinstance(command, BringChange) else book_of(command)
+        about = book_of(command)
+        if isinstance(command, BringChange):
+            about = command.to_tree
+        elif isinstance(command, ReserveVoucher):
+            about = command.tree
         if (tree := self._directory.terminals[terminal].tree) != about:
             raise EnvelopeError(RejectReason.WRONG_AGENT, f"terminal {terminal} is in tree {tree}, not in {about}")
 
@@ -159,8 +203,8 @@ class _Signer:
 
 
 def _check_signer(command: TreeCommand | DirectoryCommand, is_ours: bool) -> None:
-    """What keys say to each other is the workers' alone, and the ids it is known by."""
-    if isinstance(command, ClearingCommand | RegistryWord) != is_ours:
+    """What one book says to another is the workers' alone, and the ids it is known by."""
+    if isinstance(command, ClearingCommand | VoucherWord | RegistryWord) != is_ours:
         who = "the workers' key does not sign" if is_ours else "an operator's key does not sign"
         raise EnvelopeError(RejectReason.WRONG_SIGNER, f"{who} {command.kind}")
     if command.id.startswith((CLEARING, REGISTRY)) and not is_ours:

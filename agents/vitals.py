@@ -23,7 +23,7 @@ from streams.health import Heartbeat
 from streams.ledger.state import State
 from streams.settings import Settings
 from streams.shards import Shards
-from streams.topics import COMMANDS, PAYMENTS
+from streams.topics import CHECKS, COMMANDS, PAYMENTS
 
 _BEAT_S = 1.0
 # The loop stops for a batch to be decided, tens of milliseconds; ten times a second it asks for retries that are due.
@@ -70,7 +70,7 @@ class WorkerVitals:
 
     def _lag(self) -> dict[tuple[str, int], int]:
         """Empty where the broker does not say where its topics end: what is not known is not shown."""
-        places = [(topic.name, partition) for topic in (PAYMENTS, COMMANDS) for partition in set(self.assigned)]
+        places = [(topic.name, partition) for topic in (PAYMENTS, COMMANDS, CHECKS) for partition in set(self.assigned)]
         if not places:
             return {}
         try:

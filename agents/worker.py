@@ -13,19 +13,27 @@ from agents.alert_watch import AlertWatch
 from agents.assignment import Assignment, ready_file
 from agents.billing import BillingClock
 from agents.change_clock import ChangeClock
+from agents.check_replies import CheckReplies
 from agents.dispatch import Dispatch
+from agents.registry_clock import RegistryClock
+from agents.registry_courier import RegistryCourier
 from agents.settlement import SettlementClock
+from agents.tracking import NoLists, Tracking
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
+from agents.voucher_clock import VoucherClock
 from schemas.envelope import VerifyingKey
-from streams.app import create_app, source_topics
+from streams.app import create_app, raw_topic, source_topics
 from streams.clock import Clock
 from streams.directory import Directory, DirectoryReader
 from streams.health import serving
 from streams.keyring import ensure_server_key, load_trusted
 from streams.logs import configure_logs
+from streams.pin_keys import PinKeys
+from streams.pin_sealing import PinSealer
 from streams.settings import Settings
 from streams.shards import Shards
+from streams.topics import CHECKS
 from streams.watch import Watch
 
 
@@ -44,14 +52,21 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
         """A worker that stops opens nothing: it would only keep itself, and its partitions, waiting."""
         return not app.should_stop and assignment.owns(partition)
 
-    server_key = ensure_server_key(settings)
+    server_key, pin_keys = ensure_server_key(settings), PinKeys(settings)
     shards = Shards(
         settings, server_key, owns, dispatch.recovered, dispatch.closed,
-        watch=lambda partition: Watch(settings, partition, directory.directory.contacts),
+        watch=lambda partition: Watch(settings, partition, directory.directory.contacts, directory.directory.payees),
+        sealer=PinSealer(pin_keys, directory.directory.terminals),
     )  # fmt: skip
     assignment.shards = dispatch.shards = shards
-    accept = Accept(settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock)
-    verifier = Verifier(settings, directory.directory, VerifyingKey.load(server_key.public()))
+    tracking = Tracking(
+        settings, directory.directory, NoLists(), CheckReplies(settings, server_key), clock, beacon=app.beacon
+    )
+    tracking.shards = shards
+    accept = Accept(
+        settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock, tracking.asked
+    )
+    verifier = Verifier(settings, directory.directory, VerifyingKey.load(server_key.public()), pin_keys.ids)
     payments, commands = source_topics(app)
     within: Seconds = settings.batch_within_ms / 1000
 
@@ -65,6 +80,11 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
         async for events in stream.take_events(settings.batch_max, within):
             await accept.batch(events, verifier.command)
 
+    @app.agent(raw_topic(app, CHECKS))
+    async def accept_checks(stream: Any) -> None:
+        async for events in stream.take_events(settings.batch_max, within):
+            await accept.batch(events, verifier.check)
+
     @app.on_partitions_revoked.connect(weak=False)
     async def revoked(_app: Any, _partitions: set[Any], **_: Any) -> None:
         assignment.revoked()
@@ -77,9 +97,13 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     vitals.shards, vitals.dispatch, vitals.consumer = shards, dispatch, lambda: app.consumer
     vitals.is_wired = True
     app.add_dependency(dispatch)
+    app.add_dependency(tracking)
     app.add_dependency(SettlementClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(ChangeClock(shards, clock, settings.change_days, beacon=app.beacon))
+    app.add_dependency(VoucherClock(shards, clock, beacon=app.beacon))
     app.add_dependency(BillingClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
+    app.add_dependency(RegistryClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
+    app.add_dependency(RegistryCourier(settings, directory.directory, shards, clock, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app

@@ -75,6 +75,10 @@ class Quarantine:
             self._fail_content(rejected.offset, topic, record.partition, record.offset)
         return True
 
+    def partitions_from(self, topic: str) -> list[int]:
+        """The partitions of the topic from which messages were quarantined."""
+        return sorted(partition for origin, partition in self._by_origin if origin == topic)
+
     def partitions_of(self, topic: str) -> dict[int, set[int]]:
         """Content -> the partitions of the topic from which a message with it was quarantined."""
         found: dict[int, set[int]] = defaultdict(set)

@@ -93,6 +93,7 @@ ENTRY_COLUMNS: dict[str, str] = {
     "collection": "collection",
     "charge": "charge",
     "correction": "correction",
+    "voucher": "voucher",
     "registry": "registry",
 }
 LEG_COLUMNS: dict[str, str] = {
@@ -145,13 +146,13 @@ def entry_row(offset: int, entry: Json) -> Row:
         posted["at"], posted["provider_ref"], posted["refund"], (entry.get("change") or {}).get("account", ""),
         facts.get("served", ""),
         record["value"], entry.get("window"), entry.get("crossing"), entry.get("cash"), entry.get("charge"),
-        entry.get("correction"), entry.get("registry"),
+        entry.get("correction"), entry.get("voucher"), entry.get("registry"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-7], *(orjson.loads(text) if text else None for text in row[-7:]))
+    return (*row[:-8], *(orjson.loads(text) if text else None for text in row[-8:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

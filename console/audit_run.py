@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pydantic import ValidationError
 
 from console.audit_agents import AgentAudit
-from console.audit_arrivals import Arrivals, Quarantine, command_of, made_up, payment_of
+from console.audit_arrivals import Arrivals, Origin, Quarantine, command_of, made_up, payment_of
 from console.audit_cash import CashAudit
 from console.audit_charts import CHART_BOOKS, ChartAudit
 from console.audit_clearing import ClearingAudit
@@ -26,13 +26,14 @@ from console.audit_registries import RegistryAudit
 from console.audit_replays import Replays
 from console.audit_report import CATALOGUE, Check, Report
 from console.audit_tariffs import TARIFF_BOOKS, TariffAudit
+from console.audit_vouchers import VoucherAudit
 from console.audit_warehouse import Ends, WarehouseAudit
 from console.audit_windows import WindowAudit
 from schemas.entry import Entry
 from sinks.warehouse import connect
 from streams.compacted import read_all
 from streams.settings import Settings
-from streams.topics import BALANCES, COMMANDS, LEDGER, PAYMENTS, REJECTS, REPLAYS
+from streams.topics import BALANCES, CHECKS, COMMANDS, LEDGER, PAYMENTS, REJECTS, REPLAYS
 
 _BALANCES_S = 60.0
 
@@ -69,6 +70,7 @@ class Audit:
         self.cash = CashAudit()
         self.fees = FeeAudit(self.ledger)
         self.corrections = CorrectionAudit()
+        self.vouchers = VoucherAudit(self.ledger)
         self.registries = RegistryAudit()
         self.core = CoreFold()
 
@@ -117,6 +119,7 @@ class Audit:
         self.cash.see(partition, offset, entry)
         self.fees.see(partition, offset, entry)
         self.corrections.see(partition, offset, entry)
+        self.vouchers.see(partition, offset, entry)
         self.registries.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
@@ -129,7 +132,7 @@ class Audit:
     def _ledger_checks(self) -> list[Check]:
         ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
         ours += [*self.clearing.checks(), self.charts.check, self.fees.check, self.cash.check]
-        ours += [self.corrections.check, *self.registries.checks()]
+        ours += [self.corrections.check, *self.vouchers.checks(), *self.registries.checks()]
         return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
 
     def _balances(self) -> Check:
@@ -153,8 +156,18 @@ class Audit:
                 source.see(replays.messages(topic.name, records))
             sources.append((source, there))
         origins = {(source.topic, partition): span for source, there in sources for partition, span in there.items()}
+        origins |= self._checks_before_payment(quarantine)
         found = [orders.finish(), commands.finish(), made_up(sources), quarantine.finish(origins)]
         return [*found, replays.finish(origins)]
+
+    def _checks_before_payment(self, quarantine: Quarantine) -> dict[Origin, Span]:
+        """Nothing is decided about them, but some are in quarantine. Spans are looked at last: they soon expire."""
+        places = quarantine.partitions_from(CHECKS.name)
+        for partition in places:
+            for record in self._counted(CHECKS.name, read(self._settings, CHECKS, partition)):
+                quarantine.has(CHECKS.name, record)
+        there = spans(self._settings, CHECKS) if places else {}
+        return {(CHECKS.name, partition): there[partition] for partition in places}
 
     def _warehouse(self, warehouse: WarehouseAudit, wait_s: float) -> list[Check]:
         self._watching("waiting for the warehouse", 0)

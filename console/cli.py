@@ -16,6 +16,7 @@ from console import (
     cash,
     change,
     charts,
+    checking,
     clearing,
     contacts,
     corrections,
@@ -50,6 +51,7 @@ PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
     schedules, windows, charts, clearing, postings, cash, plans, corrections,
+    checking,
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ BEHAVIOURS = {
     "electro": Behaviour(delay_ms=100, jitter_ms=100, cp1251=True),  # slow
     "water": Behaviour(time_out_after_accept_pct=4, http_500_pct=2, temporary_pct=3),  # takes the money, says nothing
     "internet": Behaviour(decline_pct=15),  # does not know every subscriber
-    "transit": Behaviour(not_finished_pct=10, broken_xml_pct=3),
+    "transit": Behaviour(not_finished_pct=10, broken_reply_pct=3),
 }
 _ZONES = {"mobile": "Europe/Moscow", "electro": "Europe/Samara", "transit": "Asia/Yekaterinburg"}
 

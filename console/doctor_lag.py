@@ -17,7 +17,7 @@ from streams.clients import SINKS, WORKERS, reader
 from streams.compacted import SILENT
 from streams.ends import Ends, Place
 from streams.settings import Settings
-from streams.topics import COMMANDS, DIRECTORY, LEDGER, PAYMENTS, REJECTS, Topic, partitions_of
+from streams.topics import CHECKS, COMMANDS, DIRECTORY, LEDGER, PAYMENTS, REJECTS, Topic, partitions_of
 
 # Workers commit every second, a sink that has nothing to do about every five.
 _WARN_S, _FAIL_S = 15.0, 60.0
@@ -45,7 +45,7 @@ class Queue:
 
 
 QUEUES = (
-    Queue("lag.workers", WORKERS, (PAYMENTS, COMMANDS), "worker", "decided"),
+    Queue("lag.workers", WORKERS, (PAYMENTS, COMMANDS, CHECKS), "worker", "decided"),
     Queue("lag.sinks", SINKS, (LEDGER, REJECTS, *DIRECTORY), "sink", "loaded"),
 )
 

@@ -1,17 +1,12 @@
-"""The fee to put on top of an amount, so that the tariff finds the same fee inside their total."""
+"""The amount to put to a payee of what a payer puts in, so that the tariff finds the same fee inside the total."""
 
 from __future__ import annotations
 
 from schemas.tariff import Prices, Tariff
+from streams.ledger.checking import fee_on_top, prices_for
 from streams.ledger.tariff_choice import choice_of
 
-
-def fee_on_top(tariff: Tariff | None, amount: int, agent: str, at: int) -> int | None:
-    """The fee (minor units) that is right for an amount (minor units); None when no fee is.
-
-    agent: "<tree>/<agent>". at: the time whose rules hold, ms UTC.
-    """
-    return prices_for(tariff, amount, agent, at).fee.on_top(amount)
+__all__ = ["amount_within", "fee_on_top", "prices_for"]
 
 
 def amount_within(tariff: Tariff | None, total: int, agent: str, at: int) -> int | None:
@@ -25,11 +20,3 @@ def amount_within(tariff: Tariff | None, total: int, agent: str, at: int) -> int
 def _fits(tariff: Tariff | None, amount: int, total: int, agent: str, at: int) -> bool:
     """By which rule a payment is priced depends on its amount."""
     return prices_for(tariff, amount, agent, at).fee.within(total) == total - amount
-
-
-def prices_for(tariff: Tariff | None, amount: int, agent: str, at: int) -> Prices:
-    """Those of the rule that holds, or the tariff's own."""
-    if tariff is None:
-        return Prices()
-    rule = choice_of(tariff).of(agent, amount, at)
-    return rule.prices if rule is not None else tariff

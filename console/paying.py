@@ -8,6 +8,7 @@ import typer
 
 from console.amounts import minor_units, named_values
 from console.change_kept import spent_from
+from console.checking import ask
 from console.client import Answer, Client
 from console.context import broker_settings
 from console.errors import BadInput, NotFinal, Refused
@@ -61,6 +62,9 @@ def pay(
     number: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="The terminal's running number: one used before repeats it.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Pay nothing: ask first, and show the subscriber's name and debt.")
+    ] = False,
     wait: Wait = 30,
     no_wait: NoWait = False,
     as_json: AsJson = False,
@@ -68,11 +72,15 @@ def pay(
 ) -> None:
     """Send one signed payment and wait for its signed replies.
 
-    Exit code 0: paid (with --no-wait: accepted); 1: refused; 3: accepted, its outcome is not clear yet.
+    Exit code 0: paid (with --no-wait: accepted; with --check: it would be taken); 1: refused; 3: accepted, its outcome
+    is not clear yet (with --check: nobody can tell now).
     """
     settings = broker_settings()
     key = load_terminal_key(settings, terminal)
     record = find_terminal(settings, terminal)
+    if check:
+        ask(settings, record, key, payee, subscriber, amount, field or [], as_json=as_json, time_out=time_out)
+        return
     code = change_code or (new_code() if put_in is not None else None)
     order = _order(settings, record, payee, subscriber, amount, fee, field or [], collected, number)
     order = _with_cash(order, put_in, code, spent_from(spend or [], record.tree, order), collected)

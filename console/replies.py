@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Generic, TypeVar
 
 from confluent_kafka import KafkaException, Message, TopicPartition
 from pydantic import ValidationError
 
 from console.errors import NoBroker
 from schemas.envelope import EnvelopeError, VerifyingKey, open_envelope
+from schemas.ids import Wire
 from schemas.reply import Reply
 from streams.clients import reader
 from streams.compacted import SILENT
 from streams.partitioner import partition_of
 from streams.settings import Settings
-from streams.topics import REPLIES
+from streams.topics import REPLIES, Topic
 
 _TIME_OUT_S = 5.0
 
+Said = TypeVar("Said", bound=Wire)
 
-class ReplyReader:
-    """Reads the partitions of `replies` on which the given owners are answered, from their end at the start."""
 
-    def __init__(self, settings: Settings, server: VerifyingKey, owners: Iterable[str]) -> None:
-        """Raises KafkaException when no broker answers, NoBroker when it has no topic `replies`."""
+class SignedReader(Generic[Said]):
+    """Reads the partitions of a topic on which the given owners are answered, from their end at the start.
+
+    said: the payload of what the server signs there.
+    """
+
+    def __init__(
+        self, settings: Settings, server: VerifyingKey, owners: Iterable[str], topic: Topic, said: type[Said]
+    ) -> None:
+        """Raises KafkaException when no broker answers, NoBroker when it has no such topic."""
         self.unverified = 0
+        self._topic = topic
+        self._said = said
         self._server = server
         self._settings = settings
         self._consumer = reader(settings, logger=SILENT, enable_partition_eof=False)
@@ -34,7 +45,7 @@ class ReplyReader:
             self._consumer.close()
             raise
 
-    def poll(self, time_out_s: float) -> Reply | None:
+    def poll(self, time_out_s: float) -> Said | None:
         """The next reply within the time, or None. A reply the server did not sign is counted and not returned."""
         message = self._consumer.poll(time_out_s)
         if message is None:
@@ -52,24 +63,31 @@ class ReplyReader:
     def _start(self, owners: Iterable[str]) -> None:
         partitions = self._partitions()
         wanted = sorted({partition_of(owner, partitions) for owner in owners})
-        self._consumer.assign([TopicPartition(REPLIES.name, one, self._end(one)) for one in wanted])
+        self._consumer.assign([TopicPartition(self._topic.name, one, self._end(one)) for one in wanted])
 
     def _partitions(self) -> int:
         topics = self._consumer.list_topics(timeout=_TIME_OUT_S).topics
-        if REPLIES.name not in topics:
-            raise NoBroker(f"there is no topic {REPLIES.name!r} at {self._settings.kafka}: run `kassa init` first")
-        return len(topics[REPLIES.name].partitions)
+        if self._topic.name not in topics:
+            raise NoBroker(f"there is no topic {self._topic.name!r} at {self._settings.kafka}: run `kassa init` first")
+        return len(topics[self._topic.name].partitions)
 
     def _end(self, partition: int) -> int:
         """An offset asked for now: a position "at the end" would only be looked up later, past our own reply."""
-        _, high = self._consumer.get_watermark_offsets(TopicPartition(REPLIES.name, partition), timeout=_TIME_OUT_S)
+        _, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic.name, partition), timeout=_TIME_OUT_S)
         return int(high)
 
-    def _believed(self, message: Message) -> Reply | None:
+    def _believed(self, message: Message) -> Said | None:
         try:
             envelope = open_envelope(message.value() or b"")
             self._server.verify(envelope)
-            return Reply.model_validate_json(envelope.payload)
+            return self._said.model_validate_json(envelope.payload)
         except (EnvelopeError, ValidationError):
             self.unverified += 1
             return None
+
+
+class ReplyReader(SignedReader[Reply]):
+    """Of topic `replies`: what payments and commands are answered."""
+
+    def __init__(self, settings: Settings, server: VerifyingKey, owners: Iterable[str]) -> None:
+        super().__init__(settings, server, owners, REPLIES, Reply)

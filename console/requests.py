@@ -11,7 +11,8 @@ from schemas.envelope import SigningKey
 from schemas.ids import Wire
 from schemas.keys import owner_of
 from schemas.payment import PaymentOrder
-from streams.topics import COMMANDS, PAYMENTS, Topic
+from schemas.tracking import CheckRequest
+from streams.topics import CHECKS, COMMANDS, PAYMENTS, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ def command_request(command: TreeCommand | DirectoryCommand, key: SigningKey) ->
 def payment_request(order: PaymentOrder, tree: str, key: SigningKey) -> Request:
     """A payment order signed by a terminal's key; `tree` is the terminal's root agent."""
     return Request(PAYMENTS, tree, key.sign(encoded(order)), order.terminal, order.id)
+
+
+def check_request(check: CheckRequest, tree: str, key: SigningKey) -> Request:
+    """A question signed by a terminal's key; `tree` is the terminal's root agent."""
+    return Request(CHECKS, tree, key.sign(encoded(check)), check.terminal, check.id)
 
 
 def encoded(order: Wire) -> bytes:

@@ -29,6 +29,7 @@ from schemas.reply import Reply
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
+from schemas.tracking import CheckReply, CheckRequest
 from streams.topics import ALL, REJECTS, Topic
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -41,6 +42,8 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "replays": TypeAdapter(Replay),
     "alerts": TypeAdapter(Alert),
     "open_alerts": TypeAdapter(Alert),
+    "checks": TypeAdapter(CheckRequest),
+    "check_replies": TypeAdapter(CheckReply),
     "terminals": TypeAdapter(Terminal),
     "payees": TypeAdapter(Payee),
     "tariffs": TypeAdapter(Tariff),
@@ -52,7 +55,7 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "charts": TypeAdapter(Chart),
     "plans": TypeAdapter(Plan),
 }
-_SIGNED = ("payments", "commands", "replies")
+_SIGNED = ("payments", "commands", "replies", "checks", "check_replies")
 
 
 def documents() -> dict[str, bytes]:

@@ -19,9 +19,12 @@ class AlertKind(StrEnum):
     LIMIT_HIT = "LIMIT_HIT"  # payments of an agent are refused for want of funds or limit
     PAYMENT_UNKNOWN_LONG = "PAYMENT_UNKNOWN_LONG"  # payments of a gateway are UNKNOWN or MANUAL for too long
     DELIVERY_DEAD = "DELIVERY_DEAD"  # alerts do not reach one of those who should hear of them
+    REGISTRY_LATE = "REGISTRY_LATE"  # registries of a payee are cut and not delivered for too long
+    REGISTRY_UNANSWERED = "REGISTRY_UNANSWERED"  # a payee has not answered all lines of a registry for too long
     GATEWAY_FAILING = "GATEWAY_FAILING"  # a gateway's answers are unclear, or nothing can be sent to it
     WAITING_FUNDS_LONG = "WAITING_FUNDS_LONG"  # payments whose cash was taken wait for an agent's money for too long
     SHORTAGE = "SHORTAGE"  # less was counted in a terminal than payments put in
+    LOW_STOCK = "LOW_STOCK"  # a payee has fewer vouchers of a denomination left than its record wants to know of
 
 
 # Never over: nothing is open after them.
@@ -39,7 +42,11 @@ class Alert(Wire):
 
     kind: AlertKind
     subject: Annotated[
-        str, Field(description="what it is about: a terminal, <tree>/<agent>, <topic or gateway>/<partition>")
+        str,
+        Field(
+            description="what it is about: a terminal, <tree>/<agent>, <topic or gateway>/<partition>, or "
+            "<payee>/<denomination>"
+        ),
     ]
     agent: Annotated[str, Field(description="whose concern it is; empty: the operator's")] = ""
     severity: Severity

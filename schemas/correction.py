@@ -16,7 +16,7 @@ MOVEMENTS_MAX = 20
 AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,19}(:[A-Za-z0-9_.:-]{1,90})?$")]
 Corrects = Annotated[
     str,
-    StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,39}\.[1-9][0-9]{0,14}|entry [1-9][0-9]{0,14})$"),
+    StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,39}\.[1-9][0-9]{0,17}|entry [1-9][0-9]{0,14})$"),
     Field(description="a payment's id, or the number of an entry of the tree's book: entry 17"),
 ]
 SignedMinor = Annotated[

@@ -19,6 +19,7 @@ from schemas.plan import Charge
 from schemas.record import record
 from schemas.registry import RegistryNote
 from schemas.reversal import Posted
+from schemas.voucher import VoucherNote
 from schemas.window import Window
 
 
@@ -66,6 +67,17 @@ class EntryKind(StrEnum):
     CORRECTION_PROPOSED = "CORRECTION_PROPOSED"  # by one operator; another must approve it before anything moves
     CORRECTION_DROPPED = "CORRECTION_DROPPED"  # a proposal came to nothing
     CORRECTED = "CORRECTED"  # money was moved by hand
+    VOUCHERS_LOADED = "VOUCHERS_LOADED"  # a chunk of a batch; none of it is for sale before the whole batch is there
+    VOUCHER_BATCH_OPENED = "VOUCHER_BATCH_OPENED"  # its last chunk came: it is for sale, and owed to its supplier
+    VOUCHER_BATCH_DROPPED = "VOUCHER_BATCH_DROPPED"  # it was given up before it was loaded to its end
+    VOUCHER_BATCH_BLOCKED = "VOUCHER_BATCH_BLOCKED"  # none of it is reserved or sold
+    VOUCHER_BATCH_UNBLOCKED = "VOUCHER_BATCH_UNBLOCKED"
+    VOUCHER_RESERVED = "VOUCHER_RESERVED"  # one is kept for a payment that is to come
+    VOUCHER_LAPSED = "VOUCHER_LAPSED"  # payments did not come in time: what was kept for them is for sale again
+    VOUCHER_SOLD = "VOUCHER_SOLD"  # one is a payment's for good
+    VOUCHER_NONE = "VOUCHER_NONE"  # there was none for a payment
+    VOUCHER_REPRINTED = "VOUCHER_REPRINTED"  # its terminal was told a PIN again
+    SUPPLIER_PAID = "SUPPLIER_PAID"  # for vouchers, from the bank
     QUEUED = "QUEUED"  # of a payment that is HELD: it goes to its payee in a registry
     REGISTRY_LINE = "REGISTRY_LINE"  # a queued payment is in its payee's open registry
     REGISTRY_CUT = "REGISTRY_CUT"  # a registry has its last line, and a total
@@ -224,6 +236,7 @@ class Entry:
     charge: Charge | None = None
     posted: Posted | None = None
     correction: Correction | None = None
+    voucher: VoucherNote | None = None
     registry: RegistryNote | None = None
 
     def encode(self) -> bytes:

@@ -9,10 +9,14 @@ from pydantic import Field, StringConstraints
 from schemas.ids import GatewayId, Wire
 
 # The protocols there are, each a file in agents/gateways.
-Protocol = Literal["osmp",]
+Protocol = Literal[
+    "osmp",
+    "two-phase",
+]
 
-# What a payee's result code lets us conclude: it is done; it never will be; ask again with the same number; nothing.
-Meaning = Literal["ok", "fatal", "repeat", "unknown"]
+# What a payee's result code lets us conclude: it is done; it never will be; ask again with the same number; to a
+# status, that the payee has not heard of the number; nothing.
+Meaning = Literal["ok", "fatal", "repeat", "absent", "unknown"]
 
 
 class RetrySchedule(Wire):
@@ -68,7 +72,8 @@ class Gateway(Wire):
         dict[Annotated[str, StringConstraints(pattern=r"^[ -~]{1,40}$")], Meaning],
         Field(
             max_length=200,
-            description="the dialect's result codes, where they differ from the protocol's own table",
+            description="the dialect's result codes, where they differ from the protocol's own table; "
+            '"<step>:<code>" where a code means something else to one question',
             exclude_if=lambda results: not results,  # likewise
         ),
     ] = Field(default_factory=dict)

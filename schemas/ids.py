@@ -20,7 +20,7 @@ OperatorId = Annotated[str, StringConstraints(pattern=_ID)]
 CommandId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
 
 # A payment is named by its terminal and the terminal's own running number: "<terminal>.<number>".
-PaymentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}\.[1-9][0-9]{0,14}$")]
+PaymentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}\.[1-9][0-9]{0,17}$")]
 
 
 def _known_currency(code: str) -> str:

@@ -34,6 +34,15 @@ def _names_fit(fields: tuple[SubscriberField, ...]) -> tuple[SubscriberField, ..
 
 # What protocols call their own parameters; the first field is sent as the account whatever its name.
 _TAKEN = frozenset({"command", "txn_id", "txn_date", "sum"})
+
+
+class StockLevel(Wire):
+    """How many vouchers of a denomination (minor units) are too few: LOW_STOCK is told below that."""
+
+    denomination: PositiveMinor
+    below: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 # How its payments reach it: asked at once over its gateway, sent as a registry, or sold from a stock of codes.
 Served = Literal["online", "offline", "vouchers"]
 ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_is_zone)]
@@ -92,6 +101,14 @@ class Payee(Wire):
             exclude_if=lambda checked_at: checked_at == "gateway",  # likewise
         ),
     ] = "gateway"
+    low_stock: Annotated[
+        tuple[StockLevel, ...],
+        Field(
+            max_length=50,
+            description="of a payee served from stock: how few vouchers are worth a word",
+            exclude_if=lambda levels: not levels,  # likewise
+        ),
+    ] = ()
     offline: Annotated[
         OfflineTerms | None,
         Field(

@@ -33,7 +33,7 @@ class PaymentOrder(Wire):
 
     id: PaymentId
     terminal: TerminalId
-    number: Annotated[int, Field(ge=1, lt=10**15, description="the terminal's own running number")]
+    number: Annotated[int, Field(ge=1, lt=10**18, description="the terminal's own running number")]
     agent: AgentId
     payee: PayeeId
     subscriber: Annotated[

@@ -105,6 +105,7 @@ ENTRIES = Table(
         ("change_account", "String"),
         ("correction", "String"),
         ("served", _WORD),
+        ("voucher", "String"),
         ("registry", "String"),
     ),
 )

@@ -87,6 +87,7 @@ def entry_row(place: Place, entry: Entry) -> Row:
         entry.change.account if entry.change else "",
         orjson.dumps(entry.correction).decode() if entry.correction else "",
         facts.served,
+        orjson.dumps(entry.voucher).decode() if entry.voucher else "",
         orjson.dumps(entry.registry).decode() if entry.registry else "",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.reject import RejectReason
+from schemas.tracking import CheckRequest
 from streams.ledger.commands import LedgerCommand
 
 
@@ -55,4 +56,13 @@ class Look:
     at: int
 
 
-Item = Ask | Quarantine | Forward | Look
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A terminal's question about a subscriber. Nothing is decided about it; tree: the terminal's."""
+
+    request: CheckRequest
+    tree: str
+    arrival: Arrival
+
+
+Item = Ask | Quarantine | Forward | Look | Check

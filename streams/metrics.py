@@ -108,6 +108,10 @@ SNAPSHOTS_PASSED_OVER = _counter(
 )  # fmt: skip
 ENTRIES = _counter("worker", "kassa_entries_total", "entries", "entries committed to the ledger", "kind")
 REJECTS = _counter("worker", "kassa_rejects_total", "messages", "messages quarantined on topic `rejects`", "reason")
+PINS_NOT_SEALED = _counter(
+    "worker", "kassa_pins_not_sealed_total", "vouchers",
+    "vouchers sold whose PIN could not be sent to its terminal: a key is missing; it can be printed again",
+)  # fmt: skip
 
 # --- worker: what is open
 OUTSTANDING = _read(
@@ -129,6 +133,21 @@ FOLD_PAYMENTS = _read("worker", "kassa_fold_payments", "payments", "all payments
 DISPATCH_QUEUE = _read(
     "worker", "kassa_dispatch_queue_payments", "payments", "held payments that wait for a connection", "gateway"
 )
+
+# --- worker: checks before payment
+CHECKS = _counter(
+    "worker", "kassa_checks_total", "checks", "terminals' checks by who was asked and the code they were told",
+    "source", "code",
+)  # fmt: skip
+CHECK_SECONDS = _histogram(
+    "worker", "kassa_check_seconds", "seconds", "from a check's receipt by Kafka to its reply on the way", "source"
+)
+
+# --- worker: registries of payees that are served offline
+REGISTRY_DELIVERIES = _counter(
+    "worker", "kassa_registry_deliveries_total", "tries",
+    "tries to deliver a registry: by file, mail or http; delivered or failed", "by", "result",
+)  # fmt: skip
 
 # --- worker: payees
 GATEWAY_REQUESTS = _counter(

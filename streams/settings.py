@@ -79,6 +79,28 @@ class Settings(BaseSettings):
             description="minor units up to which one operator makes a correction; above it another must approve",
         ),
     ] = 0
+    check_within_ms: Annotated[
+        int,
+        Field(
+            ge=50,
+            le=60_000,
+            description="how long a terminal's check waits for the payee; then it is told 1, repeat later",
+        ),
+    ] = 900
+    check_stale_s: Annotated[
+        int, Field(ge=1, le=3_600, description="a check older than this is not asked: nobody waits for it any more")
+    ] = 10
+    check_connections: Annotated[
+        int, Field(ge=1, le=100, description="checks before payment in flight to one gateway, beside its payments'")
+    ] = 4
+    check_kept_s: Annotated[
+        int,
+        Field(ge=0, le=300, description="so long a payee's clear answer to a check answers the same question again"),
+    ] = 10
+    voucher_reserve_s: Annotated[
+        int,
+        Field(ge=5, le=86_400, description="how long a voucher is kept for a payment before its cash is taken"),
+    ] = 300
     rejects_per_s: Annotated[
         int,
         Field(
@@ -108,6 +130,13 @@ class Settings(BaseSettings):
     waiting_alert_s: Annotated[
         int, Field(ge=1, le=30 * 86_400, description="how long a payment may wait for funds before an alert")
     ] = 3_600
+    registry_late_s: Annotated[
+        int, Field(ge=1, le=30 * 86_400, description="how long a registry may be cut and not delivered before an alert")
+    ] = 3_600
+    registry_answer_s: Annotated[
+        int,
+        Field(ge=1, le=365 * 86_400, description="how long a delivered registry may lack answers before an alert"),
+    ] = 3 * 86_400
     shortage_above: Annotated[
         int, Field(ge=0, le=10**12, description="minor units that a collection may be short of, for no alert")
     ] = 0
@@ -182,6 +211,11 @@ class Settings(BaseSettings):
     def snapshots(self) -> Path:
         """Snapshots of the folds of this machine's workers."""
         return self.dir / "snapshots"
+
+    @property
+    def registries(self) -> Path:
+        """Below it, a directory for each payee that is served offline and fetches its registries here."""
+        return self.dir / "registries"
 
     @classmethod
     def settings_customise_sources(

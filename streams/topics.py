@@ -15,6 +15,7 @@ from streams.settings import Settings
 _FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 _APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 _COMPACTED = {"cleanup.policy": "compact"}
+_HOUR = {"retention.ms": str(3_600_000)}
 _MONTH = {"retention.ms": str(30 * 86_400_000)}
 _YEAR = {"retention.ms": str(365 * 86_400_000)}
 # What arrives on an inbound topic is a batch of at most this size, which may hold more when it was compressed.
@@ -58,6 +59,14 @@ REJECTS = Topic(
 REPLAYS = Topic("replays", "the message's offset on rejects", "Replay", False, _COMPACTED)
 ALERTS = Topic("alerts", "agent's id; empty: the operator's", "Alert", False, {**_YEAR, **_APPEND_TIME})
 OPEN_ALERTS = Topic("open_alerts", "<kind>/<subject>", "Alert", True, _COMPACTED)
+CHECKS = Topic(
+    "checks",
+    "root agent's id",
+    "JWS of CheckRequest (terminal's key)",
+    True,
+    {**_HOUR, **_INBOUND, **_APPEND_TIME},
+)
+CHECK_REPLIES = Topic("check_replies", "terminal's id", "JWS of CheckReply (server's key)", True, _HOUR)
 TERMINALS = Topic("terminals", "terminal's id", "Terminal", False, _COMPACTED)
 PAYEES = Topic("payees", "payee's id", "Payee", False, _COMPACTED)
 TARIFFS = Topic("tariffs", "payee's id", "Tariff", False, _COMPACTED)
@@ -73,7 +82,10 @@ DELIVERIES = Topic(
 CONTACTS = Topic("contacts", "<tree>/<agent>, or operator", "Contact", False, _COMPACTED)
 
 DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, CONTACTS, SCHEDULES, CHARTS, PLANS)
-ALL = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, ALERTS, OPEN_ALERTS, DELIVERIES, *DIRECTORY)
+ALL = (
+    PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, ALERTS, OPEN_ALERTS, DELIVERIES,
+    CHECKS, CHECK_REPLIES, *DIRECTORY,
+)  # fmt: skip
 
 
 class TopicMismatch(Exception):

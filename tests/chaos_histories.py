@@ -512,6 +512,10 @@ class Story:
             return
         payment = self.state.payments[rng.choice(known)]
         chance = {"MANUAL": 1.0, "REVERSAL_MANUAL": 1.0, "WAITING_FUNDS": 0.5}.get(payment.state, 0.05)
+        if payment.state == "MANUAL" and payment.tries and rng.random() < 0.5:
+            verdict = rng.choice((Verdict.PAID, Verdict.FATAL))
+            yield a_settle(payment.id, verdict, "status", code="statement", book=payment.book, retry=SCHEDULES[0])
+            return
         if rng.random() < chance:
             yield self._remembered(a_resolve(payment.id, rng.random() < 0.5, payment.book, id=self._id()))
             return

@@ -358,6 +358,21 @@ class LedgerMachine(
             assert entry.kind == expected
             self.reference.posted_at |= {payment: self.at} if expected == "POSTED" else {}
 
+    @precondition(lambda self: any(sold.state == "MANUAL" for sold in self.reference.sold.values()))
+    @rule(pick=numbers, verdict=st.sampled_from([Verdict.PAID, Verdict.PAID, Verdict.FATAL, Verdict.UNCLEAR]))
+    def the_payees_statement_ends_a_doubt(self, pick, verdict) -> None:
+        manual = [name for name, sold in self.reference.sold.items() if sold.state == "MANUAL"]
+        payment = manual[pick % len(manual)]
+        command = a_settle(payment, verdict, "status", code="statement", book=self.reference.sold[payment].tree)
+        expected = self.reference.answered(command)
+        if expected is None:
+            assert isinstance(self.decide(command, self.at), Stale)
+            return
+        entry = self.ask(command)
+        assert entry is not None
+        assert entry.kind == expected
+        self.reference.posted_at |= {payment: self.at} if expected == "POSTED" else {}
+
     @precondition(lambda self: self.reference.sold)
     @rule(pick=numbers, paid=st.booleans())
     def resolve(self, pick, paid) -> None:

@@ -462,7 +462,13 @@ class Reference(
     def answered(self, command: Settle) -> str | None:
         """The kind of entry, None: nobody waits for this answer."""
         sold = self.sold.get(command.payment)
-        if sold is None or sold.tree != command.book or sold.state not in ("HELD", "UNKNOWN"):
+        if sold is None or sold.tree != command.book:
+            return None
+        if sold.state == "MANUAL" and sold.sent and command.outcome.step == "status":
+            told = {Verdict.PAID: "POSTED", Verdict.FATAL: "VOIDED"}.get(command.outcome.verdict)
+            sold.state = told or sold.state
+            return told
+        if sold.state not in ("HELD", "UNKNOWN"):
             return None
         verdict, is_pay = command.outcome.verdict, command.outcome.step == "pay"
         sold.sent = sold.sent or int(command.sent_before)

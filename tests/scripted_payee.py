@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import struct
@@ -23,12 +24,19 @@ class Conversation:
         self._writer = writer
 
     async def hear(self) -> bytes:
-        """One whole request, without a body; noted in payee.requests. b"" when the asker has hung up."""
+        """The head of one request, noted in payee.requests; its body, where it has one, in payee.bodies.
+
+        b"" when the asker has hung up.
+        """
         try:
             request = await self._reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"\r\ncontent-length: *(\d+)", request, re.IGNORECASE)
+            body = await self._reader.readexactly(int(length[1])) if length else None
         except (asyncio.IncompleteReadError, ConnectionError):
             return b""
         self.payee.requests.append(request)
+        if body is not None:
+            self.payee.bodies.append(body)
         return request
 
     async def say(self, data: bytes) -> None:
@@ -60,11 +68,13 @@ class Conversation:
 class ScriptedPayee:
     """`async with ScriptedPayee(talk) as payee`: `talk` is called for every connection, which ends when it returns.
 
-    requests: the heads of all requests heard. said: bytes sent. open, peak: connections now, and at most so far.
+    requests: the heads of all requests heard. bodies: of those that had one. said: bytes sent. open, peak: connections
+    now, and at most so far.
     """
 
     def __init__(self, talk: Talk, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
+        self.bodies: list[bytes] = []
         self.connections = self.open = self.peak = self.said = 0
         self._talk = talk
         self._tls = tls

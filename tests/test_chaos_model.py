@@ -27,6 +27,7 @@ def _seed() -> int:
     return seed
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_model_agrees_with_the_core_on_every_decision() -> None:
     """Stories of a few hundred commands each: agents are opened, refused, run dry, and payments go every way."""

@@ -136,6 +136,7 @@ def ordered(stack: Stack, terminal: str, order: BringChange) -> list[tuple[str, 
         return [(one.reply.state, one.reply.final) for one in client.ask(request, 30, 30)]
 
 
+@pytest.mark.long
 def test_nothing_is_lost_or_doubled_while_the_worker_is_killed(on_stack: Kassa, stack: Stack) -> None:
     """Money goes round between three trees; the worker dies again and again, and all of it ends."""
     names, key, number = trees(stack), load_operator_key(stack.settings, "root"), count()

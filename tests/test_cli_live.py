@@ -511,6 +511,7 @@ def test_a_payment_of_a_terminal_enrolled_late_is_replayed(network: Kassa, reque
     assert (wrong.code, wrong.says("--to-offset 6 is before --from-offset 7")) == (2, True)
 
 
+@pytest.mark.long
 def test_the_warehouse_is_rebuilt_under_a_running_stack(network: Kassa, request: Any) -> None:
     terminal = kiosk(request)
     assert network(*paying(terminal)).code == 0
@@ -537,6 +538,7 @@ def test_a_chart_of_accounts_is_set_shown_and_replaced(network: Kassa, request: 
     assert network("chart", "show").says("there is no chart of all trees")
 
 
+@pytest.mark.long
 def test_a_window_is_posted_alike_before_and_after_a_rebuild_and_another_chart(
     network: Kassa, request: Any, tmp_path: Path
 ) -> None:

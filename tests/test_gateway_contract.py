@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,47 @@ from typing import Any
 import pytest
 
 from agents.gateways.base import PaymentGateway
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.capabilities import Capabilities, unasked
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from schemas.entry import PaymentFacts
 from schemas.money import Money
 from schemas.outcome import GatewayOutcome, Verdict
 from tests.gateway_builders import a_gateway, a_gateway_to, a_payment
 
-# A new protocol is one line here: its name and what starts its simulator.
+
+def _nothing(directory: Path) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A protocol as the suite tries it.
+
+    record: what its gateway records say besides. can: what they say it can be asked. codes: two final refusals.
+    dialect: what a record says so that everything the protocol knows is asked, and what can be asked then.
+    prepare: puts secrets into the keys directory it is given, and returns what its payees' behaviours say besides.
+    """
+
+    protocol: str
+    record: dict[str, Any] = field(default_factory=dict)
+    can: Capabilities = field(default_factory=Capabilities)
+    dialect: dict[str, Any] = field(default_factory=dict)
+    can_then: Capabilities | None = None
+    codes: tuple[int, int] = (5, 79)
+    prepare: Callable[[Path], dict[str, Any]] = _nothing
+
+
+# A new protocol is one line here.
 PROTOCOLS = [
-    ("osmp", OsmpSimulator.start),
+    Spoken("osmp", dialect={"cancels": True, "asks": ("status",)}, can_then=Capabilities(status=True, cancel=True)),
+    Spoken(
+        "two-phase",
+        can=Capabilities(status=True, statement=True),
+        dialect={"cancels": True},
+        can_then=Capabilities(status=True, cancel=True, statement=True),
+        codes=(-31050, -31099),
+    ),
 ]
 CALM = Behaviour()
 # Payees that misbehave at the first asking of every question, each in its own way.
@@ -31,7 +62,7 @@ FAULTS = {
     "unfinished": Behaviour(not_finished_pct=100, faulty_askings=1),
     "dropping": Behaviour(drop_after_accept_pct=100, faulty_askings=1),
     "failing": Behaviour(http_500_pct=100, faulty_askings=1),
-    "cut": Behaviour(broken_xml_pct=100, faulty_askings=1),
+    "cut": Behaviour(broken_reply_pct=100, faulty_askings=1),
     "garbage": Behaviour(garbage_pct=100, faulty_askings=1),
     "wrong-txn": Behaviour(wrong_txn_pct=100, faulty_askings=1),
     "wrong-sum": Behaviour(wrong_sum_pct=100, faulty_askings=1),
@@ -46,11 +77,10 @@ STORM = Behaviour(
     time_out_after_accept_pct=3,
     drop_after_accept_pct=10,
     http_500_pct=10,
-    broken_xml_pct=10,
+    broken_reply_pct=10,
     garbage_pct=5,
     wrong_txn_pct=10,
     wrong_sum_pct=5,
-    decline={"0": 5},
     cp1251=True,
 )
 TXN = count(1)
@@ -60,22 +90,44 @@ TXN = count(1)
 class Side:
     """A protocol's gateway and the payees it is tried on."""
 
-    protocol: str
-    simulator: OsmpSimulator
+    spoken: Spoken
+    directory: Path
+    simulator: Simulator
+    behaves: dict[str, Any]
+
+    @classmethod
+    def start(cls, spoken: Spoken, directory: Path, payees: dict[str, Behaviour], **options: Any) -> Side:
+        """directory: of the simulator, and of the gateway's secrets."""
+        behaves = {"protocol": spoken.protocol, **spoken.prepare(directory)}
+        speaking = {payee: behaviour.model_copy(update=behaves) for payee, behaviour in payees.items()}
+        return cls(spoken, directory, Simulator.start(directory, speaking, **options), behaves)
 
     def gateway(self, payee: str = "calm", **record: Any) -> AbstractAsyncContextManager[PaymentGateway]:
-        return a_gateway_to(a_gateway(self.simulator.url_of(payee), protocol=self.protocol, **record))
+        """As the records of the protocol are."""
+        fields = {"protocol": self.spoken.protocol, **self.spoken.record, **record}
+        return a_gateway_to(a_gateway(self.simulator.url_of(payee), **fields), self.directory)
+
+    def asking(self, question: str, payee: str = "calm", **record: Any) -> AbstractAsyncContextManager[PaymentGateway]:
+        """One that asks everything the protocol's dialects know, this question too; else the test is not for it."""
+        if not getattr(self.spoken.can_then or self.spoken.can, question):
+            pytest.skip(f"{self.spoken.protocol} has no {question}")
+        return self.gateway(payee, **{**self.spoken.dialect, **record})
+
+    def behave(self, payee: str, behaviour: Behaviour) -> None:
+        self.simulator.behave(payee, behaviour.model_copy(update=self.behaves))
 
     def paid(self, payee: str = "calm") -> dict[int, tuple[str, str]]:
         """What the payee has in its book: number -> subscriber and sum."""
         return {txn: (paid.account, paid.sum) for txn, paid in self.simulator.book_of(payee).items()}
 
 
-@pytest.fixture(scope="module", params=PROTOCOLS, ids=[name for name, _ in PROTOCOLS])
+@pytest.fixture(scope="module", params=PROTOCOLS, ids=[spoken.protocol for spoken in PROTOCOLS])
 def side(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
-    protocol, start = request.param
-    with start(tmp_path_factory.mktemp(protocol), {"calm": CALM, "storm": STORM, **FAULTS}, seed=7) as simulator:
-        yield Side(protocol, simulator)
+    spoken: Spoken = request.param
+    payees = {"calm": CALM, "storm": STORM.model_copy(update={"decline": {"0": spoken.codes[0]}}), **FAULTS}
+    started = Side.start(spoken, tmp_path_factory.mktemp(spoken.protocol), payees, seed=7)
+    with started.simulator:
+        yield started
 
 
 def new_payment(**changes: Any) -> PaymentFacts:
@@ -90,7 +142,6 @@ def line_of(facts: PaymentFacts) -> tuple[str, str]:
 async def test_a_payment_is_booked_once_however_often_it_is_asked(side: Side) -> None:
     facts = new_payment()
     async with side.gateway() as gateway:
-        assert gateway.idempotent
         outcomes = [await gateway.pay(facts) for _ in range(3)]
         outcomes += await asyncio.gather(*(gateway.pay(facts) for _ in range(20)))
     assert {outcome.verdict for outcome in outcomes} == {Verdict.PAID}
@@ -139,12 +190,13 @@ async def test_an_unclear_check_is_no_refusal(side: Side, payee: str) -> None:
 
 
 async def test_a_decline_is_final_and_books_nothing(side: Side) -> None:
-    side.simulator.behave("choosy", Behaviour(decline={"13": 5, "79": 79}))
+    endings = dict(zip(("13", "79"), side.spoken.codes, strict=True))
+    side.behave("choosy", Behaviour(decline=endings))
     async with side.gateway("choosy") as gateway:
-        for ending, code in (("13", "5"), ("79", "79")):
+        for ending, code in endings.items():
             facts = new_payment(subscriber=f"79160000{ending}")
             outcomes = [await gateway.check(facts), await gateway.pay(facts), await gateway.pay(facts)]
-            assert [(outcome.verdict, outcome.code) for outcome in outcomes] == [(Verdict.FATAL, code)] * 3
+            assert [(outcome.verdict, outcome.code) for outcome in outcomes] == [(Verdict.FATAL, str(code))] * 3
         assert (await gateway.pay(new_payment(subscriber="7916000014"))).verdict is Verdict.PAID
     assert len(side.paid("choosy")) == 1
 
@@ -152,7 +204,7 @@ async def test_a_decline_is_final_and_books_nothing(side: Side) -> None:
 async def test_a_number_used_again_for_something_else_is_not_paid(side: Side) -> None:
     facts = new_payment()
     other = a_payment(txn=facts.txn, amount=facts.amount + 1)
-    side.simulator.behave("strict", CALM)
+    side.behave("strict", CALM)
     async with side.gateway("strict") as gateway:
         assert (await gateway.pay(facts)).verdict is Verdict.PAID
         assert (await gateway.pay(other)).verdict is not Verdict.PAID
@@ -160,14 +212,13 @@ async def test_a_number_used_again_for_something_else_is_not_paid(side: Side) ->
     assert side.simulator.totals()["strict"]["inconsistencies"] == 1
 
 
-async def test_credentials_are_asked_for_and_given(side: Side, tmp_path: Path) -> None:
-    side.simulator.behave("guarded", Behaviour(credentials="kassa:s3cret"))
-    (tmp_path / "guarded").write_text("kassa:s3cret\n")
+async def test_credentials_are_asked_for_and_given(side: Side) -> None:
+    side.behave("guarded", Behaviour(credentials="kassa:s3cret"))
+    (side.directory / "guarded").write_text("kassa:s3cret\n")
     facts = new_payment()
     async with side.gateway("guarded") as gateway:
         assert (await gateway.pay(facts)).verdict is Verdict.UNCLEAR
-    record = a_gateway(side.simulator.url_of("guarded"), protocol=side.protocol, credentials="guarded")
-    async with a_gateway_to(record, tmp_path) as gateway:
+    async with side.gateway("guarded", credentials="guarded") as gateway:
         assert (await gateway.pay(facts)).verdict is Verdict.PAID
 
 
@@ -191,10 +242,9 @@ async def test_after_a_storm_the_payees_book_is_what_we_were_told(side: Side) ->
 
 
 async def test_a_payee_that_was_killed_is_not_sent_to_and_remembers_when_it_is_back(side: Side, tmp_path: Path) -> None:
-    start = dict(PROTOCOLS)[side.protocol]
     accepting_then_silent = {"shop": Behaviour(not_finished_pct=100, faulty_askings=1)}
-    first = start(tmp_path, accepting_then_silent, journal=True)
-    shop = Side(side.protocol, first)
+    shop = Side.start(side.spoken, tmp_path, accepting_then_silent, journal=True)
+    first = shop.simulator
     booked, not_sent = new_payment(), new_payment()
     async with shop.gateway("shop") as gateway:
         assert (await gateway.pay(booked)).verdict is Verdict.UNCLEAR
@@ -202,7 +252,8 @@ async def test_a_payee_that_was_killed_is_not_sent_to_and_remembers_when_it_is_b
         first.kill()
         assert (await gateway.pay(not_sent)).verdict in (Verdict.NOT_SENT, Verdict.UNCLEAR)  # the kept connection broke
         assert (await gateway.pay(not_sent)).verdict is Verdict.NOT_SENT
-        with start(tmp_path, {"shop": CALM}, journal=True, port=first.port) as second:
+        again = Side.start(side.spoken, tmp_path, {"shop": CALM}, journal=True, port=first.port)
+        with again.simulator as second:
             paid = await gateway.pay(booked)
             assert (paid.verdict, paid.provider_ref) == (Verdict.PAID, str(ref))
             assert list(second.book_of("shop")) == [booked.txn]
@@ -213,7 +264,7 @@ async def test_a_payee_that_was_killed_is_not_sent_to_and_remembers_when_it_is_b
 
 async def test_a_payment_is_given_back_once_however_often_it_is_asked(side: Side) -> None:
     facts = new_payment()
-    async with side.gateway(cancels=True) as gateway:
+    async with side.asking("cancel") as gateway:
         await gateway.pay(facts)
         outcomes = [await gateway.cancel(facts) for _ in range(3)]
     assert {(outcome.step, outcome.verdict) for outcome in outcomes} == {("cancel", Verdict.CANCELLED)}
@@ -224,27 +275,101 @@ async def test_a_payment_is_given_back_once_however_often_it_is_asked(side: Side
 async def test_an_unclear_cancel_then_the_same_number_gives_back_exactly_once(side: Side, payee: str) -> None:
     facts = new_payment()
     wait_ms = 1_000 if payee.startswith("silent") else 10_000
-    async with side.gateway(payee, time_out_ms=wait_ms, cancels=True) as gateway:
+    async with side.asking("cancel", payee, time_out_ms=wait_ms) as gateway:
         while (await gateway.pay(facts)).verdict is not Verdict.PAID:
             pass
         assert (await gateway.cancel(facts)).verdict is Verdict.UNCLEAR
-    async with side.gateway(payee, cancels=True) as gateway:
+    async with side.asking("cancel", payee) as gateway:
         assert (await gateway.cancel(facts)).verdict is Verdict.CANCELLED
     assert side.simulator.book_of(payee)[facts.txn].cancelled_at > 0
 
 
 async def test_a_payee_that_keeps_it_says_so_for_good(side: Side) -> None:
-    side.simulator.behave("keeper", Behaviour(keep_pct=100))
+    side.behave("keeper", Behaviour(keep_pct=100))
     facts = new_payment()
-    async with side.gateway("keeper", cancels=True) as gateway:
+    async with side.asking("cancel", "keeper") as gateway:
         await gateway.pay(facts)
         assert (await gateway.cancel(facts)).verdict is Verdict.FATAL
     assert side.simulator.book_of("keeper")[facts.txn].cancelled_at == 0
 
 
-async def test_a_gateway_that_cannot_ask_sends_nothing(side: Side) -> None:
+async def test_a_gateway_says_what_it_can_ask_and_sends_nothing_else(side: Side) -> None:
     facts = new_payment()
     async with side.gateway() as gateway:
+        assert gateway.capabilities == side.spoken.can
         await gateway.pay(facts)
-        assert (await gateway.cancel(facts)).verdict is Verdict.NOT_SENT
+        for question in ("status", "cancel"):
+            if not getattr(gateway.capabilities, question):
+                assert (await getattr(gateway, question)(facts)) == unasked(question)
+        if not gateway.capabilities.statement:
+            assert await gateway.statement(0, 2**48) == unasked("status", "statement")
+    async with side.gateway(**side.spoken.dialect) as gateway:
+        assert gateway.capabilities == (side.spoken.can_then or side.spoken.can)
     assert side.simulator.book_of("calm")[facts.txn].cancelled_at == 0
+
+
+# --- asking what became of it
+
+
+async def test_a_status_tells_paid_from_unheard_of_and_pays_nothing(side: Side) -> None:
+    facts = new_payment()
+    async with side.asking("status") as gateway:
+        assert (await gateway.status(facts)).verdict is Verdict.ABSENT
+        assert facts.txn not in side.paid()
+        paid = await gateway.pay(facts)
+        status = await gateway.status(facts)
+    assert (status.step, status.verdict, status.provider_ref) == ("status", Verdict.PAID, paid.provider_ref)
+    assert side.simulator.book_of("calm")[facts.txn].asked == 1
+
+
+async def test_the_status_of_a_refused_or_returned_payment_is_never_a_yes(side: Side) -> None:
+    side.behave("picky", Behaviour(decline={"13": side.spoken.codes[0]}))
+    refused, returned = new_payment(subscriber="7916000013"), new_payment()
+    async with side.asking("status", "picky") as gateway:
+        await gateway.pay(refused)
+        assert (await gateway.status(refused)).verdict in (Verdict.FATAL, Verdict.UNCLEAR)
+        if gateway.capabilities.cancel:
+            await gateway.pay(returned)
+            await gateway.cancel(returned)
+            assert (await gateway.status(returned)).verdict in (Verdict.FATAL, Verdict.UNCLEAR)
+
+
+@pytest.mark.parametrize("payee", FAULTS)
+async def test_the_status_after_an_unclear_pay_agrees_with_the_book(side: Side, payee: str) -> None:
+    facts = new_payment()
+    wait_ms = 1_000 if payee.startswith("silent") else 10_000
+    async with side.asking("status", payee, time_out_ms=wait_ms) as gateway:
+        assert (await gateway.pay(facts)).verdict is Verdict.UNCLEAR
+        assert (await gateway.status(facts)).verdict is Verdict.UNCLEAR
+    async with side.asking("status", payee) as gateway:
+        known = await gateway.status(facts)
+    assert known.verdict is (Verdict.PAID if facts.txn in side.paid(payee) else Verdict.ABSENT)
+
+
+# --- a day's statement
+
+
+async def test_a_statement_is_the_payees_book_line_by_line(side: Side) -> None:
+    side.behave("bank", CALM)
+    several = [new_payment(amount=1_000 + number) for number in range(5)]
+    async with side.asking("statement", "bank") as gateway:
+        for facts in several:
+            await gateway.pay(facts)
+        if gateway.capabilities.cancel:
+            await gateway.cancel(several[0])
+        lines = await gateway.statement(0, 2**48)
+        assert not isinstance(lines, GatewayOutcome)
+        assert await gateway.statement(0, 1) == []
+    book = side.simulator.book_of("bank")
+    assert [(line.txn, line.amount) for line in lines] == [(facts.txn, facts.amount) for facts in several]
+    for line in lines:
+        assert (line.state == "cancelled") == bool(book[line.txn].cancelled_at)
+        assert (line.provider_ref, line.at) == (str(book[line.txn].prv_txn), book[line.txn].paid_at)
+
+
+@pytest.mark.parametrize("payee", ["failing", "garbage", "cut", "dropping"])
+async def test_half_a_statement_is_none(side: Side, payee: str) -> None:
+    async with side.asking("statement", payee) as gateway:
+        outcome = await gateway.statement(1, 2**48)
+    assert isinstance(outcome, GatewayOutcome)
+    assert outcome.verdict is Verdict.UNCLEAR

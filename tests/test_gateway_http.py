@@ -224,3 +224,40 @@ async def test_who_gives_up_asking_is_cancelled_and_nothing_else() -> None:
 
 def test_an_error_nobody_knows_is_unknown() -> None:
     assert isinstance(meaning(RuntimeError(SUBSCRIBER)), OutcomeUnknown)
+
+
+# --- a post ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_post_is_the_body_as_it_is_under_the_records_address_and_a_path() -> None:
+    async def talk(one: Conversation) -> None:
+        while await one.hear():
+            await one.reply(b"{}", "302 Found", Location="/elsewhere", Content_Type="application/json")
+
+    async with ScriptedPayee(talk) as payee, a_line(payee.url) as line:
+        for body in (b"<a>\x00\xff</a>", b""):
+            reply = await line.post(body, "text/xml; charset=utf-8", "pay", {"X-Sign": "1f", "Accept": "text/xml"})
+            assert (reply.status, reply.body) == (302, b"{}")
+        await line.get("command=check")
+    head = payee.requests[0].lower().split(b"\r\n")
+    assert head[0] == b"post /osmp/pay http/1.1"
+    assert [line for line in head if line.startswith(b"accept:")] == [b"accept: text/xml"]
+    assert {b"content-type: text/xml; charset=utf-8", b"x-sign: 1f", b"content-length: 9"} <= set(head)
+    assert payee.bodies == [b"<a>\x00\xff</a>", b""]
+    assert b"x-sign" not in payee.requests[2].lower()  # a post leaves nothing behind
+
+
+@pytest.mark.parametrize("talk", [hear_and_close, hear_and_reset, half_a_body, half_a_head, close_at_once])
+async def test_a_post_that_went_out_is_unclear_and_never_repeated(talk: Talk) -> None:
+    async with ScriptedPayee(talk) as payee, a_line(payee.url, time_out_ms=SHORT_MS) as line:
+        with pytest.raises(OutcomeUnknown):
+            await line.post(b"<pay/>", "text/xml")
+    assert payee.connections == 1
+
+
+async def test_a_post_without_a_connection_was_not_sent() -> None:
+    async with a_line(f"http://127.0.0.1:{free_port()}/") as line:
+        with pytest.raises(NotSent, match="connect"):
+            await line.post(b"<pay/>", "text/xml")
+        with pytest.raises(NotSent, match="bad-url"):
+            await line.post(b"<pay/>", "text/xml", "\n")

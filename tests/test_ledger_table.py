@@ -89,6 +89,7 @@ COMMANDS: dict[str, LedgerCommand] = {
     "fatal": a_settle(verdict=Verdict.FATAL, code="5"),
     "fatal to a check": a_settle(verdict=Verdict.FATAL, step="check", code="5"),
     "fatal to a status": a_settle(verdict=Verdict.FATAL, step="status", code="5"),
+    "paid to a status": a_settle(verdict=Verdict.PAID, step="status"),
     "absent to a status": a_settle(verdict=Verdict.ABSENT, step="status"),
     "unclear": a_settle(verdict=Verdict.UNCLEAR),
     "unclear, the last": a_settle(verdict=Verdict.UNCLEAR, retry=ONCE),
@@ -125,6 +126,7 @@ ANSWERS = {
     "fatal": ("VOIDED", "MANUAL"),
     "fatal to a check": ("VOIDED", "MANUAL"),
     "fatal to a status": ("VOIDED", "VOIDED"),
+    "paid to a status": ("MANUAL", "POSTED"),
     "absent to a status": ("HELD", "UNKNOWN"),
     "unclear": ("UNKNOWN", "UNKNOWN"),
     "unclear, the last": ("MANUAL", "MANUAL"),
@@ -133,6 +135,8 @@ ANSWERS = {
     "not sent": ("HELD", "UNKNOWN"),
     "not sent, the last": ("VOIDED", "MANUAL"),
 }
+# What the payee says of the payment itself ends a payment in MANUAL too.
+ENDS_DOUBT = {"paid to a status": "POSTED", "fatal to a status": "VOIDED"}
 # What each makes of a reversal of which nothing was unclear before, and of one of which something was.
 CANCELS = {
     "given back": ("REVERSED", "REVERSED"),
@@ -146,6 +150,8 @@ CANCELS = {
 
 def expected(state: str, command: str) -> str:
     """The state after it, "stale" (nobody waits for the answer), "refused", or "nothing" to do with the payment."""
+    if state == "MANUAL" and command in ENDS_DOUBT:
+        return ENDS_DOUBT[command]
     if command in ANSWERS:
         return dict(zip(("HELD", "UNKNOWN"), ANSWERS[command], strict=True)).get(state, "stale")
     if command in CANCELS:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.gateways.http import HttpReply
-from agents.gateways.osmp import judge
-from agents.gateways.osmp_codes import FATAL, Step, fatal_codes
-from schemas.outcome import GatewayOutcome, Verdict
-from tests.gateway_builders import GOLDEN_OSMP, a_payment, golden_osmp
+from agents.gateways.osmp import judge, table_of
+from schemas.outcome import GatewayOutcome, Step, Verdict
+from tests.gateway_builders import GOLDEN_OSMP, a_gateway, a_payment, golden_osmp
 
 PAID, CHECKED, IS_FATAL, UNCLEAR = Verdict.PAID, Verdict.CHECKED, Verdict.FATAL, Verdict.UNCLEAR
 OURS = a_payment()
+TABLE = table_of(a_gateway("http://payee.test/"))
 
 
 def judged(body: bytes, step: Step = "pay", charset: str = "", status: int = 200) -> GatewayOutcome:
-    return judge(step, OURS, HttpReply(status, charset, body), FATAL)
+    return judge(step, OURS, HttpReply(status, charset, body), TABLE)
 
 
 REPLIES = [
@@ -52,7 +54,7 @@ def test_an_answer_about_our_payment(name: str, verdict: Verdict, code: str) -> 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_no_clear_answer_is_unclear(name: str) -> None:
-    for step in ("check", "pay"):
+    for step in get_args(Step):
         outcome = judged(golden_osmp(name), step)
         assert (outcome.step, outcome.verdict, outcome.code) == (step, UNCLEAR, "reply-broken")
         assert "passwd" not in outcome.comment
@@ -114,10 +116,28 @@ def test_the_result_table(code: int) -> None:
     assert judged(body, "check").verdict is (refused if code else CHECKED)
 
 
-def test_a_record_brings_its_own_table_but_cannot_make_a_yes_or_a_maybe_final() -> None:
-    assert fatal_codes(None) == FATAL == frozenset(REFUSED)
-    assert fatal_codes(()) == frozenset()
-    assert fatal_codes((0, 1, 10, 90, 251)) == {10, 251}
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        (0, PAID),
+        (1, UNCLEAR),
+        (90, UNCLEAR),
+        (210, Verdict.ABSENT),
+        (4, IS_FATAL),
+        (79, IS_FATAL),
+        (241, IS_FATAL),
+        (242, IS_FATAL),
+        (5, UNCLEAR),  # who was not found, the subscriber or the payment?
+        (7, UNCLEAR),
+        (8, UNCLEAR),
+        (243, UNCLEAR),
+        (300, UNCLEAR),
+        (777, UNCLEAR),
+    ],
+)
+def test_a_refused_question_about_a_payment_is_no_refused_payment(code: int, verdict: Verdict) -> None:
+    body = f"<response><osmp_txn_id>1234567</osmp_txn_id><result>{code}</result></response>".encode()
+    assert judged(body, "status").verdict is verdict
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from agents.gateways.simulator import OsmpSimulator, SimulatorConfig, SimulatorFailed
+from agents.gateways.simulator import Simulator, SimulatorConfig, SimulatorFailed
 from agents.gateways.simulator_book import Journal, Paid
 from agents.gateways.simulator_faults import Behaviour, Fault
-from agents.gateways.simulator_payees import Answer, BadRequest, Payees, Question
+from agents.gateways.simulator_payees import Payees
+from agents.gateways.simulator_question import Answer, BadRequest, Question, Said
 
 MIXED = Behaviour(temporary_pct=10, http_500_pct=20, wrong_txn_pct=5.5, decline_pct=25, jitter_ms=50, delay_ms=10)
 
@@ -69,7 +70,7 @@ def test_faults_hit_only_the_first_askings_of_each_question() -> None:
 def test_the_same_subscribers_are_declined_whatever_the_number() -> None:
     payees = Payees({"phone": Behaviour(decline_pct=50, decline={"99": 79})}, 1)
     answers = {
-        account: {payees.answer(a_question(txn, "check", str(account)), 0).result for txn in range(5)}
+        account: {payees.answer(a_question(txn, "check", str(account)), 0).code for txn in range(5)}
         for account in range(200)
     }
     assert all(len(results) == 1 for results in answers.values())
@@ -90,7 +91,7 @@ def test_a_known_number_gets_its_first_result_whatever_the_payee_does_now() -> N
     refused = payees.answer(a_question(2), at=101)
     payees.behave("phone", Behaviour())
     assert [payees.answer(a_question(1), at=200), payees.answer(a_question(2), at=200)] == [paid, refused]
-    assert (paid.result, refused) == (0, Answer(5))
+    assert (paid.said, refused) == (Said.OK, Answer(Said.REFUSED, 5))
     assert payees.books["phone"].paid[1].paid_at == 100
 
 
@@ -98,7 +99,7 @@ def test_a_known_number_gets_its_first_result_whatever_the_payee_does_now() -> N
 def test_a_known_number_with_other_parameters_is_refused_and_counted(other: Question) -> None:
     payees = Payees({"phone": Behaviour()}, 1)
     payees.answer(a_question(), 0)
-    assert payees.answer(other, 0) == Answer(300)
+    assert payees.answer(other, 0) == Answer(Said.INCONSISTENT)
     assert payees.books["phone"].inconsistencies == 1
     assert payees.books["phone"].paid[1].account == "79160000001"
 
@@ -107,6 +108,8 @@ def test_a_known_number_with_other_parameters_is_refused_and_counted(other: Ques
     ("command", "txn", "account", "amount"),
     [
         ("refund", "1", "7", "1.00"),
+        ("pay", "1", "", ""),
+        ("status", "1", "7", ""),
         ("pay", "", "7", "1.00"),
         ("pay", "1a", "7", "1.00"),
         ("pay", "9" * 21, "7", "1.00"),
@@ -133,6 +136,13 @@ def test_a_payee_cannot_take_a_path_of_the_simulators_own() -> None:
         SimulatorConfig(payees={"book": Behaviour()})
 
 
+def test_a_payee_speaks_a_protocol_there_is(simulator: Simulator) -> None:
+    with pytest.raises(ValidationError, match="no simulated payee speaks 'esperanto'"):
+        SimulatorConfig(payees={"phone": Behaviour(protocol="esperanto")})
+    with pytest.raises(SimulatorFailed, match="422"):
+        simulator.behave("phone", Behaviour(protocol="esperanto"))
+
+
 def test_a_journal_gives_back_what_was_written_but_for_a_line_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "book.journal"
     with Journal(path) as journal:
@@ -153,8 +163,8 @@ def test_a_journal_gives_back_what_was_written_but_for_a_line_cut_short(tmp_path
 
 
 @pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OsmpSimulator]:
-    with OsmpSimulator.start(tmp_path_factory.mktemp("osmp"), {"phone": Behaviour(), "light": Behaviour()}) as running:
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with Simulator.start(tmp_path_factory.mktemp("osmp"), {"phone": Behaviour(), "light": Behaviour()}) as running:
         yield running
 
 
@@ -175,7 +185,7 @@ def is_served(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_the_book_is_served_in_pages(simulator: OsmpSimulator) -> None:
+def test_the_book_is_served_in_pages(simulator: Simulator) -> None:
     with httpx.Client(trust_env=False, verify=False) as client:
         for txn in range(1, 26):
             client.get(simulator.url_of("light"), params={"command": "pay", "txn_id": txn, "account": 7, "sum": "0.10"})
@@ -191,7 +201,7 @@ def test_the_book_is_served_in_pages(simulator: OsmpSimulator) -> None:
     assert isinstance(book["light"][1], Paid)
 
 
-def test_a_payee_changes_its_ways_at_run_time(simulator: OsmpSimulator) -> None:
+def test_a_payee_changes_its_ways_at_run_time(simulator: Simulator) -> None:
     changed = Behaviour(decline={"7": 79}, cp1251=True)
     simulator.behave("phone", changed)
     reply = ask(simulator.url_of("phone"), command="pay", txn_id=1, account=7, sum="1.00")
@@ -201,7 +211,7 @@ def test_a_payee_changes_its_ways_at_run_time(simulator: OsmpSimulator) -> None:
     assert Behaviour.model_validate(ask(f"{simulator.url}/behaviour/phone").json()) == changed
 
 
-def test_what_it_cannot_serve_it_refuses(simulator: OsmpSimulator) -> None:
+def test_what_it_cannot_serve_it_refuses(simulator: Simulator) -> None:
     assert ask(f"{simulator.url}/nobody/", command="pay").status_code == 404
     assert ask(simulator.url_of("light"), command="pay").status_code == 400
     with pytest.raises(SimulatorFailed, match="422"):
@@ -209,7 +219,7 @@ def test_what_it_cannot_serve_it_refuses(simulator: OsmpSimulator) -> None:
 
 
 def test_it_ends_in_order_when_told_to(tmp_path: Path) -> None:
-    running = OsmpSimulator.start(tmp_path, {"phone": Behaviour(time_out_after_accept_pct=100)})
+    running = Simulator.start(tmp_path, {"phone": Behaviour(time_out_after_accept_pct=100)})
     with pytest.raises(httpx.ReadTimeout), httpx.Client(trust_env=False, verify=False, timeout=0.2) as client:
         client.get(running.url_of("phone"), params={"command": "pay", "txn_id": 1, "account": 7, "sum": "1.00"})
     assert list(running.book_of("phone")) == [1]
@@ -224,14 +234,14 @@ def test_a_configuration_it_cannot_use_is_reported(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(SimulatorFailed, match="address already in use"):
-            OsmpSimulator.start(tmp_path, {"phone": Behaviour()}, port=taken.getsockname()[1])
+            Simulator.start(tmp_path, {"phone": Behaviour()}, port=taken.getsockname()[1])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
 def test_it_does_not_outlive_who_started_it(tmp_path: Path) -> None:
     script = (
         "import time; from pathlib import Path; from agents.gateways.simulator import *\n"
-        f"started = OsmpSimulator.start(Path({str(tmp_path)!r}), {{'phone': Behaviour()}})\n"
+        f"started = Simulator.start(Path({str(tmp_path)!r}), {{'phone': Behaviour()}})\n"
         "print(started.port, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
@@ -254,30 +264,30 @@ def _booked(behaviour: Behaviour, at: int = 1_000) -> Payees:
 def test_a_payment_is_given_back_once_and_the_number_is_never_paid_again() -> None:
     payees = _booked(Behaviour())
     answers = [payees.answer(a_question(command="cancel"), at) for at in (2_000, 3_000)]
-    assert {answer.result for answer in answers} == {0}
+    assert {answer.said for answer in answers} == {Said.OK}
     assert payees.books["phone"].paid[1].cancelled_at == 2_000
-    assert payees.answer(a_question(), 4_000) == Answer(300)
+    assert payees.answer(a_question(), 4_000).said is Said.CANCELLED
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "at", "code"),
+    ("behaviour", "at", "said"),
     [
-        (Behaviour(cancels=False), 1_001, 7),
-        (Behaviour(cancel_within_ms=500), 1_500, 0),
-        (Behaviour(cancel_within_ms=500), 1_501, 8),
-        (Behaviour(keep_pct=100), 1_001, 300),
+        (Behaviour(cancels=False), 1_001, Said.NO_CANCELS),
+        (Behaviour(cancel_within_ms=500), 1_500, Said.OK),
+        (Behaviour(cancel_within_ms=500), 1_501, Said.TOO_LATE),
+        (Behaviour(keep_pct=100), 1_001, Said.KEPT),
     ],
 )
-def test_a_payee_keeps_what_it_is_told_to_keep(behaviour: Behaviour, at: int, code: int) -> None:
+def test_a_payee_keeps_what_it_is_told_to_keep(behaviour: Behaviour, at: int, said: Said) -> None:
     payees = _booked(behaviour)
-    assert payees.answer(a_question(command="cancel"), at).result == code
-    assert bool(payees.books["phone"].paid[1].cancelled_at) == (code == 0)
+    assert payees.answer(a_question(command="cancel"), at).said is said
+    assert bool(payees.books["phone"].paid[1].cancelled_at) == (said is Said.OK)
 
 
 def test_what_was_never_paid_or_was_refused_is_not_given_back() -> None:
     payees = Payees({"phone": Behaviour(decline={"1": 5})}, 1)
     payees.answer(a_question(), 0)
-    assert {payees.answer(a_question(txn, "cancel"), 0) for txn in (1, 2)} == {Answer(300)}
+    assert {payees.answer(a_question(txn, "cancel"), 0) for txn in (1, 2)} == {Answer(Said.NOT_PAID)}
 
 
 def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
@@ -287,3 +297,29 @@ def test_a_cancellation_outlives_a_kill(tmp_path: Path) -> None:
         payees.answer(a_question(command="cancel"), 2)
     with Journal(tmp_path / "book") as journal:
         assert Payees({"phone": Behaviour()}, 1, journal).books["phone"].paid[1].cancelled_at == 2
+
+
+# --- a payment's status, and a day's statement
+
+
+def test_a_status_tells_what_became_of_a_number_and_changes_nothing() -> None:
+    payees = Payees({"phone": Behaviour(decline={"5": 5})}, 1)
+    status = [Question("phone", "status", txn) for txn in (1, 2, 3)]
+    assert payees.answer(status[0], 0).said is Said.ABSENT
+    payees.answer(a_question(1), at=1)
+    payees.answer(a_question(2, account="5"), at=1)
+    payees.answer(a_question(3), at=1)
+    payees.answer(a_question(3, "cancel"), at=2)
+    answers = [payees.answer(question, 3) for question in status]
+    assert [answer.said for answer in answers] == [Said.OK, Said.REFUSED, Said.CANCELLED]
+    assert answers[1].code == 5
+    assert payees.books["phone"].inconsistencies == 0
+
+
+def test_a_statement_has_what_was_booked_in_its_time() -> None:
+    payees = Payees({"phone": Behaviour()}, 1)
+    for txn in range(1, 6):
+        payees.answer(a_question(txn), at=txn * 100)
+    payees.answer(a_question(3, "cancel"), at=900)
+    lines = payees.answer(Question("phone", "statement", 0, since=200, until=400), 1_000).lines
+    assert [(txn, paid.paid_at, paid.cancelled_at) for txn, paid in lines] == [(2, 200, 0), (3, 300, 900)]

@@ -18,6 +18,8 @@ from streams.topics import (
     ALERTS,
     ALL,
     BALANCES,
+    CHECK_REPLIES,
+    CHECKS,
     COMMANDS,
     CONTACTS,
     DELIVERIES,
@@ -85,17 +87,18 @@ def test_every_part_may_see_every_topic_and_read_from_its_beginning(role: str) -
     assert Grant(role, "Describe", "group", READERS, is_prefix=False) in grants()
 
 
-def test_terminals_write_payments_and_commands_and_read_replies_only() -> None:
-    assert topics("terminals", "Write") == {PAYMENTS.name, COMMANDS.name}
-    assert topics("terminals", "Read") == {REPLIES.name}
+def test_terminals_write_payments_checks_and_commands_and_read_replies_only() -> None:
+    assert topics("terminals", "Write") == {PAYMENTS.name, COMMANDS.name, CHECKS.name}
+    assert topics("terminals", "Read") == {REPLIES.name, CHECK_REPLIES.name}
 
 
 def test_a_worker_may_do_what_a_worker_does() -> None:
     assert topics("worker", "Read") == {
-        *(topic.name for topic in (PAYMENTS, COMMANDS, LEDGER, OPEN_ALERTS)),
+        *(topic.name for topic in (PAYMENTS, COMMANDS, CHECKS, LEDGER, OPEN_ALERTS)),
         *DIRECTORY_NAMES,
     }
-    written = (PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, ALERTS, OPEN_ALERTS, *DIRECTORY)
+    sources = (PAYMENTS, COMMANDS, CHECKS)
+    written = (*sources, LEDGER, BALANCES, REPLIES, CHECK_REPLIES, REJECTS, ALERTS, OPEN_ALERTS, *DIRECTORY)
     assert topics("worker", "Write") == {topic.name for topic in written}
     assert others("worker") == {
         ("Read", "group", WORKERS, False),

@@ -96,6 +96,7 @@ def test_a_second_run_sends_nothing_again_and_goes_on_with_what_is_new(settings:
     assert sorted(one.origin_offset for one in told(settings)) == list(range(23))
 
 
+@pytest.mark.long
 def test_what_no_fix_can_mend_is_sent_only_when_it_is_named(settings: Settings) -> None:
     for number, reason in enumerate(RejectReason):
         quarantine(settings, 1, reason, first=number)

@@ -104,6 +104,7 @@ def test_rejects_and_the_directory_are_loaded_with_their_tombstones(stack: Setti
     assert rows(client, "SELECT reason, hex(value), key FROM rejects FINAL") == [("NOT_JWS", "00FF", "kiosk-1")]
 
 
+@pytest.mark.long
 def test_a_loader_killed_again_and_again_loses_and_doubles_nothing(
     stack: Settings, client: Client, chance: random.Random
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_loader_killed_again_and_again_loses_and_doubles_nothing(
         assert_loaded_once(client, settings)
 
 
+@pytest.mark.long
 def test_a_stopped_loader_goes_on_where_it_was(stack: Settings, client: Client, chance: random.Random) -> None:
     writer = LedgerWriter(stack, chance)
     for _ in range(2):
@@ -162,6 +164,7 @@ def warehouse_on(directory: Path, port: int) -> Iterator[Callable[[], None]]:
         kill()
 
 
+@pytest.mark.long
 def test_the_loader_waits_for_a_warehouse_that_is_away_and_says_so_once(
     stack: Settings, tmp_path: Path, chance: random.Random
 ) -> None:

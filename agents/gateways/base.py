@@ -1,13 +1,15 @@
-"""The seam to payees: three questions about one payment, and an outcome whatever happens."""
+"""The seam to payees: a few questions about one payment, and an outcome whatever happens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from agents.gateways.capabilities import Capabilities, StatementLine
 from agents.gateways.http import Http
 from agents.gateways.osmp import OsmpGateway
+from agents.gateways.two_phase import TwoPhaseGateway
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.outcome import GatewayOutcome
@@ -18,13 +20,11 @@ class PaymentGateway(Protocol):
 
     No question raises for anything the payee or the network does: what is not a clear answer becomes NOT_SENT
     (the request never left us) or UNCLEAR (it may have been carried out). Every request of a payment carries its one
-    number, `facts.txn`.
+    number, `facts.txn`. What the payee cannot be asked (`capabilities`) is NOT_SENT, code "no-<question>".
     """
 
     @property
-    def idempotent(self) -> bool:
-        """May `pay` be repeated with the same number? If not, the attempt must be on record before it is sent."""
-        ...
+    def capabilities(self) -> Capabilities: ...
 
     async def check(self, facts: PaymentFacts) -> GatewayOutcome:
         """Would the payee take it? CHECKED, FATAL, UNCLEAR or NOT_SENT; nothing is paid by asking."""
@@ -34,8 +34,16 @@ class PaymentGateway(Protocol):
         """Pay it. PAID, FATAL, UNCLEAR or NOT_SENT."""
         ...
 
+    async def status(self, facts: PaymentFacts) -> GatewayOutcome:
+        """What became of it? PAID, FATAL (it never will be), ABSENT, UNCLEAR or NOT_SENT; asking changes nothing."""
+        ...
+
     async def cancel(self, facts: PaymentFacts) -> GatewayOutcome:
         """Give a paid one back. CANCELLED, FATAL, UNCLEAR or NOT_SENT; may be repeated with the same number."""
+        ...
+
+    async def statement(self, since_ms: int, until_ms: int) -> Sequence[StatementLine] | GatewayOutcome:
+        """All the payee booked from `since_ms` until before `until_ms`, UTC: whole, or UNCLEAR or NOT_SENT."""
         ...
 
     async def aclose(self) -> None:
@@ -45,6 +53,7 @@ class PaymentGateway(Protocol):
 
 PROTOCOLS: dict[str, Callable[[Gateway, Http, Path], PaymentGateway]] = {
     "osmp": OsmpGateway.open,
+    "two-phase": TwoPhaseGateway.open,
 }
 
 

@@ -1,4 +1,4 @@
-"""HTTP to payees: one bounded GET at a time, whose failure is always either NotSent or OutcomeUnknown.
+"""HTTP to payees: one bounded GET or POST at a time, whose failure is always either NotSent or OutcomeUnknown.
 
 httpx's request, response and transport over aiohttp's connections (httpx-aiohttp). The transport is called without
 an httpx.Client around it: redirects, cookies, proxies from the environment and content decoding are all things that
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +77,25 @@ class Line:
         Takes `record.time_out_ms` at most, however slowly the reply trickles in. Follows no redirect, repeats
         nothing. Raises NotSent or OutcomeUnknown, nothing else, and never with the query in its text.
         """
-        request = self._request(query)
+        return await self._ask(self._request("GET", self._known_address() + query))
+
+    async def post(
+        self, body: bytes, content_type: str, path: str = "", headers: Mapping[str, str] | None = None
+    ) -> HttpReply:
+        """Send this body to `record.url`, with `path` appended as it is; else as `get`.
+
+        headers: further ones of the protocol; they go over ours of the same name, `Authorization` too.
+        """
+        self._known_address()
+        try:
+            request = self._request("POST", self._record.url + path, body)
+        except httpx.InvalidURL:
+            raise NotSent("bad-url", "the payee's address cannot be used") from None
+        request.headers = httpx.Headers(request.headers)
+        request.headers.update({"Content-Type": content_type, "Content-Length": str(len(body)), **(headers or {})})
+        return await self._ask(request)
+
+    async def _ask(self, request: httpx.Request) -> HttpReply:
         try:
             async with asyncio.timeout(self._time_out_s):
                 return await self._exchange(request)
@@ -95,13 +113,16 @@ class Line:
         self._is_closed = True
         await self._transport.aclose()
 
-    def _request(self, query: str) -> httpx.Request:
+    def _known_address(self) -> str:
         if self._is_closed:
             raise NotSent("closed", "the gateway is closed")
         self._address = self._address or _address(self._record.url)
+        return self._address
+
+    def _request(self, method: str, url: str, body: bytes | None = None) -> httpx.Request:
         if self._headers is None:
             self._headers = self._read_headers()
-        request = httpx.Request("GET", self._address + query, extensions=self._extensions)
+        request = httpx.Request(method, url, content=body, extensions=self._extensions)
         request.headers = self._headers
         return request
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from agents.gateways import osmp_codes, osmp_reply
-from agents.gateways.errors import NotSent, OutcomeUnknown
+from agents.gateways.capabilities import Capabilities, StatementLine, unasked
+from agents.gateways.errors import GatewayError, NotSent
 from agents.gateways.http import Http, HttpReply, Line
+from agents.gateways.results import ResultTable, failed
+from agents.gateways.xml_reply import BrokenReply
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.ids import ms_instant
@@ -20,25 +23,19 @@ RESERVED = frozenset({"command", "txn_id", "txn_date", "account", "sum"})
 
 
 class OsmpGateway:
-    """A payee that speaks OSMP. It knows a number it has seen, so a pay may be repeated with it (`idempotent`)."""
+    """A payee that speaks OSMP. It knows a number it has seen, so a pay may be repeated with it."""
 
-    idempotent = True
-
-    def __init__(
-        self, line: Line, fatal: Iterable[int] | None = None, zone: tzinfo = UTC, *, cancels: bool = False
-    ) -> None:
-        """fatal: the dialect's final refusals, by default the protocol's. zone: whose clock `txn_date` is on.
-
-        cancels: the dialect has the question `cancel`, which the protocol has not.
-        """
+    def __init__(self, line: Line, table: ResultTable, capabilities: Capabilities, zone: tzinfo = UTC) -> None:
+        """capabilities: `status` and `cancel` are questions of dialects. zone: whose clock `txn_date` is on."""
+        self.capabilities = capabilities
         self._line = line
-        self._fatal = osmp_codes.fatal_codes(fatal)
+        self._table = table
         self._zone = zone
-        self._cancels = cancels
 
     @classmethod
     def open(cls, record: Gateway, http: Http, secrets_dir: Path) -> OsmpGateway:
-        return cls(http.line(record, secrets_dir), record.fatal_codes, cancels=record.cancels)
+        capabilities = Capabilities(status="status" in record.asks, cancel=record.cancels)
+        return cls(http.line(record, secrets_dir), table_of(record), capabilities)
 
     async def check(self, facts: PaymentFacts) -> GatewayOutcome:
         """Would the payee take it? Never raises for what the payee or the network does."""
@@ -48,11 +45,17 @@ class OsmpGateway:
         """Pay it, under the number it always has. Never raises for what the payee or the network does."""
         return await self._ask("pay", facts)
 
+    async def status(self, facts: PaymentFacts) -> GatewayOutcome:
+        """What became of it under its number? Never raises for what the payee or the network does."""
+        return await self._ask("status", facts) if self.capabilities.status else unasked("status")
+
     async def cancel(self, facts: PaymentFacts) -> GatewayOutcome:
         """Give it back, under the number it was paid with. Never raises for what the payee or the network does."""
-        if not self._cancels:
-            return GatewayOutcome("cancel", Verdict.NOT_SENT, "no-cancel", comment="the payee has no such question")
-        return await self._ask("cancel", facts)
+        return await self._ask("cancel", facts) if self.capabilities.cancel else unasked("cancel")
+
+    async def statement(self, since_ms: int, until_ms: int) -> Sequence[StatementLine] | GatewayOutcome:
+        """The protocol has no such question."""
+        return unasked("status", "statement")
 
     async def aclose(self) -> None:
         await self._line.aclose()
@@ -60,13 +63,15 @@ class OsmpGateway:
     async def _ask(self, step: Step, facts: PaymentFacts) -> GatewayOutcome:
         try:
             reply = await self._line.get(query(step, facts, self._zone))
-        except NotSent as error:
-            return GatewayOutcome(step, Verdict.NOT_SENT, error.code, comment=error.comment)
-        except OutcomeUnknown as error:
-            return GatewayOutcome(step, Verdict.UNCLEAR, error.code, comment=error.comment)
+        except GatewayError as error:
+            return failed(step, error)
         if reply.status in (401, 403):
             self._line.forget_credentials()
-        return judge(step, facts, reply, self._fatal)
+        return judge(step, facts, reply, self._table)
+
+
+def table_of(record: Gateway) -> ResultTable:
+    return ResultTable(osmp_codes.RESULTS, record, osmp_codes.FIXED)
 
 
 def query(step: Step, facts: PaymentFacts, zone: tzinfo = UTC) -> str:
@@ -87,20 +92,20 @@ def query(step: Step, facts: PaymentFacts, zone: tzinfo = UTC) -> str:
         raise NotSent("bad-field", "a field of the subscriber cannot be written in UTF-8") from None
 
 
-def judge(step: Step, facts: PaymentFacts, reply: HttpReply, fatal: frozenset[int]) -> GatewayOutcome:
+def judge(step: Step, facts: PaymentFacts, reply: HttpReply, table: ResultTable) -> GatewayOutcome:
     """What the reply says of this payment: a yes or a no only where it is clearly about it, else UNCLEAR."""
     if reply.status != 200:
         return GatewayOutcome(step, Verdict.UNCLEAR, f"http-{reply.status}", comment="not an answer of the protocol")
     try:
         said = osmp_reply.read(reply.body, reply.charset)
-    except osmp_reply.BrokenReply as error:
+    except BrokenReply as error:
         return GatewayOutcome(step, Verdict.UNCLEAR, "reply-broken", comment=str(error))
     if said.txn != str(facts.txn):
         return GatewayOutcome(step, Verdict.UNCLEAR, "wrong-txn", comment="the reply is about another payment")
     if said.sum is not None and not _is_amount(said.sum, facts):
         return GatewayOutcome(step, Verdict.UNCLEAR, "wrong-sum", said.provider_ref, "the reply names another sum")
-    verdict = osmp_codes.verdict(step, said.result, fatal)
-    return GatewayOutcome(step, verdict, str(said.result), said.provider_ref, said.comment)
+    code = str(said.result)
+    return GatewayOutcome(step, table.verdict(step, code), code, said.provider_ref, said.comment)
 
 
 def _sum(facts: PaymentFacts) -> str:

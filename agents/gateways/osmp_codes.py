@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from schemas.gateway import Meaning
 
-from schemas.outcome import Step, Verdict
-
-OK = 0
 # "Repeat" and "not finished": whatever a dialect says, these are no refusals. 90 comes after the payment was taken.
-TEMPORARY = frozenset({1, 90})
-_YES: dict[Step, Verdict] = {"check": Verdict.CHECKED, "pay": Verdict.PAID, "cancel": Verdict.CANCELLED}
-FATAL = frozenset({4, 5, 7, 8, 79, 241, 242, 243, 300})
+FIXED = frozenset({"0", "1", "90"})
 
-
-def fatal_codes(of_record: Iterable[int] | None) -> frozenset[int]:
-    """The codes that refuse for good: the gateway record's own table, or else the protocol's."""
-    return (FATAL if of_record is None else frozenset(of_record)) - TEMPORARY - {OK}
-
-
-def verdict(step: Step, result: int, fatal: frozenset[int]) -> Verdict:
-    """What a result means. A code nobody told us about is never a yes and never a no."""
-    if result == OK:
-        return _YES[step]
-    return Verdict.FATAL if result in fatal else Verdict.UNCLEAR
+RESULTS: dict[str, Meaning] = {
+    "0": "ok",
+    "1": "repeat",
+    "90": "repeat",
+    "4": "fatal",
+    "5": "fatal",
+    "7": "fatal",
+    "8": "fatal",
+    "79": "fatal",
+    "241": "fatal",
+    "242": "fatal",
+    "243": "fatal",
+    "300": "fatal",
+    # The protocol has no status; dialects that have one answer 210 when they do not know the number. What may be said
+    # of the question itself ("not found", "prohibited", "technical", "cannot check", "other") is then no refusal.
+    "status:210": "absent",
+    "status:5": "unknown",
+    "status:7": "unknown",
+    "status:8": "unknown",
+    "status:243": "unknown",
+    "status:300": "unknown",
+}

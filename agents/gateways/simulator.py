@@ -1,4 +1,4 @@
-"""A payee to try against: a process that speaks OSMP, keeps its own book, and misbehaves as it is told.
+"""Payees to try against: a process that speaks their protocols, keeps their books, and misbehaves as it is told.
 
 python -m agents.gateways.simulator --port 8090 --ready-file /tmp/ready --config payees.json
 """
@@ -27,6 +27,7 @@ from agents.gateways.simulator_book import Journal, Paid
 from agents.gateways.simulator_faults import Behaviour
 from agents.gateways.simulator_payees import Payees
 from agents.gateways.simulator_server import RESERVED, server
+from agents.gateways.simulator_wires import WIRES
 from schemas.ids import PayeeId, Wire
 from streams import lifeline
 
@@ -46,6 +47,8 @@ class SimulatorConfig(Wire):
     def _names_are_free(cls, payees: dict[str, Behaviour]) -> dict[str, Behaviour]:
         if taken := RESERVED.intersection(payees):
             raise ValueError(f"no payee can be called {min(taken)!r}: it is a path of the simulator's own")
+        if unknown := {behaviour.protocol for behaviour in payees.values()} - WIRES.keys():
+            raise ValueError(f"no simulated payee speaks {min(unknown)!r}")
         return payees
 
 
@@ -54,7 +57,7 @@ class SimulatorFailed(RuntimeError):
 
 
 @dataclass
-class OsmpSimulator:
+class Simulator:
     """A simulator in a process of its own, which the kernel ends when ours ends."""
 
     process: subprocess.Popen[bytes]
@@ -146,6 +149,9 @@ class OsmpSimulator:
         return orjson.loads(reply.content) if reply.content else None
 
 
+OsmpSimulator = Simulator  # its name while OSMP was all it spoke
+
+
 def _wait_until_ready(process: subprocess.Popen[bytes], ready: Path, log: Path) -> int:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not ready.exists():
@@ -161,7 +167,7 @@ async def serve(config: SimulatorConfig, *, port: int, ready_file: Path | None, 
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    runner = web.ServerRunner(server(Payees(config.payees, config.seed, journal)), shutdown_timeout=0.1)
+    runner = web.ServerRunner(server(Payees(config.payees, config.seed, journal), WIRES), shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port, reuse_address=True).start()

@@ -9,24 +9,25 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from agents.gateways.simulator_question import Said
 from schemas.ids import Wire
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Suffix = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,20}$")]
-ResultCode = Annotated[int, Field(ge=1, le=999_999_999)]
+ResultCode = Annotated[int, Field(ge=-999_999_999, le=999_999_999)]
 
 
 class Fault(StrEnum):
     """One way to answer badly. Those of BEFORE_ACCEPTING book nothing; the others book first, then misbehave."""
 
-    TEMPORARY = "temporary"  # result 1, nothing booked
-    NOT_FINISHED = "not_finished"  # result 90; the next answer is the stored one
+    TEMPORARY = "temporary"  # "repeat later", nothing booked
+    NOT_FINISHED = "not_finished"  # booked, and "not finished"; the next answer is the stored one
     TIME_OUT_BEFORE = "time_out_before_accept"
     TIME_OUT_AFTER = "time_out_after_accept"  # booked, then silence until the asker hangs up
     DROP_AFTER = "drop_after_accept"  # booked, then the connection is reset
     HTTP_500_BEFORE = "http_500_before_accept"
     HTTP_500_AFTER = "http_500_after_accept"
-    BROKEN_XML = "broken_xml"  # the reply ends in the middle
+    BROKEN_REPLY = "broken_reply"  # it ends in the middle
     GARBAGE = "garbage"  # an HTML page, as proxies like to send
     WRONG_TXN = "wrong_txn"  # a fine reply about another payment
     WRONG_SUM = "wrong_sum"
@@ -39,11 +40,14 @@ class Behaviour(Wire):
     """What a payee does to those who ask it. Percentages are of requests and together at most 100.
 
     Faults hit only the first `faulty_askings` of each question about each payment, so that every payment ends.
-    decline: the end of a subscriber's number -> the result code it always gets; decline_pct: of subscribers, code 5.
-    cancels: whether payments are given back at all (else code 7), within cancel_within_ms of the booking (later code 8;
-    0: at any time), but for keep_pct of payments (code 300).
+    decline: the end of a subscriber's number -> the protocol's result code it always gets; decline_pct: of subscribers,
+    with decline_code. cancels: whether payments are given back at all, within cancel_within_ms of the booking
+    (0: at any time), but for keep_pct of payments. protocol: the wire it speaks; options: what that wire wants to know
+    besides.
     """
 
+    protocol: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = "osmp"
+    options: dict[str, str] = Field(default_factory=dict, max_length=20)
     delay_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
     jitter_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
     temporary_pct: Percent = 0
@@ -52,13 +56,14 @@ class Behaviour(Wire):
     time_out_after_accept_pct: Percent = 0
     drop_after_accept_pct: Percent = 0
     http_500_pct: Annotated[Percent, Field(description="half of them after booking")] = 0
-    broken_xml_pct: Percent = 0
+    broken_reply_pct: Percent = 0
     garbage_pct: Percent = 0
     wrong_txn_pct: Percent = 0
     wrong_sum_pct: Percent = 0
     faulty_askings: Annotated[int, Field(ge=0, le=1_000)] = 2
     decline: dict[Suffix, ResultCode] = Field(default_factory=dict, max_length=1_000)
     decline_pct: Percent = 0
+    decline_code: ResultCode = 5
     cancels: bool = True
     cancel_within_ms: Annotated[int, Field(ge=0)] = 0
     keep_pct: Percent = 0
@@ -105,19 +110,19 @@ class Dice:
             left -= percent
         return None
 
-    def decline(self, behaviour: Behaviour, payee: str, account: str) -> int:
-        """The code this subscriber is refused with; 0: it is not refused."""
+    def decline(self, behaviour: Behaviour, payee: str, account: str) -> int | None:
+        """The code this subscriber is refused with, if it is."""
         for suffix, code in behaviour.decline.items():
             if account.endswith(suffix):
                 return code
-        if not behaviour.decline_pct:
-            return 0
-        return 5 if self.draw("decline", payee, account) < behaviour.decline_pct else 0
+        if behaviour.decline_pct and self.draw("decline", payee, account) < behaviour.decline_pct:
+            return behaviour.decline_code
+        return None
 
-    def keeps(self, behaviour: Behaviour, payee: str, txn: int, age_ms: int) -> int:
-        """The code with which a payment booked so long ago is not given back; 0: it is."""
+    def keeps(self, behaviour: Behaviour, payee: str, txn: int, age_ms: int) -> Said | None:
+        """Why a payment booked so long ago is not given back, if it is not."""
         if not behaviour.cancels:
-            return 7
+            return Said.NO_CANCELS
         if behaviour.cancel_within_ms and age_ms > behaviour.cancel_within_ms:
-            return 8
-        return 300 if behaviour.keep_pct and self.draw("keep", payee, txn) < behaviour.keep_pct else 0
+            return Said.TOO_LATE
+        return Said.KEPT if behaviour.keep_pct and self.draw("keep", payee, txn) < behaviour.keep_pct else None

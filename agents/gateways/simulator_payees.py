@@ -2,54 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
-from agents.gateways.simulator_book import Journal, Paid, PayeeBook, Refused
+from agents.gateways.simulator_book import Entry, Journal, Paid, PayeeBook, Refused
 from agents.gateways.simulator_faults import Behaviour, Dice, Fault
-
-OK = 0
-OTHER = 300  # also: a number that comes again with another account or sum
-
-_TXN = re.compile(r"\d{1,20}", re.ASCII)
-_SUM = re.compile(r"\d{1,13}(\.\d{1,3})?", re.ASCII)
-
-
-class BadRequest(ValueError):
-    """Not a request of the protocol."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One well-formed request to one payee. sum: major units, as it came."""
-
-    payee: str
-    command: str
-    txn: int
-    account: str
-    sum: str
-
-    @classmethod
-    def read(cls, payee: str, command: str, txn: str, account: str, amount: str) -> Question:
-        """Raises BadRequest when a parameter is missing or cannot be meant."""
-        if (
-            command not in ("check", "pay", "cancel")
-            or not _TXN.fullmatch(txn)
-            or not account
-            or not _SUM.fullmatch(amount)
-        ):
-            raise BadRequest(
-                "expected command=check|pay|cancel, txn_id of up to 20 digits, account, and sum such as 200.00"
-            )
-        return cls(payee, command, int(txn), account, amount)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A result code; prv_txn is the payee's number of the payment, 0 where it has none."""
-
-    result: int
-    prv_txn: int = 0
+from agents.gateways.simulator_question import Answer, Question, Said
 
 
 class Payees:
@@ -78,52 +33,64 @@ class Payees:
 
     def meet(self, question: Question) -> Fault | None:
         """Count the asking, and say which fault it meets, if any."""
-        asked = self.books[question.payee].ask(question.command, question.txn)
-        behaviour = self.behaviours[question.payee]
-        return self._dice.fault(behaviour, asked, question.payee, question.command, question.txn)
+        book, behaviour = self.books[question.payee], self.behaviours[question.payee]
+        asked = book.ask(question.command, question.txn)
+        if question.part_of != question.command:
+            asked = book.asked[question.part_of, question.txn]
+        return self._dice.fault(behaviour, asked, question.payee, question.part_of, question.txn)
 
     def answer(self, question: Question, at: int) -> Answer:
         """The payee's true answer at `at` (ms UTC). The first pay of a number is booked, later ones get its result."""
         book = self.books[question.payee]
+        if question.command == "statement":
+            lines = tuple(book.booked(question.since, question.until))
+            return Answer(Said.OK, lines=lines)
         stored = book.stored(question.txn)
         if stored is None:
             return self._decide(book, question, at)
-        if (stored.account, stored.sum) != (question.account, question.sum):
+        if (stored.account, stored.sum) != (question.account, question.sum) and question.has_terms:
             book.inconsistencies += 1
-            return Answer(OTHER)
+            return Answer(Said.INCONSISTENT)
         if isinstance(stored, Refused):
-            return Answer(OTHER if question.command == "cancel" else stored.result)
+            return Answer(Said.NOT_PAID) if question.command == "cancel" else Answer(Said.REFUSED, stored.result)
         if question.command == "cancel":
             return self._cancel(stored, question, at)
-        if stored.cancelled_at:
-            return Answer(OTHER)  # what was given back is not paid again under its number
-        return Answer(OK, stored.prv_txn if question.command == "pay" else 0)
+        if stored.cancelled_at:  # what was given back is not paid again under its number
+            return Answer(Said.CANCELLED, paid=stored)
+        return Answer(Said.OK, paid=None if question.command == "check" else stored)
 
-    def _cancel(self, paid: Paid, question: Question, at: int) -> Answer:
-        """Given back, or given back before; or the code with which it is kept."""
-        if not paid.cancelled_at:
-            behaviour = self.behaviours[question.payee]
-            if code := self._dice.keeps(behaviour, question.payee, question.txn, at - paid.paid_at):
-                return Answer(code)
-            paid.cancelled_at = at
-            if self._journal:
-                self._journal.write(question.payee, question.txn, paid)
-        return Answer(OK, paid.prv_txn)
-
-    def _decide(self, book: PayeeBook, question: Question, at: int) -> Answer:
-        result = self._dice.decline(self.behaviours[question.payee], question.payee, question.account)
-        if question.command == "check":
-            return Answer(result)
-        if question.command == "cancel":
-            return Answer(OTHER)  # nobody paid under this number
-        entry: Paid | Refused
-        if result:
-            entry, answer = Refused(question.account, question.sum, result), Answer(result)
-        else:
-            prv_txn = self._dice.number("prv_txn", question.payee, question.txn)
-            asked = book.asked[question.command, question.txn]
-            entry, answer = Paid(question.account, question.sum, at, asked, prv_txn), Answer(OK, prv_txn)
+    def write(self, question: Question, entry: Entry) -> None:
+        """Book it, on file first where there is a journal."""
         if self._journal:
             self._journal.write(question.payee, question.txn, entry)
-        book.write(question.txn, entry)
-        return answer
+        self.books[question.payee].write(question.txn, entry)
+
+    def _cancel(self, paid: Paid, question: Question, at: int) -> Answer:
+        """Given back, or given back before; or why it is kept."""
+        if not paid.cancelled_at:
+            behaviour = self.behaviours[question.payee]
+            if why := self._dice.keeps(behaviour, question.payee, question.txn, at - paid.paid_at):
+                return Answer(why, paid=paid)
+            paid.cancelled_at = at
+            self.write(question, paid)
+        return Answer(Said.OK, paid=paid)
+
+    def _decide(self, book: PayeeBook, question: Question, at: int) -> Answer:
+        """The answer to a number nobody was paid or refused under yet."""
+        match question.command:
+            case "status":
+                return Answer(Said.ABSENT)
+            case "cancel":
+                return Answer(Said.NOT_PAID)
+        code = self._dice.decline(self.behaviours[question.payee], question.payee, question.account)
+        refused = None if code is None else Answer(Said.REFUSED, code)
+        if question.command == "check":
+            return refused or Answer(Said.OK)
+        entry: Paid | Refused
+        if code is not None:
+            entry = Refused(question.account, question.sum, code)
+        else:
+            prv_txn = self._dice.number("prv_txn", question.payee, question.txn)
+            entry = Paid(question.account, question.sum, at, book.asked[question.command, question.txn], prv_txn)
+        self.write(question, entry)
+        return refused or Answer(Said.OK, paid=book.paid[question.txn])

@@ -1,4 +1,4 @@
-"""The HTTP side of simulated payees: OSMP under /<payee>/, the books under /book, behaviour under /behaviour."""
+"""The HTTP side of simulated payees: protocols under /<payee>/, books under /book, behaviour under /behaviour."""
 
 from __future__ import annotations
 
@@ -14,30 +14,28 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from agents.gateways.simulator_faults import BEFORE_ACCEPTING, Behaviour, Fault
-from agents.gateways.simulator_payees import Answer, BadRequest, Payees, Question
+from agents.gateways.simulator_payees import Payees
+from agents.gateways.simulator_question import Answer, BadRequest, Question, Said
+from agents.gateways.simulator_wire import Reply, Request, Wire
 
 RESERVED = frozenset({"book", "behaviour"})  # paths of ours, so no names for payees
-TEMPORARY, NOT_FINISHED = 1, 90
 PAGE = 10_000
 HANG_S = 3_600.0  # "never": the asker gives up long before
 
-_XML = (
-    '<?xml version="1.0" encoding="{encoding}"?>\n<response><osmp_txn_id>{txn}</osmp_txn_id>{prv_txn}'
-    "<sum>{sum}</sum><result>{result}</result><comment>{comment}</comment></response>\n"
-)
 _GARBAGE = b"<html><head><title>502</title></head><body><center>Bad Gateway</center><hr>\xff\xfe\x00</body>"
 
 
-def server(payees: Payees) -> web.Server:
+def server(payees: Payees, wires: Mapping[str, Wire]) -> web.Server:
     """To be run by aiohttp's ServerRunner with no router around it: a route lookup costs more than a payment."""
-    return web.Server(Desk(payees).serve, handler_cancellation=True, access_log=None)
+    return web.Server(Desk(payees, wires).serve, handler_cancellation=True, access_log=None)
 
 
 class Desk:
     """Answers requests."""
 
-    def __init__(self, payees: Payees) -> None:
+    def __init__(self, payees: Payees, wires: Mapping[str, Wire]) -> None:
         self._payees = payees
+        self._wires = wires
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         match [request.method, *request.path.strip("/").split("/")]:
@@ -49,32 +47,38 @@ class Desk:
                 return _json(self._payees.behaviours[payee].model_dump())
             case ["POST", "behaviour", payee] if payee not in RESERVED:
                 return self._behave(payee, await request.read())
-            case ["GET", payee] if payee in self._payees.behaviours:
-                return await self._osmp(payee, request)
+            case ["GET" | "POST", payee, *path] if payee in self._payees.behaviours:
+                return await self._ask(payee, "".join(f"/{part}" for part in path), request)
             case _:
                 return web.Response(status=404, text="no such payee\n")
 
-    async def _osmp(self, payee: str, request: web.BaseRequest) -> web.StreamResponse:
-        query = request.query
+    async def _ask(self, payee: str, path: str, request: web.BaseRequest) -> web.StreamResponse:
         behaviour = self._payees.behaviours[payee]
         if not _is_known(behaviour, request.headers.get("Authorization")):
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="payee"'})
+        wire = self._wires[behaviour.protocol]
+        body = await request.read()
         try:
-            question = Question.read(payee, *(query.get(name, "") for name in ("command", "txn_id", "account", "sum")))
+            asked = Request(payee, request.method, path, request.query, request.headers, body)
+            question = wire.read(asked, behaviour)
         except BadRequest as error:
             return web.Response(status=400, text=f"{error}\n")
         if delay_ms := self._payees.delay_ms(question):
             await asyncio.sleep(delay_ms / 1000)
         fault = self._payees.meet(question)
+        fault = fault if fault is None or wire.meets(question, fault) else None
         at = time.time_ns() // 1_000_000
-        answer = Answer(TEMPORARY) if fault in BEFORE_ACCEPTING else self._payees.answer(question, at)
-        return await _say(request, question, answer, fault, cp1251=behaviour.cp1251)
+        answer = Answer(Said.TEMPORARY) if fault in BEFORE_ACCEPTING else wire.answer(self._payees, question, at)
+        return await _say(request, wire, behaviour, question, answer, fault)
 
     def _behave(self, payee: str, body: bytes) -> web.Response:
         try:
-            self._payees.behave(payee, Behaviour.model_validate_json(body))
+            behaviour = Behaviour.model_validate_json(body)
         except ValidationError as error:
             return web.Response(status=422, text=f"{error}\n")
+        if behaviour.protocol not in self._wires:
+            return web.Response(status=422, text=f"no payee here speaks {behaviour.protocol!r}\n")
+        self._payees.behave(payee, behaviour)
         return web.Response(status=204)
 
     def _totals(self, payee: str) -> dict[str, object]:
@@ -100,48 +104,34 @@ class Desk:
 
 
 async def _say(
-    request: web.BaseRequest, question: Question, answer: Answer, fault: Fault | None, *, cp1251: bool
+    request: web.BaseRequest, wire: Wire, behaviour: Behaviour, question: Question, answer: Answer, fault: Fault | None
 ) -> web.StreamResponse:
     """Give the answer, or what the fault makes of it."""
-    reply = _xml(question, answer, cp1251=cp1251)
     match fault:
         case Fault.TIME_OUT_BEFORE | Fault.TIME_OUT_AFTER:
             await asyncio.sleep(HANG_S)  # cancelled when the asker hangs up
         case Fault.DROP_AFTER:
             if request.transport is not None:
                 request.transport.abort()
-        case Fault.NOT_FINISHED if answer.result == 0:
-            reply = _xml(question, Answer(NOT_FINISHED), cp1251=cp1251)
         case Fault.HTTP_500_BEFORE | Fault.HTTP_500_AFTER:
             return web.Response(status=500, text="internal error\n")
-        case Fault.BROKEN_XML:
-            reply = reply[: len(reply) * 2 // 3]
         case Fault.GARBAGE:
             return web.Response(body=_GARBAGE, content_type="text/html")
+        case Fault.NOT_FINISHED if answer.said is Said.OK:
+            answer = Answer(Said.NOT_FINISHED, paid=answer.paid)
         case Fault.WRONG_TXN:
-            reply = reply.replace(
-                f"<osmp_txn_id>{question.txn}<".encode(), f"<osmp_txn_id>{question.txn + 1}<".encode()
-            )
+            question = replace(question, txn=question.txn + 1)
         case Fault.WRONG_SUM:
-            reply = _xml(replace(question, sum=f"1{question.sum}"), answer, cp1251=cp1251)
+            question = replace(question, sum=f"1{question.sum}")
         case _:
             pass
-    charset = "windows-1251" if cp1251 else "utf-8"
-    return web.Response(body=reply, headers={"Content-Type": f"text/xml; charset={charset}"})
+    reply = wire.write(question, answer, behaviour, fault)
+    body = reply.body[: len(reply.body) * 2 // 3] if fault is Fault.BROKEN_REPLY else reply.body
+    return _http(reply, body)
 
 
-def _xml(question: Question, answer: Answer, *, cp1251: bool) -> bytes:
-    encoding = "windows-1251" if cp1251 else "UTF-8"
-    comment = ("Платёж принят" if answer.result == 0 else "Отказ") if cp1251 else ""
-    prv_txn = f"<prv_txn>{answer.prv_txn}</prv_txn>" if answer.prv_txn else ""
-    return _XML.format(
-        encoding=encoding,
-        txn=question.txn,
-        prv_txn=prv_txn,
-        sum=question.sum,
-        result=answer.result,
-        comment=comment,
-    ).encode(encoding)
+def _http(reply: Reply, body: bytes) -> web.Response:
+    return web.Response(status=reply.status, body=body, headers={"Content-Type": reply.content_type, **reply.headers})
 
 
 def _is_known(behaviour: Behaviour, authorization: str | None) -> bool:

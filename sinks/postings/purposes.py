@@ -30,6 +30,8 @@ SENTENCES: Mapping[EntryKind, str] = {
     EntryKind.EXCHANGED: "Currency exchange",
     EntryKind.TRANSFER_RETURNED: "Transfer that came back from another tree",
     EntryKind.CORRECTED: "Correction by hand",
+    EntryKind.VOUCHER_BATCH_OPENED: "Vouchers in stock",
+    EntryKind.SUPPLIER_PAID: "Payment for vouchers",
 }
 
 # Kinds that have no legs, and so no postings.
@@ -39,7 +41,10 @@ MOVES_NOTHING = frozenset({
     EntryKind.AGENT_UNBLOCKED, EntryKind.AGENT_CLOSED, EntryKind.AGENT_MOVED, EntryKind.CURRENCY_OPENED,
     EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_REJECTED, EntryKind.CHANGE_BLOCKED, EntryKind.CHANGE_UNBLOCKED,
     EntryKind.REVERSING, EntryKind.REVERSAL_REFUSED,
-    EntryKind.REVERSAL_MANUAL, EntryKind.CORRECTION_PROPOSED, EntryKind.CORRECTION_DROPPED, EntryKind.QUEUED,
+    EntryKind.REVERSAL_MANUAL, EntryKind.CORRECTION_PROPOSED, EntryKind.CORRECTION_DROPPED,
+    EntryKind.VOUCHERS_LOADED, EntryKind.VOUCHER_BATCH_DROPPED, EntryKind.VOUCHER_BATCH_BLOCKED,
+    EntryKind.VOUCHER_BATCH_UNBLOCKED, EntryKind.VOUCHER_RESERVED, EntryKind.VOUCHER_LAPSED, EntryKind.VOUCHER_SOLD,
+    EntryKind.VOUCHER_NONE, EntryKind.VOUCHER_REPRINTED, EntryKind.QUEUED,
     EntryKind.REGISTRY_LINE, EntryKind.REGISTRY_CUT, EntryKind.REGISTRY_DELIVERED, EntryKind.REGISTRY_ANSWERED,
 })  # fmt: skip
 

@@ -20,7 +20,7 @@ class Place:
 
     book: the tree (root agent's id). digest: `order.digest()`. by: the key id that signed it. payee None: there is
     no such payee. tariff None: no fee, no processing, no reward. backlog_max: how many payments may wait for the
-    payee's gateway on this partition.
+    payee's gateway on this partition. is_sealed: the terminal has a sealing key on file, so PINs can be sent to it.
     """
 
     book: str
@@ -30,6 +30,7 @@ class Place:
     payee: Payee | None
     tariff: Tariff | None
     backlog_max: int
+    is_sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,29 @@ class Reversible:
 
 
 @dataclass(frozen=True, slots=True)
+class Product:
+    """What the directory, the settings and the key files say of a voucher product at that moment.
+
+    payee: None: there is none. reserve_ms: how long a voucher is kept for a payment. kids: the keys the workers have.
+    is_sealed: as in Place, of the terminal that signed.
+    """
+
+    payee: Payee | None
+    reserve_ms: int = 0
+    kids: frozenset[str] = frozenset()
+    is_sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryTerms:
-    """How the directory wants a payee's registry when it is cut: its file's form, and the zone of its times."""
+    """How the directory wants a payee's registry when it is cut: its file's form, and the zone of its times.
+
+    currency: the payee's; of a registry without lines.
+    """
 
     form: str = "tsv"
     time_zone: str = "UTC"
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +75,8 @@ class Instruct:
     """A verified command. book: `schemas.command.book_of(command)`. digest: `command.digest()`. by: the key id.
 
     terminal: whose key that is, "" for an operator's. reversible: with a reversal. four_eyes_above: up to how many
-    minor units one operator is enough for a correction. registry: with a command about registries, when their payee is
-    served offline.
+    minor units one operator is enough for a correction. product: with an order of vouchers. registry: with a command
+    about registries, when their payee is served offline.
     """
 
     book: str
@@ -67,6 +86,7 @@ class Instruct:
     terminal: str = ""
     reversible: Reversible | None = None
     four_eyes_above: int = 0
+    product: Product | None = None
     registry: RegistryTerms | None = None
 
 
@@ -134,6 +154,13 @@ class FeeDue:
 
 
 @dataclass(frozen=True, slots=True)
+class VoucherDue:
+    """Time has passed: reservations in this product's book are over. From a timer, in memory, not from a topic."""
+
+    book: str
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryDue:
     """A payee's cut-off has come: from a timer, in memory, not from a topic.
 
@@ -157,4 +184,6 @@ class RegistryDelivered:
     delivery: RegistryDelivery
 
 
-LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue | FeeDue | RegistryDue | RegistryDelivered
+LedgerCommand = (
+    Place | Instruct | Settle | Rouse | WindowDue | ChangeDue | FeeDue | VoucherDue | RegistryDue | RegistryDelivered
+)

@@ -16,6 +16,7 @@ from streams.ledger.commands import (
     RegistryDue,
     Rouse,
     Settle,
+    VoucherDue,
     WindowDue,
 )
 from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
@@ -23,8 +24,10 @@ from streams.ledger.instruct import instruct
 from streams.ledger.place import place
 from streams.ledger.registries import add_line, cut_when_due, note_delivery
 from streams.ledger.reversal import settle_reversal
-from streams.ledger.settle import settle
+from streams.ledger.settle import ends_doubt, settle
 from streams.ledger.state import Book, State
+from streams.ledger.voucher_sales import note_of
+from streams.ledger.vouchers import lapse_when_due, told_again
 from streams.ledger.windows import close_when_due
 
 __all__ = ["Conflict", "Decision", "Duplicate", "Stale", "decide"]
@@ -50,6 +53,8 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
             return _once(expire_when_due(state.books.get(command.book), command, at))
         case FeeDue():
             return _once(charge(state.books.get(command.book), command, at))
+        case VoucherDue():
+            return _once(lapse_when_due(state.books.get(command.book), command, at))
         case RegistryDue():
             return _once(cut_when_due(state.books.get(command.book), command, at))
         case RegistryDelivered():
@@ -68,7 +73,7 @@ def _place(state: State, command: Place, at: int) -> Decision:
         return Conflict(f"payment {known.id} was received before with other content; it is {known.state}")
     if known.book != command.book:
         return Conflict(f"payment {known.id} was received before in tree {known.book}")
-    return Duplicate(payment=known)
+    return Duplicate(payment=known, voucher=note_of(known))
 
 
 def _instruct(state: State, command: Instruct, at: int) -> Decision:
@@ -79,13 +84,15 @@ def _instruct(state: State, command: Instruct, at: int) -> Decision:
         return [instruct(state, command, at)]
     if known.digest != bytes.fromhex(command.digest):
         return Conflict(f"command {known.id} was received before with other content")
-    return Duplicate(command=known)
+    return Duplicate(command=known, voucher=told_again(state, command, known))
 
 
 def _settle(state: State, command: Settle, at: int) -> Decision:
     payment = state.payments.open.get(command.payment)
     if payment is None or payment.book != command.book:
         return Stale(f"payment {command.payment} is not open in tree {command.book}")
+    if payment.state is EntryKind.MANUAL and ends_doubt(payment, command.outcome):
+        return [settle(state.books[payment.book], payment, command, at)]
     if payment.state in (EntryKind.MANUAL, EntryKind.REVERSAL_MANUAL):
         return Stale(f"payment {command.payment} is an operator's to decide")
     if not payment.is_outstanding:

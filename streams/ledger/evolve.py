@@ -21,6 +21,7 @@ from streams.ledger.registry_fold import fold_registry
 from streams.ledger.spending import count, give_back
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
+from streams.ledger.stock_fold import fold_voucher
 from streams.ledger.windows import fold_window
 
 # By which a payment order is answered. A hold may also come later, when its money does.
@@ -78,6 +79,8 @@ def evolve(state: State, entry: Entry) -> State:
         book.change.note(entry, entry.change)
     if entry.correction is not None:
         fold_correction(book, entry, entry.correction)
+    if entry.voucher is not None:
+        fold_voucher(book, entry, entry.voucher)
     if entry.registry is not None:
         fold_registry(book, entry, entry.registry)
     if answers_command(entry):
@@ -160,7 +163,10 @@ def _check_void(book: Book, entry: Entry) -> None:
 def _remember_posting(book: Book, payment: PaymentState, entry: Entry) -> None:
     """What a reversal needs to know is remembered from the posting to the reversal's end, and says so in between."""
     if entry.kind is EntryKind.POSTED:
-        payment.posted = Posted(entry.at, entry.outcome.provider_ref if entry.outcome is not None else "")
+        note = entry.voucher
+        voucher = (note.batch, note.serial, note.kid, note.pin) if note is not None else ()
+        provider_ref = entry.outcome.provider_ref if entry.outcome is not None else ""
+        payment.posted = Posted(entry.at, provider_ref, voucher=voucher)
     elif entry.kind in _REVERSAL:
         was, now = payment.posted, entry.posted
         if was is None or now is None or not now.refund or replace(was, refund=was.refund or now.refund) != now:

@@ -15,6 +15,7 @@ from schemas.reversal import Posted
 from streams.ledger.payments import PaymentState
 from streams.ledger.registry_state import OpenRegistry, Registries, RegistryUnderWay
 from streams.ledger.state import Account, Book, OpenWindow, State
+from streams.ledger.stock_image import StockImage, stock_image, stock_of
 from streams.ledger.tills import Till
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
@@ -72,6 +73,7 @@ class BookImage:
     change_blocked: tuple[str, ...] = ()
     change_payments: tuple[tuple[str, str], ...] = ()
     proposals: tuple[Correction, ...] = ()
+    stock: StockImage | None = None
     registries: RegistriesImage | None = None
 
 
@@ -140,6 +142,7 @@ def _book_image(book: Book) -> BookImage:
         change_blocked=tuple(sorted(book.change.blocked)),
         change_payments=tuple(book.change.payments.items()),
         proposals=tuple(book.proposals.values()),
+        stock=stock_image(book.stock) if book.stock is not None else None,
         registries=_registries_image(book.registries) if book.registries is not None else None,
     )  # fmt: skip
 
@@ -167,6 +170,7 @@ def _book(image: BookImage) -> Book:
     book.charged = {(plan, name): period for plan, name, period in image.charged}
     book.change.blocked = set(image.change_blocked)
     book.change.payments = dict(image.change_payments)
+    book.stock = stock_of(image.stock) if image.stock is not None else None
     book.registries = _registries(image.registries) if image.registries is not None else None
     return book
 

@@ -17,6 +17,7 @@ from schemas.ids import account_agent
 from schemas.refusal import Refusal
 from schemas.registry_command import AddToRegistry, AnswerRegistry, CutRegistry, DeliverRegistry, PaymentAnswered
 from schemas.reversal import ReversePayment
+from schemas.voucher_command import ProductOrder, ReprintVoucher, VoucherNone, VoucherSold
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.cash import collect
@@ -39,6 +40,8 @@ from streams.ledger.reversal import reverse
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import transfer, withdraw
+from streams.ledger.voucher_sales import conclude, reprint
+from streams.ledger.vouchers import stock_order
 from streams.ledger.windows import close_by_hand
 
 
@@ -95,6 +98,12 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = end_queued(state, book, order, blank)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
+        case ProductOrder():
+            answer = stock_order(book, command, order, blank)
+        case VoucherSold() | VoucherNone():
+            answer = conclude(state, book, order, blank)
+        case ReprintVoucher():
+            answer = reprint(state, book, command.terminal, order, blank)
         case _:
             record = new_record(book, order, at)
             answer = (

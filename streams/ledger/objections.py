@@ -11,6 +11,7 @@ from schemas.entry import PaymentFacts
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
 from schemas.refusal import Refusal
+from schemas.voucher import no_sealing_key
 from streams.ledger.commands import Place
 from streams.ledger.limits import barred, over_maximum, over_period, shortfall
 from streams.ledger.prices import Price
@@ -50,6 +51,8 @@ def objection(
         return Objection(Refusal.NO_SUCH_PAYEE)
     if (whose := barred(chain, payee.id)) is not None:
         return Objection(Refusal.PAYEE_UNAVAILABLE, whose)
+    if payee.served == "vouchers" and not command.is_sealed:
+        return Objection(Refusal.PAYEE_UNAVAILABLE, no_sealing_key(order.terminal))
     return (
         _currency(order, payee, chain[0])
         or _subscriber(order, payee)

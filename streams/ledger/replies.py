@@ -9,6 +9,7 @@ from schemas.ids import ms_instant
 from schemas.keys import SERVER_KID, owner_of
 from schemas.refusal import Refusal
 from schemas.reply import Reply, ReplyState
+from schemas.voucher import VoucherNote
 from streams.ledger.change import kept_after
 from streams.ledger.decisions import Duplicate
 from streams.ledger.evolve import answers_command
@@ -24,7 +25,7 @@ _REFUSED = frozenset({EntryKind.REFUSED, EntryKind.TRANSFER_RETURNED})
 def reply_to(entry: Entry) -> Reply | None:
     """The reply an entry calls for: the payment's, or else the command's. None: DEFERRED, or nobody asked.
 
-    What one tree says to another is answered in its own way; but who asked for the transfer hears how it ended.
+    What one book says to another is answered in its own way; but who asked for the transfer hears how it ended.
     """
     if entry.kind is EntryKind.DEFERRED or entry.cause.by == TIMER:
         return None
@@ -33,7 +34,8 @@ def reply_to(entry: Entry) -> Reply | None:
     if entry.payment is None and (entry.cause.by == SERVER_KID or entry.cause.by in UNSIGNED):
         return None
     if entry.payment is None:
-        return _command_reply(entry.cause.id, entry.kind, entry.refusal, entry.reason, entry.at)
+        reply = _command_reply(entry.cause.id, entry.kind, entry.refusal, entry.reason, entry.at)
+        return _with_term(reply, entry.voucher)
     return _payment_reply(
         entry.payment.id, entry.kind, entry.refusal, entry.reason, entry.payment.txn, kept_after(entry), entry.at
     )
@@ -61,7 +63,13 @@ def reply_again(duplicate: Duplicate) -> Reply:
         return _payment_reply(was.id, was.state, was.refusal, was.reason, was.txn, was.kept, was.at, again=True)
     known = duplicate.command
     assert known is not None
-    return _command_reply(known.id, known.kind, known.refusal, known.reason, known.at, again=True)
+    reply = _command_reply(known.id, known.kind, known.refusal, known.reason, known.at, again=True)
+    return _with_term(reply, duplicate.voucher)
+
+
+def _with_term(reply: Reply, note: VoucherNote | None) -> Reply:
+    """Until when a voucher is reserved, where the reply is about that."""
+    return reply.model_copy(update={"reserved_until": ms_instant(note.until)}) if note and note.until else reply
 
 
 def _payment_reply(

@@ -30,8 +30,19 @@ class Change(NamedTuple):
     due_at: int = 0
 
 
+def ends_doubt(payment: PaymentState, outcome: GatewayOutcome) -> bool:
+    """Does the answer settle a payment in MANUAL, which else an operator decides?
+
+    Only what the payee says of the payment itself: that it has it, or never will. Where nothing was sent and the payee
+    said "paid", its number is not ours alone, and whatever the payee says of the number may be about another's payment.
+    """
+    if outcome.step != "status" or outcome.verdict not in (Verdict.PAID, Verdict.FATAL):
+        return False
+    return payment.tries > 0 and payment.facts is not None and not payment.facts.served
+
+
 def settle(book: Book, payment: PaymentState, command: Settle, at: int) -> Entry:
-    """The entry for a gateway's answer about a payment in HELD or UNKNOWN."""
+    """The entry for a gateway's answer about a payment in HELD or UNKNOWN, or in MANUAL where it `ends_doubt`."""
     change = _change(payment, command, at)
     return payment_entry(book, payment, Cause(payment.id, "", DISPATCH), change, at, command.outcome)
 

@@ -19,7 +19,7 @@ from schemas.entry import FINAL, Entry
 from schemas.registry_command import PaymentAnswered, RegistryCommand
 from schemas.reversal import ReversePayment
 from tests.chaos.model_agents import agent_of, remember_sale
-from tests.chaos.model_answer import answered
+from tests.chaos.model_answer import answered, told_of
 from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
@@ -193,7 +193,12 @@ class Model:
     def _answer(self, book: Book, entry: Entry) -> Iterable[Expected]:
         """Whether an earlier worker may have asked is known to dispatch alone; to say so is the careful side."""
         sale = self.open.get(entry.cause.id)
-        if sale is None or sale.book != entry.book or sale.state not in _ASKED or entry.outcome is None:
+        if sale is None or sale.book != entry.book or entry.outcome is None:
+            return
+        if sale.state == "MANUAL":
+            yield from told_of(sale, entry.outcome)
+            return
+        if sale.state not in _ASKED:
             return
         if (sale.state == "REVERSING") != (entry.outcome.step == "cancel"):
             return

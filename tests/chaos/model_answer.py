@@ -39,6 +39,17 @@ def answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: i
     return _changed(sale, "VOIDED", 0, unreached=unreached, refusal=243 if outcome.step == "check" else 300)
 
 
+def told_of(sale: Sale, outcome: GatewayOutcome) -> list[Expected]:
+    """What the payee says of a payment in MANUAL itself; nothing, where the payment stays an operator's."""
+    if outcome.step != "status" or not sale.sent:
+        return []
+    if outcome.verdict is Verdict.PAID:
+        return [_changed(sale, "POSTED", sale.sent)]
+    if outcome.verdict is Verdict.FATAL:
+        return [_changed(sale, "VOIDED", sale.sent, refusal=code_of(outcome.code))]
+    return []
+
+
 def resolved(sale: Sale, *, paid: bool) -> Expected:
     """An operator has evidence about a payment in MANUAL."""
     return _changed(sale, "POSTED", sale.sent) if paid else _changed(sale, "VOIDED", sale.sent, refusal=300)

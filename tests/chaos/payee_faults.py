@@ -53,7 +53,7 @@ class PayeeTalksGarbage(PayeeMisbehaves):
     """It books, and answers with pages, halves, and answers to other questions."""
 
     kind = "payee-talks-garbage"
-    behaviour = Behaviour(garbage_pct=25, broken_xml_pct=20, wrong_txn_pct=15, wrong_sum_pct=15, faulty_askings=_MANY)
+    behaviour = Behaviour(garbage_pct=25, broken_reply_pct=20, wrong_txn_pct=15, wrong_sum_pct=15, faulty_askings=_MANY)
 
 
 class PayeesCrash(Fault):
