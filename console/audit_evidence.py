@@ -46,7 +46,13 @@ def doubt_of(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     said = f"{outcome.verdict} to a {outcome.step}" if outcome is not None else "no answer"
     if kind is EntryKind.POSTED and (outcome is None or outcome.verdict is not Verdict.PAID):
         return f"is posted on {said}"
+    if kind is EntryKind.SENT and (outcome is not None or entry.tries != 1):
+        return f"is sent after {entry.tries - 1} tries, with {said}"
+    if state == "SENT" and kind is EntryKind.DEFERRED and said != "NOT_SENT to a pay":
+        return f"was sent, and is deferred on {said}"
     if kind is EntryKind.VOIDED:
+        if state == "SENT" and said not in ("FATAL to a pay", "FATAL to a status", "NOT_SENT to a pay"):
+            return f"was sent, and is voided on {said}"
         never_sent = outcome is not None and outcome.verdict is not Verdict.PAID and outcome.step != "pay"
         if outcome is None or not (outcome.verdict in (Verdict.FATAL, Verdict.NOT_SENT) or never_sent):
             return f"is voided on {said}"

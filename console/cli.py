@@ -24,6 +24,7 @@ from console import (
     doctor,
     fleet,
     gateways,
+    manual,
     operators,
     payees,
     paying,
@@ -31,6 +32,7 @@ from console import (
     plans,
     postings,
     rebuilding,
+    registers,
     registries,
     replaying,
     running,
@@ -49,8 +51,8 @@ from streams.logs import configure_logs
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
-    payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows, charts, clearing, postings, cash, plans, corrections,
+    payments, manual, change, registries, alerts, contacts, fleet, replaying, rebuilding,
+    schedules, windows, charts, clearing, postings, cash, plans, corrections, registers,
     checking,
 )  # fmt: skip
 

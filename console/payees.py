@@ -13,15 +13,17 @@ from console.lookup import payees
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
 from console.output import json_line, major, rows
+from console.payee_routes import route_of, routes
 from console.signing import done, give, now
 from schemas.command import SetPayee
 from schemas.payee import Payee, SubscriberField
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Payees: add, list.", no_args_is_help=True)
+    group = typer.Typer(help="Payees: add, list, routes.", no_args_is_help=True)
     group.command("add")(add)
     group.command("list")(list_payees)
+    group.command("routes")(routes)
     app.add_typer(group, name="payee")
 
 
@@ -51,6 +53,13 @@ def add(
     reversal_s: Annotated[
         int, typer.Option(min=0, metavar="S", help="How long after posting it gives a payment back; 0: never.")
     ] = 0,
+    route: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GATEWAY[:PRIORITY[:SHARE[:WEEKDAYS:FROM-TO]]]",
+            help="A gateway to choose from, and when; where none is open it is --gateway.",
+        ),
+    ] = None,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
@@ -68,11 +77,14 @@ def add(
         skip_check=skip_check,
         time_zone=time_zone,
         reversal_s=reversal_s,
+        routes=tuple(map(route_of, route or ())),
     )
     settings = broker_settings()
     command = SetPayee(id=command_id or fresh_id(), issued_at=now(), payee=record)
     answer = give(settings, command, operator, time_out)
-    done(f"payee {payee} is on file, through gateway {gateway}", command, answer)
+    ways = list(dict.fromkeys(one.gateway for one in record.routes)) or [gateway]
+    through = f"gateway{'s' if len(ways) > 1 else ''} {', '.join(ways)}"
+    done(f"payee {payee} is on file, through {through}", command, answer)
 
 
 def list_payees(as_json: AsJson = False) -> None:
@@ -82,7 +94,7 @@ def list_payees(as_json: AsJson = False) -> None:
         for one in found:
             json_line(one.model_dump(mode="json"))
         return
-    columns = ("payee", "name", "gateway", "currency", "from", "to", "fields", "time zone", "reversal s")
+    columns = ("payee", "name", "gateways", "currency", "from", "to", "fields", "time zone", "reversal s")
     rows(columns, (_line(one) for one in found), right=("from", "to", "reversal s"))
 
 
@@ -100,4 +112,5 @@ def _field(text: str) -> SubscriberField:
 def _line(one: Payee) -> tuple[object, ...]:
     bounds = (major(minor, one.currency) for minor in (one.min_amount, one.max_amount))
     fields = ", ".join(f"{field.name} {field.pattern}" for field in one.fields)
-    return (one.id, one.name, one.gateway, one.currency, *bounds, fields, one.time_zone, one.reversal_s or "-")
+    ways = ", ".join(dict.fromkeys(route.gateway for route in one.routes)) or one.gateway
+    return (one.id, one.name, ways, one.currency, *bounds, fields, one.time_zone, one.reversal_s or "-")

@@ -17,7 +17,8 @@ class AlertKind(StrEnum):
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"  # a terminal signs well, and everything it sends is rejected
     LOW_BALANCE = "LOW_BALANCE"  # an agent has less available than its contact record wants to know of
     LIMIT_HIT = "LIMIT_HIT"  # payments of an agent are refused for want of funds or limit
-    PAYMENT_UNKNOWN_LONG = "PAYMENT_UNKNOWN_LONG"  # payments of a gateway are UNKNOWN or MANUAL for too long
+    PAYMENT_UNKNOWN_LONG = "PAYMENT_UNKNOWN_LONG"  # payments of a gateway are SENT, UNKNOWN or MANUAL for too long
+    PAYMENT_UNKNOWN_OLD = "PAYMENT_UNKNOWN_OLD"  # the same, and 24 times as long
     DELIVERY_DEAD = "DELIVERY_DEAD"  # alerts do not reach one of those who should hear of them
     REGISTRY_LATE = "REGISTRY_LATE"  # registries of a payee are cut and not delivered for too long
     REGISTRY_UNANSWERED = "REGISTRY_UNANSWERED"  # a payee has not answered all lines of a registry for too long

@@ -219,7 +219,7 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
     """The one-writer key a command is decided under, and so its Kafka key.
 
     Trees have their root's id; directory records have "<table>/<id>", so that two trees cannot both enroll one id; the
-    stock of a product has "vouchers/<payee>", and a payee's registries have "registries/<payee>".
+    stock of a product has "vouchers/<payee>", and a payee's registries have a book of their own.
     """
     match command:
         case SetTerminal():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -44,6 +44,7 @@ from tests.builders import (
     a_rate,
     a_resolve,
     a_retry,
+    a_send,
     a_settle,
     a_tariff,
     a_tariff_with_rules,
@@ -74,6 +75,7 @@ from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.builders_fees import a_plan, fee_due, set_plan
 from tests.builders_offline import an_offline_payee, some_terms, words_by
 from tests.builders_reversal import REVERSIBLE, a_cancel, a_reversal
+from tests.builders_routes import a_route
 from tests.chaos.model import Model
 from tests.chaos_corrections import a_correction_of
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
@@ -91,8 +93,21 @@ PAYEES = (
     a_payee("coins", fields=FIELDS[:1], denominations=(100, 500, 9_000), max_amount=9_000),
     a_payee("abroad", fields=FIELDS[:1], currency="USD", min_amount=1, max_amount=9_000),
     an_offline_payee("water", fields=FIELDS[:1], max_amount=50_000),
+    a_payee(
+        "ways",
+        fields=FIELDS[:1],
+        max_amount=50_000,
+        time_zone="Europe/Moscow",
+        routes=(
+            a_route("osmp-1", 2, share=3),
+            a_route("osmp-2", 2, technical=("79", "x5")),
+            a_route("osmp-3", begins="21:00", ends="04:00"),
+            a_route("osmp-4", 3, weekdays=("thu", "fri", "sun")),
+        ),
+    ),
     None,
 )
+WAYS = {route.gateway: frozenset(route.technical) for route in PAYEES[4].routes} if PAYEES[4] is not None else {}
 TARIFFS = (
     None,
     a_tariff(),
@@ -118,6 +133,8 @@ class Asked:
     schedule: RetrySchedule = SCHEDULES[0]
     backlog_max: int = 0
     can_cancel: bool = False
+    codes: frozenset[str] = frozenset()
+    is_last: bool = False
     four_eyes_above: list[int] = field(default_factory=list)
     terminals: set[str] = field(default_factory=set)
 
@@ -136,7 +153,7 @@ class Asked:
                     self._see_directory(command.reversible)
                 self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
             case Settle():
-                self.schedule = command.retry
+                self.schedule, self.is_last, self.codes = command.retry, command.is_last, command.technical
             case RegistryDue():
                 self._see_terms(command, command.terms)
 
@@ -144,6 +161,9 @@ class Asked:
         """The payee as the command has it: only how long it gives payments back matters."""
         self.can_cancel = bool(now.gateways)
         self.payee = a_payee(reversal_s=max(now.payees.values(), default=0))
+
+    def repeats_nothing(self, gateway: str, at: int) -> list[bool]:
+        return [self.is_last]
 
     def _see_terms(self, about: Any, terms: RegistryTerms | None) -> None:
         """The payee as a command about its registries has it."""
@@ -154,6 +174,9 @@ class Asked:
 
     def cancels(self, gateway: str, at: int) -> list[bool]:
         return [self.can_cancel]
+
+    def technical(self, payee: str, gateway: str, at: int) -> list[frozenset[str]]:
+        return [self.codes]
 
     def is_terminal(self, owner: str) -> bool:
         return owner in self.terminals
@@ -463,7 +486,9 @@ class Story:
             len(self.asked) + 1, **{"agent": agent, "payee": name, "amount": amount, "fee": fee} | changes
         )  # fmt: skip
         backlog_max = rng.choice((1, 3, *(1_000,) * 9))
-        return a_place(order, book=tree, payee=payee, tariff=tariff, backlog_max=backlog_max)
+        unwell = frozenset(rng.sample(("osmp-1", "osmp-2", "osmp-3", "osmp-4"), rng.choice((0, 0, 1, 2))))
+        command = a_place(order, book=tree, payee=payee, tariff=tariff, backlog_max=backlog_max)
+        return replace(command, unwell=unwell)
 
     def _spent(self, tree: str, total: int) -> tuple[ChangeSpent, ...]:
         """Now and then change pays: all that is left under a code, a part, one too many, or a code that is none."""
@@ -498,7 +523,7 @@ class Story:
             (("chief:1", ""), ("chief:1", ""), ("kiosk-1:1", "kiosk-1"), ("kiosk-2:1", "kiosk-2"))
         )
         seconds = rng.choice((0, 3_600, 86_400, 86_400))
-        payees = {name: seconds for name in ("mobile", "both", "coins", "abroad") if seconds}
+        payees = {name: seconds for name in ("mobile", "both", "coins", "abroad", "ways") if seconds}
         now = Reversible(payees, rng.choice((frozenset[str](), *(REVERSIBLE.gateways,) * 3)))
         yield a_reversal(
             payment.id, rng.choice((payment.book, payment.book, payment.book, "B")), id=self._id(), by=by,
@@ -525,7 +550,16 @@ class Story:
                 book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
             )  # fmt: skip
             return
-        yield a_settle(
-            payment.id, rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay", "status")),
-            code=rng.choice(CODES), book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
+        if payment.state == "HELD" and rng.random() < 0.2:
+            yield a_send(payment.id, payment.book)
+            return
+        answer = rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay", "status"))
+        if payment.facts is not None and payment.facts.routes and rng.random() < 0.6:
+            answer = rng.choice(((Verdict.NOT_SENT, "check"), (Verdict.NOT_SENT, "pay"), (Verdict.FATAL, "check")))
+        yield replace(
+            a_settle(
+                payment.id, *answer, code=rng.choice(CODES), book=payment.book, retry=rng.choice(SCHEDULES),
+                sent_before=rng.random() < 0.1, is_last=rng.random() < 0.1,
+            ),
+            technical=WAYS.get(payment.facts.gateway, frozenset()) if payment.facts is not None else frozenset(),
         )  # fmt: skip

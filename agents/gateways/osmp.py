@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from agents.gateways import osmp_codes, osmp_reply
+from agents.gateways.amounts import is_amount, sum_of
 from agents.gateways.capabilities import Capabilities, StatementLine, unasked
 from agents.gateways.errors import GatewayError, NotSent
 from agents.gateways.http import Http, HttpReply, Line
@@ -16,7 +17,6 @@ from agents.gateways.xml_reply import BrokenReply
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.ids import ms_instant
-from schemas.money import Money
 from schemas.outcome import GatewayOutcome, Step, Verdict
 
 RESERVED = frozenset({"command", "txn_id", "txn_date", "account", "sum"})
@@ -34,7 +34,12 @@ class OsmpGateway:
 
     @classmethod
     def open(cls, record: Gateway, http: Http, secrets_dir: Path) -> OsmpGateway:
-        capabilities = Capabilities(status="status" in record.asks, cancel=record.cancels)
+        """Its option `repeats=never`: a dialect that books whatever it is sent, also a number it has."""
+        capabilities = Capabilities(
+            status="status" in record.asks,
+            cancel=record.cancels,
+            idempotent=record.options.get("repeats") != "never",
+        )
         return cls(http.line(record, secrets_dir), table_of(record), capabilities)
 
     async def check(self, facts: PaymentFacts) -> GatewayOutcome:
@@ -86,7 +91,7 @@ def query(step: Step, facts: PaymentFacts, zone: tzinfo = UTC) -> str:
     at = ms_instant(facts.received_at).astimezone(zone)
     date = f"&txn_date={at:%Y%m%d%H%M%S}" if step == "pay" else ""
     try:
-        asked = f"command={step}&txn_id={facts.txn}{date}&account={quote(account, safe='')}&sum={_sum(facts)}"
+        asked = f"command={step}&txn_id={facts.txn}{date}&account={quote(account, safe='')}&sum={sum_of(facts)}"
         return f"{asked}&{urlencode(further, quote_via=quote)}" if further else asked
     except UnicodeEncodeError:
         raise NotSent("bad-field", "a field of the subscriber cannot be written in UTF-8") from None
@@ -102,21 +107,7 @@ def judge(step: Step, facts: PaymentFacts, reply: HttpReply, table: ResultTable)
         return GatewayOutcome(step, Verdict.UNCLEAR, "reply-broken", comment=str(error))
     if said.txn != str(facts.txn):
         return GatewayOutcome(step, Verdict.UNCLEAR, "wrong-txn", comment="the reply is about another payment")
-    if said.sum is not None and not _is_amount(said.sum, facts):
+    if said.sum is not None and not is_amount(said.sum, facts):
         return GatewayOutcome(step, Verdict.UNCLEAR, "wrong-sum", said.provider_ref, "the reply names another sum")
     code = str(said.result)
     return GatewayOutcome(step, table.verdict(step, code), code, said.provider_ref, said.comment)
-
-
-def _sum(facts: PaymentFacts) -> str:
-    """The amount as the protocol writes it: major units, a dot, the currency's decimals."""
-    return str(Money(facts.amount, facts.currency))
-
-
-def _is_amount(text: str, facts: PaymentFacts) -> bool:
-    if text == _sum(facts):
-        return True
-    try:
-        return Money.parse(text, facts.currency).minor == facts.amount
-    except ValueError:  # MoneyError, and Python's own for thousands of digits
-        return False

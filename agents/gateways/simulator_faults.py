@@ -31,6 +31,7 @@ class Fault(StrEnum):
     GARBAGE = "garbage"  # an HTML page, as proxies like to send
     WRONG_TXN = "wrong_txn"  # a fine reply about another payment
     WRONG_SUM = "wrong_sum"
+    WRONG_SIGNATURE = "wrong_signature"  # only where replies are signed
 
 
 BEFORE_ACCEPTING = frozenset({Fault.TEMPORARY, Fault.TIME_OUT_BEFORE, Fault.HTTP_500_BEFORE})
@@ -60,6 +61,7 @@ class Behaviour(Wire):
     garbage_pct: Percent = 0
     wrong_txn_pct: Percent = 0
     wrong_sum_pct: Percent = 0
+    wrong_signature_pct: Percent = 0
     faulty_askings: Annotated[int, Field(ge=0, le=1_000)] = 2
     decline: dict[Suffix, ResultCode] = Field(default_factory=dict, max_length=1_000)
     decline_pct: Percent = 0

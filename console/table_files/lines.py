@@ -28,9 +28,14 @@ class LineError(NamedTuple):
     wrong: str
     todo: str = ""
 
+    @property
+    def words(self) -> str:
+        """Without the line."""
+        where = f"column {self.column}: " if self.column else ""
+        return f"{where}{self.wrong}" + (f"; {self.todo}" if self.todo else "")
+
     def __str__(self) -> str:
-        where = f"line {self.line}, column {self.column}" if self.column else f"line {self.line}"
-        return f"{where}: {self.wrong}" + (f"; {self.todo}" if self.todo else "")
+        return f"line {self.line}{', ' if self.column else ': '}{self.words}"
 
 
 @dataclass(slots=True)

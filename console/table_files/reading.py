@@ -24,16 +24,18 @@ class Table:
     """The rows of one file, once and in order. `errors` grows while they are read; a bad row is in there alone.
 
     total: the cells of the last row when its first one is the wanted `total` ("Total:"), after the rows are read.
+    places: where a row has its columns, from 0. count: rows read so far, bad ones too, without the totals.
     """
 
     def __init__(self, path: Path, source: Source, wanted: Wanted, header: bool, total: str, max_rows: int) -> None:
         self.errors = LineErrors(str(path))
-        self.total: Sequence[str] | None = None
+        self.total: list[str] | None = None
         self.count = 0
         self._path, self._source, self._total, self._max_rows = path, source, total.casefold(), max_rows
         names = source.header() if header else wanted.columns
         self._width = len(names)
         places = placed(names, wanted, longest=source.longest_name)
+        self.places = places
         self._places = list(places.items())
         self._absent = dict.fromkeys((name for name in wanted.optional if name not in places), "")
 

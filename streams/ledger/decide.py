@@ -15,6 +15,7 @@ from streams.ledger.commands import (
     RegistryDelivered,
     RegistryDue,
     Rouse,
+    Send,
     Settle,
     VoucherDue,
     WindowDue,
@@ -24,7 +25,7 @@ from streams.ledger.instruct import instruct
 from streams.ledger.place import place
 from streams.ledger.registries import add_line, cut_when_due, note_delivery
 from streams.ledger.reversal import settle_reversal
-from streams.ledger.settle import ends_doubt, settle
+from streams.ledger.settle import ends_doubt, send, settle
 from streams.ledger.state import Book, State
 from streams.ledger.voucher_sales import note_of
 from streams.ledger.vouchers import lapse_when_due, told_again
@@ -43,6 +44,8 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
             return _place(state, command, at)
         case Settle():
             return _settle(state, command, at)
+        case Send():
+            return _send(state, command, at)
         case Instruct():
             return _instruct(state, command, at)
         case Rouse():
@@ -85,6 +88,15 @@ def _instruct(state: State, command: Instruct, at: int) -> Decision:
     if known.digest != bytes.fromhex(command.digest):
         return Conflict(f"command {known.id} was received before with other content")
     return Duplicate(command=known, voucher=told_again(state, command, known))
+
+
+def _send(state: State, command: Send, at: int) -> Decision:
+    payment = state.payments.open.get(command.payment)
+    if payment is None or payment.book != command.book:
+        return Stale(f"payment {command.payment} is not open in tree {command.book}")
+    if payment.state is not EntryKind.HELD or not payment.is_outstanding:
+        return Stale(f"payment {command.payment} is {payment.state}: nothing is to be sent for the first time")
+    return [send(state.books[payment.book], payment, at)]
 
 
 def _settle(state: State, command: Settle, at: int) -> Decision:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 from console.audit_payments import command_key
@@ -19,7 +20,7 @@ from schemas.entry import FINAL, Entry
 from schemas.registry_command import PaymentAnswered, RegistryCommand
 from schemas.reversal import ReversePayment
 from tests.chaos.model_agents import agent_of, remember_sale
-from tests.chaos.model_answer import answered, told_of
+from tests.chaos.model_answer import answered, sent, told_of
 from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
@@ -28,6 +29,7 @@ from tests.chaos.model_correction import corrected, remember_correction
 from tests.chaos.model_fees import charged_before, fee_charged
 from tests.chaos.model_registry import payment_answered, queued, registry_obeyed, registry_timed, remember_registry
 from tests.chaos.model_reversal import asked_back, cancelled, posted_now
+from tests.chaos.model_routes import line_of, passed_on
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
 from tests.chaos.model_window import window_closed
@@ -40,8 +42,8 @@ Commands = Callable[[str, str, str], TreeCommand | DirectoryCommand | None]
 _FIRST_NUMBER = 10**15
 _NEW = ("HELD", "DECLINED", "WAITING_FUNDS")
 _OURS = ("dispatch", "funds", "registry", "timer")  # causes that nobody signed
-_ASKED = ("HELD", "UNKNOWN", "REVERSING")
-_STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
+_ASKED = ("HELD", "SENT", "UNKNOWN", "REVERSING")
+_STANDS = {"DEFERRED": "HELD", "REROUTED": "HELD", "REVERSAL_REFUSED": "POSTED"}
 _COLUMNS = Expected._fields
 
 
@@ -161,7 +163,8 @@ class Model:
             return
         for payee in self._known.payees(order["payee"], entry.at):
             for tariff in self._known.tariffs(order["payee"], entry.at):
-                is_full = payee is not None and self._is_full(payee.gateway)
+                gateways = line_of(payee, entry.at, entry.payment)
+                is_full = payee is not None and self._is_full(gateways[0])
                 waiting = Counter(
                     sale.facts.payer_agent
                     for sale in self.open.values()
@@ -169,7 +172,7 @@ class Model:
                     == (entry.book, "WAITING_FUNDS", order.get("currency"))
                 )
                 number = self._next_number
-                yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting)
+                yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting, gateways)
 
     def _roused(self, book: Book, entry: Entry) -> Iterable[Expected]:
         """Money came for the oldest of those that wait for its payer's."""
@@ -193,7 +196,10 @@ class Model:
     def _answer(self, book: Book, entry: Entry) -> Iterable[Expected]:
         """Whether an earlier worker may have asked is known to dispatch alone; to say so is the careful side."""
         sale = self.open.get(entry.cause.id)
-        if sale is None or sale.book != entry.book or entry.outcome is None:
+        if sale is None or sale.book != entry.book:
+            return
+        if entry.outcome is None:
+            yield from sent(sale)
             return
         if sale.state == "MANUAL":
             yield from told_of(sale, entry.outcome)
@@ -202,14 +208,17 @@ class Model:
             return
         if (sale.state == "REVERSING") != (entry.outcome.step == "cancel"):
             return
-        for schedule in self._known.schedules(sale.facts.gateway, entry.at):
+        gateway, outcome, at = sale.facts.gateway, entry.outcome, entry.at
+        lasts = self._known.repeats_nothing(gateway, at)
+        for schedule, is_last in product(self._known.schedules(gateway, at), lasts):
             usual, careful = (
-                cancelled(book, sale, entry.outcome, schedule, entry.at, asked_before=asked)
+                cancelled(book, sale, outcome, schedule, at, asked_before=asked)
                 if sale.state == "REVERSING"
-                else answered(sale, entry.outcome, schedule, entry.at, asked_before=asked)
+                else answered(sale, outcome, schedule, at, asked_before=asked, is_last=is_last)
                 for asked in (False, True)
             )
-            yield usual
+            another = list(passed_on(sale, entry, schedule, self._known))
+            yield from another or [usual]
             found = _seen(entry)
             self.presumed_asked += found == careful != usual
             yield careful
