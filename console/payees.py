@@ -13,6 +13,7 @@ from console.lookup import payees
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
 from console.output import json_line, major, rows
+from console.payee_offline import Form, terms_of
 from console.payee_routes import route_of, routes
 from console.signing import done, give, now
 from schemas.command import SetPayee
@@ -60,11 +61,24 @@ def add(
             help="A gateway to choose from, and when; where none is open it is --gateway.",
         ),
     ] = None,
+    cut_off: Annotated[
+        str | None,
+        typer.Option(metavar="CRON", help="Served offline: when its registry is cut, in its time zone: '0 0 * * *'."),
+    ] = None,
+    registry_to: Annotated[
+        str | None,
+        typer.Option(metavar="WHERE", help="And where that goes: file:DIRECTORY, mail:ADDRESS, [post+]https://…"),
+    ] = None,
+    registry_form: Annotated[Form, typer.Option(help="And in which form.")] = Form.TSV,
+    registry_credentials: Annotated[
+        str | None, typer.Option(metavar="NAME", help="And with which secret of keys/gateways, user:password.")
+    ] = None,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
 ) -> None:
     """Add a payee, or change its record."""
+    offline = terms_of(cut_off, registry_to, registry_form.value, registry_credentials)
     record = Payee(
         id=payee,
         name=name or payee,
@@ -78,13 +92,16 @@ def add(
         time_zone=time_zone,
         reversal_s=reversal_s,
         routes=tuple(map(route_of, route or ())),
+        served="offline" if offline is not None else "online",
+        offline=offline,
     )
     settings = broker_settings()
     command = SetPayee(id=command_id or fresh_id(), issued_at=now(), payee=record)
     answer = give(settings, command, operator, time_out)
     ways = list(dict.fromkeys(one.gateway for one in record.routes)) or [gateway]
     through = f"gateway{'s' if len(ways) > 1 else ''} {', '.join(ways)}"
-    done(f"payee {payee} is on file, through {through}", command, answer)
+    how = f"through {through}" if offline is None else f"by registries, {cut_off} to {registry_to}"
+    done(f"payee {payee} is on file, {how}", command, answer)
 
 
 def list_payees(as_json: AsJson = False) -> None:
