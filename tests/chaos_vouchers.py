@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from schemas.entry import Entry
 from schemas.ids import ms_instant
-from schemas.keys import SERVER_KID
 from streams.ledger.commands import Instruct, LedgerCommand, Place, VoucherDue
 from streams.ledger.state import State
-from streams.ledger.voucher_sales import asked_for
-from tests.builders import AT, a_place, an_instruct, an_order
+from tests.builders import AT, a_place, an_order
 from tests.builders_vouchers import (
     BOOK,
     a_card_tariff,
@@ -28,11 +25,6 @@ from tests.builders_vouchers import (
 
 PRODUCT = a_product(gateway="none", denominations=(500, 1_000), min_amount=1)
 _TARIFF = a_card_tariff()
-
-
-def vouchers_words(entries: Iterable[Entry]) -> list[Instruct]:
-    """What these entries say to a stock, or a stock to a tree, as it arrives there."""
-    return [an_instruct(word, SERVER_KID) for one in entries if (word := asked_for(one)) is not None]
 
 
 def vouchers_steps(state: State, rng: Random, number: int) -> Iterator[LedgerCommand]:
