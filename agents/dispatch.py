@@ -19,6 +19,7 @@ from mode import Service
 
 from agents.asking import Answer, Asking
 from agents.bulkhead import Bulkhead, Job
+from agents.gateway_health import GatewayHealth
 from agents.gateways.base import PaymentGateway, open_gateway
 from agents.gateways.http import Http
 from schemas.entry import Entry, EntryKind, PaymentFacts, holds
@@ -39,7 +40,9 @@ _RETRY_LOOK_S = 0.1
 # How often it is asked whether what waits for funds has them without any command having brought them.
 _ROUSE_LOOK_S = 0.5
 _NOT_CONFIGURED = "the payee's gateway is not configured"
-_STILL_ASKED = frozenset({EntryKind.DEFERRED, EntryKind.SENT, EntryKind.UNKNOWN, EntryKind.REVERSING})
+_STILL_ASKED = frozenset(
+    {EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT, EntryKind.UNKNOWN, EntryKind.REVERSING}
+)
 
 
 class Dispatch(Service):
@@ -54,6 +57,7 @@ class Dispatch(Service):
         self._secrets = secrets
         self._clock = clock
         self._http = Http()
+        self._health = GatewayHealth()
         self._bulkheads: dict[str, Bulkhead] = {}
         self._gateways: dict[str, PaymentGateway] = {}
         # By partition: what is queued, asked, or waits for its answer to be decided …
@@ -98,6 +102,10 @@ class Dispatch(Service):
     def waiting(self) -> dict[str, int]:
         """How many payments wait for a connection, by gateway. May be asked from any thread."""
         return {bulkhead.gateway.id: bulkhead.waiting for bulkhead in list(self._bulkheads.values())}
+
+    def unwell(self) -> frozenset[str]:
+        """Gateways that do not work at the moment. May be asked from any thread."""
+        return self._health.unwell(self._clock.now_ms())
 
     @Service.task
     async def _retry(self) -> None:
@@ -203,10 +211,20 @@ class Dispatch(Service):
             answer = await asking.answer(wants_check=self._wants_check(payment.facts))
         if answer is None:  # it was given up meanwhile, and what is known now is of another tenure
             return
+        if record is not None:
+            self._health.answered(record.id, answer.outcome, self._clock.now_ms())
         retry = record.retry if record is not None else RetrySchedule()
-        self._decided_soon(
-            job, Settle(payment.book, payment.id, answer.outcome, retry, answer.sent_before, answer.is_last)
-        )
+        technical = self._technical(payment.facts)
+        settle = Settle(
+            payment.book, payment.id, answer.outcome, retry, answer.sent_before, answer.is_last, technical
+        )  # fmt: skip
+        self._decided_soon(job, settle)
+
+    def _technical(self, facts: PaymentFacts) -> frozenset[str]:
+        """By which codes of a check this gateway speaks of itself, not of the subscriber."""
+        payee = self._directory.payees.get(facts.payee)
+        routes = payee.routes if payee is not None and facts.routes else ()
+        return frozenset(code for route in routes if route.gateway == facts.gateway for code in route.technical)
 
     async def _leave(self, job: Job, payment: PaymentState) -> bool:
         """Have it on the ledger that a pay is about to leave; False: it must not."""

@@ -36,9 +36,11 @@ from tests.builders import (
 from tests.builders_cash import a_collection
 from tests.builders_clearing import a_transfer_to, called_for_by
 from tests.builders_fees import fee_due
+from tests.builders_routes import a_payee_with, an_answer
 from tests.builders_vouchers import vouchers_words
 
 POSTED, RESOLVED, VOIDED, HELD, DECLINED, UNKNOWN = (f"kiosk-1.{number}" for number in range(1, 7))
+REROUTED = "kiosk-1.8"
 
 
 def commands(gateway_url: str) -> list[LedgerCommand]:
@@ -70,6 +72,9 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
         a_deposit("W", 100_000),
         a_collection(200_000),
         fee_due(),
+        a_place(number=8, payee=a_payee_with("osmp-1", "osmp-2")),
+        an_answer(payment=REROUTED),
+        an_answer(Verdict.FATAL, code="5", payment=REROUTED),
         set_limit("S", 20_000),
     ]
 

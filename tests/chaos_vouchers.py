@@ -90,5 +90,10 @@ def _what_stands_in_the_way(state: State, rng: Random, id: str, there: list[str]
         return replace(order, book=tree, command=command, digest=command.digest())
     if rng.random() < 0.2:
         return pay_supplier(rng.choice((1, 480, 10**6)), id=id)
-    what = rng.choice((block_batch, unblock_batch, unblock_batch, drop_batch))
-    return what(rng.choice((*there, "none")), id=id)
+    name = rng.choice(there)
+    stock = state.books[BOOK].stock
+    assert stock is not None  # there has batches
+    batch = stock.batches[name]
+    fits = unblock_batch if batch.is_blocked else block_batch if batch.is_open else drop_batch
+    what = rng.choice((fits, fits, fits, block_batch, unblock_batch, drop_batch))
+    return what("none" if rng.random() < 0.05 else name, id=id)

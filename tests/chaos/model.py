@@ -30,6 +30,7 @@ from tests.chaos.model_correction import corrected, remember_correction
 from tests.chaos.model_fees import charged_before, fee_charged
 from tests.chaos.model_registry import payment_answered, queued, registry_obeyed, registry_timed, remember_registry
 from tests.chaos.model_reversal import asked_back, cancelled, posted_now
+from tests.chaos.model_routes import line_of, passed_on
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
 from tests.chaos.model_vouchers import concluded, lapsed, remember_vouchers, reprinted, stock_obeyed
@@ -44,7 +45,7 @@ _FIRST_NUMBER = 10**15
 _NEW = ("HELD", "DECLINED", "WAITING_FUNDS")
 _OURS = ("dispatch", "funds", "registry", "timer")  # causes that nobody signed
 _ASKED = ("HELD", "SENT", "UNKNOWN", "REVERSING")
-_STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
+_STANDS = {"DEFERRED": "HELD", "REROUTED": "HELD", "REVERSAL_REFUSED": "POSTED"}
 _COLUMNS = Expected._fields
 
 
@@ -172,7 +173,8 @@ class Model:
             return
         for payee in self._known.payees(order["payee"], entry.at):
             for tariff in self._known.tariffs(order["payee"], entry.at):
-                is_full = payee is not None and self._is_full(payee.gateway)
+                gateways = line_of(payee, entry.at, entry.payment)
+                is_full = payee is not None and self._is_full(gateways[0])
                 waiting = Counter(
                     sale.facts.payer_agent
                     for sale in self.open.values()
@@ -180,10 +182,11 @@ class Model:
                     == (entry.book, "WAITING_FUNDS", order.get("currency"))
                 )
                 number = self._next_number
-                yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting)
+                yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting, gateways)
                 if payee is not None and payee.served == "vouchers":  # its terminal may have no sealing key
                     yield sold(
-                        entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting, is_bare=True
+                        entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting, gateways,
+                        is_bare=True,
                     )  # fmt: skip
 
     def _roused(self, book: Book, entry: Entry) -> Iterable[Expected]:
@@ -229,7 +232,8 @@ class Model:
                 else answered(sale, outcome, schedule, at, asked_before=asked, is_last=is_last)
                 for asked in (False, True)
             )
-            yield usual
+            another = list(passed_on(sale, entry, schedule, self._known))
+            yield from another or [usual]
             found = _seen(entry)
             self.presumed_asked += found == careful != usual
             yield careful
