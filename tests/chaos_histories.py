@@ -568,6 +568,12 @@ class Story:
         if payment.state == "HELD" and rng.random() < 0.2:
             yield a_send(payment.id, payment.book)
             return
+        if rng.random() < 0.1:
+            yield a_settle(
+                payment.id, Verdict.NOT_SENT, rng.choice(("check", "pay", "status")), code="breaker-open",
+                book=payment.book, retry=rng.choice(SCHEDULES), not_before=self.at + rng.choice((1, 3_000, 900_000)),
+            )  # fmt: skip
+            return
         answer = rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay", "status"))
         if payment.facts is not None and payment.facts.routes and rng.random() < 0.6:
             answer = rng.choice(((Verdict.NOT_SENT, "check"), (Verdict.NOT_SENT, "pay"), (Verdict.FATAL, "check")))

@@ -21,7 +21,7 @@ from schemas.registry_command import PaymentAnswered, RegistryCommand
 from schemas.reversal import ReversePayment
 from schemas.voucher_command import ProductOrder, ReprintVoucher, VoucherNone, VoucherSold
 from tests.chaos.model_agents import agent_of, remember_sale
-from tests.chaos.model_answer import answered, sent, told_of
+from tests.chaos.model_answer import answered, left_alone, sent, told_of
 from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
@@ -232,6 +232,7 @@ class Model:
                 else answered(sale, outcome, schedule, at, asked_before=asked, is_last=is_last)
                 for asked in (False, True)
             )
+            usual, careful = (left_alone(one, outcome, entry) for one in (usual, careful))
             another = list(passed_on(sale, entry, schedule, self._known))
             yield from another or [usual]
             found = _seen(entry)

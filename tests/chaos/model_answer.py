@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from schemas.entry import Entry
 from schemas.gateway import RetrySchedule
 from schemas.outcome import GatewayOutcome, Verdict
 from tests.chaos.model_terms import Expected, Moves, Sale, kept_for, moves_of
 
 _A_PAYEE_MAY_SAY = {4, 5, 7, 8, 79, 241, 242, 243, 300}
 _LONGEST_WAIT_MS = 86_400_000
+_LONGEST_OPEN_MS = 3_600_000
 
 
 def answered(
@@ -48,6 +50,14 @@ def _answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: 
     if sent:
         return changed(sale, "MANUAL", sent, unreached=unreached)
     return changed(sale, "VOIDED", 0, unreached=unreached, refusal=243 if outcome.step == "check" else 300)
+
+
+def left_alone(expected: Expected, outcome: GatewayOutcome, entry: Entry) -> Expected:
+    """Where the gateway's breaker was open, the payment waits for it too: how long that is the worker alone knows."""
+    is_open = outcome.code == "breaker-open" and outcome.verdict is Verdict.NOT_SENT and expected.due_at
+    if not is_open or entry.due_at > entry.at + _LONGEST_OPEN_MS:
+        return expected
+    return expected._replace(due_at=max(expected.due_at, entry.due_at))
 
 
 def sent(sale: Sale) -> Iterable[Expected]:
