@@ -16,6 +16,7 @@ from agents.change_clock import ChangeClock
 from agents.check_replies import CheckReplies
 from agents.dispatch import Dispatch
 from agents.settlement import SettlementClock
+from agents.statements import StatementClock
 from agents.tracking import NoLists, Tracking
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
@@ -100,6 +101,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     app.add_dependency(ChangeClock(shards, clock, settings.change_days, beacon=app.beacon))
     app.add_dependency(VoucherClock(shards, clock, beacon=app.beacon))
     app.add_dependency(BillingClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
+    app.add_dependency(StatementClock(settings, directory.directory, shards, clock, dispatch.told, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app
