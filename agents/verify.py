@@ -33,6 +33,7 @@ from streams.settings import Settings
 log = structlog.get_logger()
 
 _T = TypeVar("_T")
+_NONE = frozenset[str]()
 
 
 class Verifier:
@@ -44,9 +45,11 @@ class Verifier:
         directory: Directory,
         server: VerifyingKey | None = None,
         pin_keys: Callable[[], frozenset[str]] = frozenset,
+        unwell: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         """server: the workers' own key, by which books talk to each other; None: no book is believed. pin_keys: which
-        keys of PINs this worker has now."""
+        keys of PINs this worker has now. unwell: gateways that do not work at the moment; asked from any thread."""
+        self._unwell = unwell
         self._settings = settings
         self._directory = directory
         self._server = server
@@ -90,7 +93,8 @@ class Verifier:
         payee, tariff = self._directory.payees.get(order.payee), self._directory.tariffs.get(order.payee)
         backlog_max = self._settings.gateway_backlog
         is_sealed = terminal.sealing is not None
-        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max, is_sealed)
+        unwell = self._unwell() if payee is not None and payee.routes else _NONE
+        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max, is_sealed, unwell)
         return Ask(place, arrival.received_at, arrival)
 
     def _check(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:

@@ -31,11 +31,15 @@ CATALOGUE: Mapping[str, str] = {
     "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's; out of MANUAL, "
     "the payee's word on the payment itself",
     "payments.facts": (
-        "no fact of a payment ever changes; what waited for funds gets its number, day and agents when it is held"
+        "no fact of a payment but its route ever changes; what waited for funds gets its number, day and agents when "
+        "it is held"
     ),
     "payments.waiting": (
         "whose cash was taken is held oldest first, but for what an operator gives up: nobody's money goes to a "
         "payment that came later, or is given away meanwhile"
+    ),
+    "payments.routes": (
+        "another gateway was asked only while nothing can have been sent, and only one that the payment might go by"
     ),
     "payments.reversals": "what is reversed takes back exactly what was posted, on the payee's word or an operator's",
     "payments.numbers": "no two payments share a number at the payee",

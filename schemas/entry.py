@@ -35,6 +35,7 @@ class EntryKind(StrEnum):
     WAITING_FUNDS = "WAITING_FUNDS"  # the cash is in the box, the money is not on the account; held when it comes
     SENT = "SENT"  # a pay that must not be repeated is about to leave for the payee
     DEFERRED = "DEFERRED"  # nothing was sent and it was not possible to ask; still HELD, due again
+    REROUTED = "REROUTED"  # nothing was sent, and another of the payee's gateways is asked instead; still HELD
     AGENT_OPENED = "AGENT_OPENED"
     LIMIT_SET = "LIMIT_SET"
     DEPOSITED = "DEPOSITED"
@@ -119,7 +120,8 @@ class Cause:
 
 @record
 class PaymentFacts:
-    """All of a payment that does not change after it was received. Amounts in minor units, times in ms UTC.
+    """All of a payment that does not change after it was received, but for its route. Amounts in minor units, times in
+    ms UTC.
 
     txn: our number at the payee, the same in every request. held: what was reserved of the agent's money, or is to be.
     payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
@@ -129,7 +131,8 @@ class PaymentFacts:
     held_at: when funds were reserved, if that was later than the receipt; it and txn are 0, day and chain empty, for as
     long as the payment waits for funds. change_to: fingerprint of the code under which the payer's money is kept;
     empty: under the payment's id. spent: fingerprint and amount of change that paid for it, once held. served: how its
-    payee is (schemas.payee.Served); empty: online, over the gateway.
+    payee is (schemas.payee.Served); empty: online, over the gateway. gateway: through which it is paid. routes: others
+    it may still be paid through, the next one first. rerouted_from: those that were asked before and let it go.
     """
 
     id: str
@@ -158,6 +161,8 @@ class PaymentFacts:
     change_to: str = ""
     spent: tuple[tuple[str, int], ...] = ()
     served: str = ""
+    routes: tuple[str, ...] = ()
+    rerouted_from: tuple[str, ...] = ()
 
     @property
     def from_change(self) -> int:
@@ -259,7 +264,7 @@ def holds(entries: Iterable[Entry]) -> list[str]:
     ]
 
 
-_ASKED = frozenset({EntryKind.HELD, EntryKind.REVERSING})
+_ASKED = frozenset({EntryKind.HELD, EntryKind.REROUTED, EntryKind.REVERSING})
 
 
 ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from schemas.ids import Currency, FieldName, GatewayId, PayeeId, PositiveMinor, ShortText, Wire
 from schemas.offline import OfflineTerms
 from schemas.pattern import check_pattern
+from schemas.route import Route
 
 
 def _is_zone(name: str) -> str:
@@ -87,6 +88,14 @@ class Payee(Wire):
             exclude_if=lambda reversal_s: not reversal_s,  # records of old have none, and their digests are on ledgers
         ),
     ] = 0
+    routes: Annotated[
+        tuple[Route, ...],
+        Field(
+            max_length=20,
+            description="gateways to choose from; none, or none at this time of the week: `gateway`",
+            exclude_if=lambda routes: not routes,  # likewise
+        ),
+    ] = ()
     served: Annotated[
         Served,
         Field(

@@ -11,7 +11,7 @@ from streams.ledger.commands import Instruct, Reversible, Settle
 from tests.builders import NOW, OPERATOR_KID, a_retry, an_outcome
 
 WINDOW_S = 86_400
-REVERSIBLE = Reversible({"mobile": WINDOW_S, "abroad": WINDOW_S}, frozenset({"osmp-1", "osmp-2"}))
+REVERSIBLE = Reversible({"mobile": WINDOW_S, "abroad": WINDOW_S}, frozenset({"osmp-1", "osmp-2", "osmp-3", "osmp-4"}))
 
 
 def a_reversal(
@@ -38,7 +38,8 @@ def a_cancel(
     book: str = "A",
     retry: RetrySchedule | None = None,
     sent_before: bool = False,
+    not_before: int = 0,
 ) -> Settle:
     """What a payee said to a cancel."""
     outcome = an_outcome(verdict, "cancel", code, comment=comment)
-    return Settle(book, payment, outcome, retry if retry is not None else a_retry(), sent_before)
+    return Settle(book, payment, outcome, retry if retry is not None else a_retry(), sent_before, not_before=not_before)

@@ -166,7 +166,7 @@ TOUCHED = {
         ),
         "DELETE FROM entries WHERE kind = 'VOIDED' AND offset BETWEEN 0 AND 9000": "missing",
         "ALTER TABLE entries UPDATE amount = amount + 1 WHERE kind = 'UNKNOWN'": "amount is 95001, should be 95000",
-        "ALTER TABLE entries UPDATE subscriber = map('phone', '9') WHERE kind = 'DEFERRED'": "subscriber differs",
+        "ALTER TABLE entries UPDATE subscriber = map('phone', '9') WHERE kind = 'REROUTED'": "subscriber differs",
         "INSERT INTO entries SELECT * FROM entries WHERE kind = 'DECLINED'": "there more than once",
     },
     "legs": {

@@ -214,7 +214,7 @@ def test_the_order_again_is_a_duplicate_and_another_under_its_id_a_conflict(stat
 
 def test_the_table_has_every_state_a_payment_can_be_in() -> None:
     reachable = {kind for kinds in MAY_FOLLOW.values() for kind in kinds}
-    no_states = {EntryKind.DEFERRED, EntryKind.REVERSAL_REFUSED}
+    no_states = {EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.REVERSAL_REFUSED}
     assert {EntryKind(state.partition(",")[0]) for state in STATES} == reachable - no_states
     assert FINAL & {state for state in MAY_FOLLOW if state is not None} == {EntryKind.POSTED}
 
@@ -224,7 +224,7 @@ def test_the_diagram_shows_exactly_the_courses_that_the_fold_allows(page: str) -
     drawn = re.search(r"stateDiagram-v2\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
     assert drawn is not None
     arrows = re.findall(r"^  (\S+) --> (\w+): (.*)$", drawn[1], re.MULTILINE)
-    named = re.compile("DEFERRED|REVERSAL_REFUSED")
+    named = re.compile("DEFERRED|REROUTED|REVERSAL_REFUSED")
     shown = {(start, found[0] if (found := named.match(why)) else end) for start, end, why in arrows}
     allowed = {(start or "[*]", end.value) for start, ends in MAY_FOLLOW.items() for end in ends}
     assert shown == {(str(start), end) for start, end in allowed}

@@ -259,6 +259,7 @@ def test_kinds_that_set_no_state_are_few() -> None:
     """A new payment kind must be looked at: is it a state, or does it leave the state as it was?"""
     assert {kind for kind in EntryKind if kind.value not in _STATES} == {
         EntryKind.DEFERRED,
+        EntryKind.REROUTED,
         EntryKind.REVERSAL_REFUSED,  # POSTED again
         EntryKind.AGENT_OPENED,
         EntryKind.LIMIT_SET,

@@ -37,7 +37,7 @@ SENTENCES: Mapping[EntryKind, str] = {
 # Kinds that have no legs, and so no postings.
 MOVES_NOTHING = frozenset({
     EntryKind.UNKNOWN, EntryKind.MANUAL, EntryKind.WAITING_FUNDS, EntryKind.DEFERRED, EntryKind.AGENT_OPENED,
-    EntryKind.SENT,
+    EntryKind.SENT, EntryKind.REROUTED,
     EntryKind.LIMIT_SET, EntryKind.DIRECTORY_SET, EntryKind.REFUSED, EntryKind.AGENT_BLOCKED,
     EntryKind.AGENT_UNBLOCKED, EntryKind.AGENT_CLOSED, EntryKind.AGENT_MOVED, EntryKind.CURRENCY_OPENED,
     EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_REJECTED, EntryKind.CHANGE_BLOCKED, EntryKind.CHANGE_UNBLOCKED,

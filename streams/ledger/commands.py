@@ -21,6 +21,7 @@ class Place:
     book: the tree (root agent's id). digest: `order.digest()`. by: the key id that signed it. payee None: there is
     no such payee. tariff None: no fee, no processing, no reward. backlog_max: how many payments may wait for the
     payee's gateway on this partition. is_sealed: the terminal has a sealing key on file, so PINs can be sent to it.
+    unwell: gateways that are known not to work at the moment.
     """
 
     book: str
@@ -31,6 +32,7 @@ class Place:
     tariff: Tariff | None
     backlog_max: int
     is_sealed: bool = False
+    unwell: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,9 @@ class Settle:
     """A gateway's answer about one open payment: from dispatch, in memory, not from a topic.
 
     sent_before: an earlier pay request may have left that the ledger knows nothing of (the worker was restarted).
-    is_last: the payee can be asked about it no more, neither again nor for its status.
+    is_last: the payee can be asked about it no more, neither again nor for its status. not_before: the payee is left
+    alone until then, ms UTC; 0: it is not. technical: the result codes of a check by which that gateway speaks of
+    itself, so that another may be asked.
     """
 
     book: str
@@ -100,6 +104,8 @@ class Settle:
     retry: RetrySchedule
     sent_before: bool
     is_last: bool = False
+    technical: frozenset[str] = frozenset()
+    not_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
 from streams.ledger.payments import PaymentState
 from streams.ledger.registry_fold import fold_registry
+from streams.ledger.rerouting import is_moved_on
 from streams.ledger.spending import count, give_back
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
@@ -35,7 +36,7 @@ _ANSWERED = {EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MA
 MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     None: {EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS},
     EntryKind.WAITING_FUNDS: {EntryKind.HELD, EntryKind.DECLINED},
-    EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED, EntryKind.SENT, EntryKind.QUEUED},
+    EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT, EntryKind.QUEUED},
     EntryKind.SENT: {*_ANSWERED, EntryKind.DEFERRED},
     EntryKind.QUEUED: {EntryKind.POSTED, EntryKind.VOIDED},
     EntryKind.UNKNOWN: _ANSWERED,
@@ -45,7 +46,11 @@ MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     EntryKind.REVERSAL_MANUAL: _REVERSAL_ENDS,
 }
 # Kinds that are no state: where the payment stands after them.
-_STANDS = {EntryKind.DEFERRED: EntryKind.HELD, EntryKind.REVERSAL_REFUSED: EntryKind.POSTED}
+_STANDS = {
+    EntryKind.DEFERRED: EntryKind.HELD,
+    EntryKind.REROUTED: EntryKind.HELD,
+    EntryKind.REVERSAL_REFUSED: EntryKind.POSTED,
+}
 
 
 def evolve(state: State, entry: Entry) -> State:
@@ -139,6 +144,8 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
             if replace(entry.payment, txn=0, held_at=0, day="", chain=()) != payment.facts:
                 raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: facts of payment {payment.id} changed")
             payment.facts, payment.txn = entry.payment, entry.payment.txn
+        elif entry.kind is EntryKind.REROUTED:
+            _reroute(book, payment, entry)
     payment.state = _STANDS.get(entry.kind, entry.kind)
     payment.at = entry.at
     payment.refusal = entry.refusal
@@ -154,6 +161,14 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
         count(book, entry.payment)
     elif entry.kind in (EntryKind.VOIDED, EntryKind.REVERSED):
         give_back(book, entry.payment)
+
+
+def _reroute(book: Book, payment: PaymentState, entry: Entry) -> None:
+    """Another gateway after something may have been sent is a second payment of the same money."""
+    assert payment.facts is not None
+    if payment.tries or not is_moved_on(entry, payment.facts):
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {payment.id} may not be REROUTED so")
+    payment.facts = entry.payment
 
 
 def _check_answer(book: Book, state: EntryKind, entry: Entry) -> None:

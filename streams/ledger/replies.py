@@ -18,14 +18,14 @@ from streams.ledger.origins import TIMER, UNSIGNED
 # How a transfer to another tree ends, for whoever asked for it.
 _ENDS = frozenset({EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_RETURNED})
 # What happens between us and the payee before there is an answer: whoever asks meanwhile hears HELD.
-_NO_NEWS = frozenset({EntryKind.DEFERRED, EntryKind.SENT})
+_NO_NEWS = frozenset({EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT})
 # A command that is carried out, and yet moved nothing.
 _PROPOSED = "proposed: nothing moves until another operator approves it"
 _REFUSED = frozenset({EntryKind.REFUSED, EntryKind.TRANSFER_RETURNED})
 
 
 def reply_to(entry: Entry) -> Reply | None:
-    """The reply an entry calls for: the payment's, or else the command's. None: DEFERRED or SENT, or nobody asked.
+    """The reply an entry calls for: the payment's, or else the command's. None: it is no news, or nobody asked.
 
     What one book says to another is answered in its own way; but who asked for the transfer hears how it ended.
     """

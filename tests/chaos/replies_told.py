@@ -8,7 +8,7 @@ from tests.chaos.past import Past, reply_fingerprint
 
 # What became final so shortly before the terminals stopped listening may not have been heard.
 _LAST_WORDS_MS = 10_000
-_NO_NEWS = frozenset({EntryKind.DEFERRED, EntryKind.SENT})
+_NO_NEWS = frozenset({EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT})
 # How a transfer to another tree ends, and what whoever asked for it is told then.
 _ENDS = {EntryKind.TRANSFER_CONFIRMED: "DONE", EntryKind.TRANSFER_RETURNED: "REFUSED"}
 
