@@ -25,6 +25,7 @@ from console import (
     fleet,
     gateways,
     operators,
+    partners,
     payees,
     paying,
     payments,
@@ -52,7 +53,7 @@ PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
     schedules, windows, charts, clearing, postings, cash, plans, corrections, registers,
-    checking,
+    checking, partners,
 )  # fmt: skip
 
 
