@@ -18,6 +18,7 @@ from schemas.envelope import Envelope, EnvelopeError, VerifyingKey, open_envelop
 from schemas.ids import instant_ms
 from schemas.keys import SERVER_KID, owner_of
 from schemas.payment import PaymentOrder
+from schemas.registry_command import REGISTRY, PaymentAnswered, RegistryCommand, RegistryWord
 from schemas.reject import RejectReason
 from schemas.reversal import ReversePayment
 from schemas.terminal import Terminal
@@ -25,13 +26,14 @@ from schemas.tracking import CheckRequest
 from schemas.voucher_command import LoadVouchers, ProductOrder, ReserveVoucher, VoucherWord
 from streams.arrival import Arrival, Ask, Check, Forward, Item, Quarantine
 from streams.directory import Directory
-from streams.ledger.commands import Instruct, Place, Product, Reversible
+from streams.ledger.commands import Instruct, Place, Product, RegistryTerms, Reversible
 from streams.partitioner import partition_of
 from streams.settings import Settings
 
 log = structlog.get_logger()
 
 _T = TypeVar("_T")
+_NONE = frozenset[str]()
 
 
 class Verifier:
@@ -43,9 +45,11 @@ class Verifier:
         directory: Directory,
         server: VerifyingKey | None = None,
         pin_keys: Callable[[], frozenset[str]] = frozenset,
+        unwell: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         """server: the workers' own key, by which books talk to each other; None: no book is believed. pin_keys: which
-        keys of PINs this worker has now."""
+        keys of PINs this worker has now. unwell: gateways that do not work at the moment; asked from any thread."""
+        self._unwell = unwell
         self._settings = settings
         self._directory = directory
         self._server = server
@@ -89,7 +93,8 @@ class Verifier:
         payee, tariff = self._directory.payees.get(order.payee), self._directory.tariffs.get(order.payee)
         backlog_max = self._settings.gateway_backlog
         is_sealed = terminal.sealing is not None
-        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max, is_sealed)
+        unwell = self._unwell() if payee is not None and payee.routes else _NONE
+        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max, is_sealed, unwell)
         return Ask(place, arrival.received_at, arrival)
 
     def _check(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
@@ -131,7 +136,10 @@ class Verifier:
         reversible = self._reversible() if isinstance(command, ReversePayment) else None
         above = self._settings.four_eyes_above
         product = self._product(command, terminal) if isinstance(command, ProductOrder) else None
-        instruct = Instruct(book, command, command.digest(), envelope.kid, terminal, reversible, above, product)
+        registry = self._registry_terms(command)
+        instruct = Instruct(
+            book, command, command.digest(), envelope.kid, terminal, reversible, above, product, registry
+        )
         return Ask(instruct, arrival.received_at, arrival)
 
     def _reversible(self) -> Reversible:
@@ -148,6 +156,13 @@ class Verifier:
         reserve_ms = self._settings.voucher_reserve_s * 1000
         kids = self._pin_keys() if isinstance(command, LoadVouchers) else frozenset[str]()
         return Product(self._directory.payees.get(command.payee), reserve_ms, kids, is_sealed)
+
+    def _registry_terms(self, command: TreeCommand | DirectoryCommand) -> RegistryTerms | None:
+        """What the payee's record says of its registries, for a command that is about them."""
+        if not isinstance(command, RegistryCommand) or isinstance(command, PaymentAnswered):
+            return None
+        payee = self._directory.payees.get(command.payee)
+        return RegistryTerms(payee.offline.form, payee.time_zone) if payee is not None and payee.offline else None
 
     def _check_right(self, terminal: str, command: TreeCommand | DirectoryCommand) -> None:
         """A terminal may order a few things, and only for its own tree."""
@@ -193,11 +208,13 @@ class _Signer:
 
 def _check_signer(command: TreeCommand | DirectoryCommand, is_ours: bool) -> None:
     """What one book says to another is the workers' alone, and the ids it is known by."""
-    if isinstance(command, ClearingCommand | VoucherWord) != is_ours:
+    if isinstance(command, ClearingCommand | VoucherWord | RegistryWord) != is_ours:
         who = "the workers' key does not sign" if is_ours else "an operator's key does not sign"
         raise EnvelopeError(RejectReason.WRONG_SIGNER, f"{who} {command.kind}")
-    if command.id.startswith(CLEARING) and not is_ours:
-        raise EnvelopeError(RejectReason.WRONG_SIGNER, f"ids that begin with {CLEARING} are the workers' own")
+    if command.id.startswith((CLEARING, REGISTRY)) and not is_ours:
+        raise EnvelopeError(
+            RejectReason.WRONG_SIGNER, f"ids that begin with {CLEARING} or {REGISTRY} are the workers' own"
+        )
 
 
 def _parsed(parse: Callable[[bytes], _T], payload: bytes) -> _T:

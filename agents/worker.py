@@ -64,7 +64,8 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     accept = Accept(
         settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock, tracking.asked
     )
-    verifier = Verifier(settings, directory.directory, VerifyingKey.load(server_key.public()), pin_keys.ids)
+    ours = VerifyingKey.load(server_key.public())
+    verifier = Verifier(settings, directory.directory, ours, pin_keys.ids, dispatch.unwell)
     payments, commands = source_topics(app)
     within: Seconds = settings.batch_within_ms / 1000
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from console.audit_registries import doubt_offline
 from console.audit_reversals import KINDS as REVERSAL_KINDS
 from console.audit_vouchers import doubtful_sale
 from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.outcome import Verdict
 
 _DISPATCH, _FUNDS = "dispatch", "funds"
-UNSIGNED = frozenset({_DISPATCH, _FUNDS, "timer"})
+UNSIGNED = frozenset({_DISPATCH, _FUNDS, "registry", "timer"})
 
 
 def is_by_hand(entry: Entry) -> bool:
@@ -33,6 +34,8 @@ def doubt_of(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
         return None if is_right else f"is decided by {cause.by} on {cause.id}"
     if kind is EntryKind.WAITING_FUNDS:
         return None if facts.collected and cause.id == facts.id else "waits for funds, and its cash is not taken"
+    if facts.served == "offline":
+        return doubt_offline(entry, facts, state)
     if facts.served == "vouchers":
         return doubtful_sale(entry, facts, state)
     if cause.by != _DISPATCH:
@@ -43,7 +46,13 @@ def doubt_of(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     said = f"{outcome.verdict} to a {outcome.step}" if outcome is not None else "no answer"
     if kind is EntryKind.POSTED and (outcome is None or outcome.verdict is not Verdict.PAID):
         return f"is posted on {said}"
+    if kind is EntryKind.SENT and (outcome is not None or entry.tries != 1):
+        return f"is sent after {entry.tries - 1} tries, with {said}"
+    if state == "SENT" and kind is EntryKind.DEFERRED and said != "NOT_SENT to a pay":
+        return f"was sent, and is deferred on {said}"
     if kind is EntryKind.VOIDED:
+        if state == "SENT" and said not in ("FATAL to a pay", "FATAL to a status", "NOT_SENT to a pay"):
+            return f"was sent, and is voided on {said}"
         never_sent = outcome is not None and outcome.verdict is not Verdict.PAID and outcome.step != "pay"
         if outcome is None or not (outcome.verdict in (Verdict.FATAL, Verdict.NOT_SENT) or never_sent):
             return f"is voided on {said}"

@@ -15,25 +15,28 @@ from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
 from console.audit_reversals import KINDS as REVERSAL_KINDS
 from console.audit_reversals import ReversalAudit
+from console.audit_routes import RouteAudit
 from console.audit_vouchers import due_of_sale, wrong_stock_movement
 from console.audit_waiting import WaitingAudit
 from schemas.entry import Entry, EntryKind, PaymentFacts
 
-# A payment's state ("": not known yet) -> the kinds of entry that may follow. DEFERRED leaves it HELD, REVERSAL_REFUSED
-# POSTED; those that are for ever have no row. UNKNOWN is VOIDED on the payment's status alone: after an unclear attempt
-# a refusal may be the answer to the repeat only.
+# A payment's state ("": not known yet) -> the kinds of entry that may follow. DEFERRED and REROUTED leave it HELD,
+# REVERSAL_REFUSED POSTED; those that are for ever have no row. UNKNOWN is VOIDED on the payment's status alone: after
+# an unclear attempt a refusal may be the answer to the repeat only.
 MAY_FOLLOW: dict[str, frozenset[str]] = {
     "": frozenset({"HELD", "DECLINED", "WAITING_FUNDS"}),
     "WAITING_FUNDS": frozenset({"HELD", "DECLINED"}),
-    "HELD": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
+    "HELD": frozenset({"DEFERRED", "REROUTED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "QUEUED"}),
+    "SENT": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
+    "QUEUED": frozenset({"POSTED", "VOIDED"}),
     "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "MANUAL": frozenset({"POSTED", "VOIDED"}),
     "POSTED": frozenset({"REVERSING"}),
     "REVERSING": frozenset({"REVERSING", "REVERSED", "REVERSAL_REFUSED", "REVERSAL_MANUAL"}),
     "REVERSAL_MANUAL": frozenset({"REVERSED", "REVERSAL_REFUSED"}),
 }
-_STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
-_HOLDING = frozenset({"HELD", "UNKNOWN", "MANUAL"})
+_STANDS = {"DEFERRED": "HELD", "REROUTED": "HELD", "REVERSAL_REFUSED": "POSTED"}
+_HOLDING = frozenset({"HELD", "QUEUED", "SENT", "UNKNOWN", "MANUAL"})
 OPEN = _HOLDING | {"WAITING_FUNDS", "REVERSING", "REVERSAL_MANUAL"}
 _NO_ROW: frozenset[str] = frozenset()
 # What these may move is for windows.settled, ledger.exchanges, ledger.corrections, cash.collections, agents.fees and
@@ -60,6 +63,7 @@ class PaymentAudit:
         self._change = ChangeAudit()
         self._exchanges = ExchangeAudit()
         self._reversals = ReversalAudit()
+        self._routes = RouteAudit(self.index)
         self._movements = Check("ledger.movements")
         self._once = Check("decisions.once")
 
@@ -90,6 +94,7 @@ class PaymentAudit:
             self._facts,
             self._waiting.check,
             self._reversals.check,
+            self._routes.check,
             self._numbers,
         ]
         return [*found, self._holds(ledger), self._once]
@@ -127,6 +132,7 @@ class PaymentAudit:
             self._evidence.fail(f"{where(partition, offset, entry)}: payment {facts.id} {doubt}")
         after = _STANDS.get(kind, kind)
         self._reversals.see(partition, offset, entry, facts, number, state)
+        self._routes.see(partition, offset, entry, facts, number, state)
         self._waiting.see(partition, offset, entry, facts)
         self._keep_held(entry, facts, state in _HOLDING, after in _HOLDING)
         index.state[number] = index.states.number(after)

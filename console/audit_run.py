@@ -22,6 +22,7 @@ from console.audit_limits import LimitAudit
 from console.audit_payee import GatewayAddresses, PayeeAudit, books
 from console.audit_payments import PaymentAudit
 from console.audit_reading import Record, Span, committed, read, spans
+from console.audit_registries import RegistryAudit
 from console.audit_replays import Replays
 from console.audit_report import CATALOGUE, Check, Report
 from console.audit_tariffs import TARIFF_BOOKS, TariffAudit
@@ -70,6 +71,7 @@ class Audit:
         self.fees = FeeAudit(self.ledger)
         self.corrections = CorrectionAudit()
         self.vouchers = VoucherAudit(self.ledger)
+        self.registries = RegistryAudit()
         self.core = CoreFold()
 
     def run(self, simulator: str | None, wait_s: float) -> list[Check]:
@@ -118,6 +120,7 @@ class Audit:
         self.fees.see(partition, offset, entry)
         self.corrections.see(partition, offset, entry)
         self.vouchers.see(partition, offset, entry)
+        self.registries.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
         self._ends.reached("entries", partition, offset)
@@ -129,7 +132,7 @@ class Audit:
     def _ledger_checks(self) -> list[Check]:
         ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
         ours += [*self.clearing.checks(), self.charts.check, self.fees.check, self.cash.check]
-        ours += [self.corrections.check, *self.vouchers.checks()]
+        ours += [self.corrections.check, *self.vouchers.checks(), *self.registries.checks()]
         return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
 
     def _balances(self) -> Check:

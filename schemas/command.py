@@ -31,6 +31,8 @@ from schemas.keys import KeyId
 from schemas.operator_order import OperatorOrder
 from schemas.payee import Payee, ZoneName
 from schemas.plan import Plan
+from schemas.registry import registry_book
+from schemas.registry_command import AddToRegistry, AnswerRegistry, CutRegistry, DeliverRegistry, RegistryCommand
 from schemas.reversal import ReversePayment
 from schemas.schedule import Schedule
 from schemas.tariff import Tariff
@@ -192,7 +194,7 @@ class SetContact(OperatorOrder):
 _Change = PayOutChange | BringChange | ChangeCommand
 TreeCommand = (
     OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change | ClearingCommand
-    | CurrencyCommand | CollectCash | ReversePayment | CorrectionCommand | VoucherCommand
+    | CurrencyCommand | CollectCash | ReversePayment | CorrectionCommand | VoucherCommand | RegistryCommand
 )  # fmt: skip
 DirectoryCommand = (
     SetTerminal
@@ -217,7 +219,7 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
     """The one-writer key a command is decided under, and so its Kafka key.
 
     Trees have their root's id; directory records have "<table>/<id>", so that two trees cannot both enroll one id; the
-    stock of a product has "vouchers/<payee>".
+    stock of a product has "vouchers/<payee>", and a payee's registries have a book of their own.
     """
     match command:
         case SetTerminal():
@@ -242,5 +244,7 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"contacts/{command.contact.id}"
         case ProductOrder():
             return stock_book(command.payee)
+        case AddToRegistry() | CutRegistry() | DeliverRegistry() | AnswerRegistry():
+            return registry_book(command.payee)
         case _:
             return command.tree

@@ -23,6 +23,7 @@ ReplyState = Literal[
     "REVERSED",
     "REVERSAL_REFUSED",
     "REVERSAL_MANUAL",
+    "QUEUED",
 ]
 
 

@@ -10,16 +10,20 @@ import orjson
 from schemas import reject
 from schemas.alert import EVENTS, Alert
 from schemas.balance import balance_key
+from schemas.clearing_command import ClearingCommand
 from schemas.command import book_of
 from schemas.entry import Entry, EntryKind
 from schemas.ids import ms_instant
 from schemas.keys import SERVER_KID, owner_of
+from schemas.registry_command import RegistryWord
 from schemas.reply import Reply
 from schemas.voucher import VoucherNote
+from schemas.voucher_command import VoucherWord
 from streams.arrival import Forward, Quarantine
 from streams.ledger.balances import balance_of, touched_agents
 from streams.ledger.clearing import called_for
 from streams.ledger.decide import Duplicate
+from streams.ledger.registry_answers import registry_words
 from streams.ledger.replies import replies_to, reply_again
 from streams.ledger.state import State
 from streams.ledger.voucher_sales import asked_for
@@ -81,8 +85,10 @@ class Outbox:
         for recipient, reply in replies_to(entry):
             self._reply(recipient, reply, entry.voucher if entry.kind in _TELLS_PIN else None)
         if (command := called_for(entry) or asked_for(entry)) is not None:
-            value = orjson.dumps(command.model_dump(mode="json"))
-            self.records.append(Record(COMMANDS.name, book_of(command).encode(), value, to_sign=True))
+            self._say(command)
+        if entry.registry is not None or entry.kind is EntryKind.QUEUED:
+            for word in registry_words(entry):
+                self._say(word)
 
     def duplicate(self, duplicate: Duplicate, signer: str) -> None:
         if duplicate.payment is not None or signer != SERVER_KID:  # a book's word to another: nobody listens
@@ -135,6 +141,11 @@ class Outbox:
             key = balance_key(tree, agent, currency if currency != book.agents[agent].currency else "")
             self._add(BALANCES.name, key, balance_of(book, agent, at, currency).model_dump_json().encode())
         return self.records
+
+    def _say(self, command: ClearingCommand | VoucherWord | RegistryWord) -> None:
+        """A command of ours to another key."""
+        value = orjson.dumps(command.model_dump(mode="json"))
+        self.records.append(Record(COMMANDS.name, book_of(command).encode(), value, to_sign=True))
 
     def _reply(self, owner: str, reply: Reply, voucher: VoucherNote | None = None) -> None:
         """voucher: whose PIN goes with it, to the owner's terminal alone."""

@@ -125,7 +125,8 @@ class Settings(BaseSettings):
         ),
     ] = 900
     unknown_alert_s: Annotated[
-        int, Field(ge=1, le=30 * 86_400, description="how long a payment may be UNKNOWN or MANUAL before an alert")
+        int,
+        Field(ge=1, le=30 * 86_400, description="how long a payment may be SENT, UNKNOWN or MANUAL before an alert"),
     ] = 3_600
     waiting_alert_s: Annotated[
         int, Field(ge=1, le=30 * 86_400, description="how long a payment may wait for funds before an alert")

@@ -18,7 +18,8 @@ from streams.open_alerts import OpenAlerts
 from streams.settings import Settings
 from streams.watch_agents import Funds, Limits
 from streams.watch_cash import shortages
-from streams.watch_gateways import Answers, long_unclear
+from streams.watch_gateways import Answers
+from streams.watch_unclear import long_unclear
 from streams.watch_vouchers import Stocks
 from streams.watch_waiting import long_waiting
 

@@ -67,6 +67,7 @@ class Said(StrEnum):
     ABSENT = "absent"  # to a status: nobody paid under this number
     CANCELLED = "cancelled"  # it was given back: it is not paid, and never will be again under this number
     INCONSISTENT = "inconsistent"  # the number came before with another account or sum
+    KNOWN = "known"  # to a pay: the number is here already, with the same terms or others
     NOT_PAID = "not_paid"  # to a cancel: there is nothing to give back
     NO_CANCELS = "no_cancels"  # to a cancel: never
     TOO_LATE = "too_late"  # to a cancel: no more

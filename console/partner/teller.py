@@ -70,6 +70,8 @@ class Teller:
         record = self._directory.payees.get(payee)
         if record is None:
             raise BadQuestion(Refusal.OTHER, "6 there is no such payee", question.txn)
+        if record.served == "vouchers":  # a PIN is sealed to the terminal, and would not come back from here
+            raise BadQuestion(Refusal.OTHER, "vouchers are not sold to partners", question.txn)
         return record
 
     async def _check(self, terminal: Terminal, payee: Payee, question: Question) -> Told:

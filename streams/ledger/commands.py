@@ -10,6 +10,7 @@ from schemas.gateway import RetrySchedule
 from schemas.outcome import GatewayOutcome
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
+from schemas.registry import RegistryDelivery
 from schemas.tariff import Tariff
 
 
@@ -20,6 +21,7 @@ class Place:
     book: the tree (root agent's id). digest: `order.digest()`. by: the key id that signed it. payee None: there is
     no such payee. tariff None: no fee, no processing, no reward. backlog_max: how many payments may wait for the
     payee's gateway on this partition. is_sealed: the terminal has a sealing key on file, so PINs can be sent to it.
+    unwell: gateways that are known not to work at the moment.
     """
 
     book: str
@@ -30,6 +32,7 @@ class Place:
     tariff: Tariff | None
     backlog_max: int
     is_sealed: bool = False
+    unwell: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,20 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryTerms:
+    """How the directory wants a payee's registry when it is cut: its file's form, and the zone of its times."""
+
+    form: str = "tsv"
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class Instruct:
     """A verified command. book: `schemas.command.book_of(command)`. digest: `command.digest()`. by: the key id.
 
     terminal: whose key that is, "" for an operator's. reversible: with a reversal. four_eyes_above: up to how many
-    minor units one operator is enough for a correction. product: with an order of vouchers.
+    minor units one operator is enough for a correction. product: with an order of vouchers. registry: with a command
+    about registries, when their payee is served offline.
     """
 
     book: str
@@ -73,6 +85,7 @@ class Instruct:
     reversible: Reversible | None = None
     four_eyes_above: int = 0
     product: Product | None = None
+    registry: RegistryTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,8 @@ class Settle:
     """A gateway's answer about one open payment: from dispatch, in memory, not from a topic.
 
     sent_before: an earlier pay request may have left that the ledger knows nothing of (the worker was restarted).
+    is_last: the payee can be asked about it no more, neither again nor for its status. technical: the result codes of
+    a check by which that gateway speaks of itself, so that another may be asked.
     """
 
     book: str
@@ -87,6 +102,16 @@ class Settle:
     outcome: GatewayOutcome
     retry: RetrySchedule
     sent_before: bool
+    is_last: bool = False
+    technical: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A pay that must not be repeated is about to leave: from dispatch, in memory, not from a topic."""
+
+    book: str
+    payment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +170,31 @@ class VoucherDue:
     book: str
 
 
-LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue | FeeDue | VoucherDue
+@dataclass(frozen=True, slots=True)
+class RegistryDue:
+    """A payee's cut-off has come: from a timer, in memory, not from a topic.
+
+    book: of the payee's registries. number: of the one that is to be cut. due_at: the cut-off, ms UTC.
+    """
+
+    book: str
+    payee: str
+    number: int
+    due_at: int
+    terms: RegistryTerms
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryDelivered:
+    """A registry has reached its payee: from the courier, in memory, not from a topic."""
+
+    book: str
+    payee: str
+    number: int
+    delivery: RegistryDelivery
+
+
+LedgerCommand = (
+    Place | Instruct | Settle | Send | Rouse | WindowDue | ChangeDue | FeeDue | VoucherDue | RegistryDue
+    | RegistryDelivered
+)  # fmt: skip

@@ -15,6 +15,7 @@ from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
+from schemas.registry_command import AddToRegistry, AnswerRegistry, CutRegistry, DeliverRegistry, PaymentAnswered
 from schemas.reversal import ReversePayment
 from schemas.voucher_command import ProductOrder, ReprintVoucher, VoucherNone, VoucherSold
 from streams.ledger.accounts import BANK, legs_of
@@ -32,6 +33,8 @@ from streams.ledger.exchange import exchange
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
+from streams.ledger.registries import obey_registry
+from streams.ledger.registry_answers import end_queued
 from streams.ledger.resolve import resolve
 from streams.ledger.reversal import reverse
 from streams.ledger.standing import CLOSED
@@ -87,6 +90,12 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = block_or_not(book, order, blank)
         case Correct() | ApproveCorrection() | DropCorrection():
             answer = correction(state, book, order, blank, command.four_eyes_above)
+        case CutRegistry() | DeliverRegistry() | AnswerRegistry():
+            answer = obey_registry(book, order, blank, command.registry)
+        case AddToRegistry():
+            raise AssertionError("it may lead to two entries: see decide")
+        case PaymentAnswered():
+            answer = end_queued(state, book, order, blank)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
         case ProductOrder():

@@ -34,11 +34,13 @@ def objection(
     backlog: Mapping[str, int],
     day: str,
     unspendable: Objection | None = None,
+    gateway: str = "",
 ) -> Objection | None:
     """The first rule, in Refusal's order of precedence, that the order breaks.
 
     needed: minor units that the agent itself is to give. backlog: how many payments wait for each gateway. day: the
-    tree's business day. unspendable: why change the order spends cannot be spent.
+    tree's business day. unspendable: why change the order spends cannot be spent. gateway: through which it would be
+    paid.
 
     A wrong currency comes before everything that compares amounts: until it fits, they mean nothing.
     """
@@ -61,7 +63,7 @@ def objection(
         or unspendable
         or _limits(chain, order.amount, day)
         or _funds(chain, needed)
-        or _backlog(command, payee, backlog)
+        or _backlog(command, gateway or payee.gateway, backlog)
     )
 
 
@@ -144,9 +146,9 @@ def _funds(chain: Sequence[AgentState], needed: int) -> Objection | None:
     return Objection(refusal) if refusal is not None else None
 
 
-def _backlog(command: Place, payee: Payee, backlog: Mapping[str, int]) -> Objection | None:
+def _backlog(command: Place, gateway: str, backlog: Mapping[str, int]) -> Objection | None:
     """Nothing is held that would wait too long: a dead payee must not take the money and the memory of all others."""
-    waiting = backlog.get(payee.gateway, 0)
+    waiting = backlog.get(gateway, 0)
     if waiting < command.backlog_max:
         return None
-    return Objection(Refusal.TEMPORARY, f"{waiting} payments wait for gateway {payee.gateway} already; repeat later")
+    return Objection(Refusal.TEMPORARY, f"{waiting} payments wait for gateway {gateway} already; repeat later")

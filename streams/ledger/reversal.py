@@ -49,6 +49,10 @@ def reverse(state: State, book: Book, command: Instruct, order: ReversePayment, 
 
 
 def _not_reversible(facts: PaymentFacts, now: Reversible, posted_at: int, at: int) -> Objection | None:
+    if facts.served == "offline":
+        return Objection(
+            Refusal.PAYEE_PROHIBITS, f"payee {facts.payee} is served by registries: no gateway can ask a payment back"
+        )
     window_s = now.payees.get(facts.payee, 0)
     if not window_s:
         return Objection(Refusal.PAYEE_PROHIBITS, f"payee {facts.payee} gives no payments back")

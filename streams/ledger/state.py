@@ -15,6 +15,7 @@ from streams.ledger.answered import Commands
 from streams.ledger.change_kept import KeptChange
 from streams.ledger.payments import Payments, PaymentState
 from streams.ledger.queues import Queues
+from streams.ledger.registry_state import Registries
 from streams.ledger.stock import Stock
 from streams.ledger.tills import Till
 
@@ -129,6 +130,7 @@ class Book:
     the entry that sent it. tills: by terminal, agent and currency, those that ever took cash. charged: by plan and
     agent, the last period that was charged. proposals: corrections that were proposed and are not decided, by id.
     stock: of a product that ever had vouchers.
+    registries: in the book of a payee's registries.
     """
 
     id: str
@@ -145,6 +147,7 @@ class Book:
     charged: dict[tuple[str, str], str] = field(default_factory=dict)
     proposals: dict[str, Correction] = field(default_factory=dict)
     stock: Stock | None = None
+    registries: Registries | None = None
 
     def account(self, name: str, currency: str) -> Account:
         """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""
