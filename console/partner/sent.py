@@ -15,6 +15,7 @@ from schemas.payment import PaymentOrder
 
 # Workers take no older order than that (setting clock_behind_s, by default).
 _KEPT_S = 40 * 86_400
+_BETWEEN = 10_000  # orders between two looks at what is too old
 
 
 class Sent:
@@ -31,7 +32,8 @@ class Sent:
             "CREATE TABLE IF NOT EXISTS sent (id TEXT PRIMARY KEY, at INTEGER, content BLOB) WITHOUT ROWID"
         )
         self._file.execute("CREATE INDEX IF NOT EXISTS sent_at ON sent (at)")
-        self._file.execute("DELETE FROM sent WHERE at < ?", (int(time.time()) - _KEPT_S,))
+        self._kept = 0
+        self._forget()
 
     def same(self, order: PaymentOrder) -> PaymentOrder:
         """The order sent under its id before, if nothing but time and fee differ; else this one, kept if the first."""
@@ -39,6 +41,9 @@ class Sent:
         if before is None:
             content = order.model_dump_json(exclude_none=True).encode()
             self._file.execute("INSERT OR IGNORE INTO sent VALUES (?, ?, ?)", (order.id, int(time.time()), content))
+            self._kept += 1
+            if self._kept % _BETWEEN == 0:
+                self._forget()
             return order
         same_time = {"made_at": before.made_at, "fee": before.fee, "collected": before.collected}
         return before if order.model_copy(update=same_time) == before else order
@@ -46,6 +51,10 @@ class Sent:
     def find(self, payment: str) -> PaymentOrder | None:
         row = self._file.execute("SELECT content FROM sent WHERE id = ?", (payment,)).fetchone()
         return PaymentOrder.model_validate_json(row[0]) if row is not None else None
+
+    def _forget(self) -> None:
+        """What is too old to be repeated."""
+        self._file.execute("DELETE FROM sent WHERE at < ?", (int(time.time()) - _KEPT_S,))
 
     def close(self) -> None:
         self._file.close()
