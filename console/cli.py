@@ -26,6 +26,7 @@ from console import (
     gateways,
     manual,
     operators,
+    partners,
     payees,
     paying,
     payments,
@@ -54,7 +55,7 @@ PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, manual, change, registries, alerts, contacts, fleet, replaying, rebuilding,
     schedules, windows, charts, clearing, postings, cash, plans, corrections, registers,
-    checking, vouchers,
+    checking, vouchers, partners,
 )  # fmt: skip
 
 

@@ -26,14 +26,17 @@ from streams.topics import (
     DIRECTORY,
     LEDGER,
     OPEN_ALERTS,
+    PAYEES,
     PAYMENTS,
     REJECTS,
     REPLIES,
+    TARIFFS,
+    TERMINALS,
     Topic,
 )
 
 PAGE = (Path(__file__).parent.parent / "docs" / "production.md").read_text(encoding="utf-8")
-ROLES = {"terminals", "worker", "sink", "notify", "operator", "analyst"}
+ROLES = {"terminals", "partner", "worker", "sink", "notify", "operator", "analyst"}
 DIRECTORY_NAMES = {topic.name for topic in DIRECTORY}
 
 
@@ -90,6 +93,13 @@ def test_every_part_may_see_every_topic_and_read_from_its_beginning(role: str) -
 def test_terminals_write_payments_checks_and_commands_and_read_replies_only() -> None:
     assert topics("terminals", "Write") == {PAYMENTS.name, COMMANDS.name, CHECKS.name}
     assert topics("terminals", "Read") == {REPLIES.name, CHECK_REPLIES.name}
+
+
+def test_a_partners_endpoint_is_a_terminal_that_looks_prices_up() -> None:
+    assert topics("partner", "Write") == {PAYMENTS.name, CHECKS.name}
+    looked_up = {topic.name for topic in (TERMINALS, PAYEES, TARIFFS)}
+    assert topics("partner", "Read") == {REPLIES.name, CHECK_REPLIES.name, *looked_up}
+    assert Grant("partner", "Describe", "group", READERS, is_prefix=False) in grants()
 
 
 def test_a_worker_may_do_what_a_worker_does() -> None:
