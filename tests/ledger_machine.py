@@ -24,7 +24,18 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import FeeDue, Instruct, LedgerCommand, Place, Rouse, Send, Settle, WindowDue
+from streams.ledger.commands import (
+    FeeDue,
+    Instruct,
+    LedgerCommand,
+    Place,
+    RegistryDelivered,
+    RegistryDue,
+    Rouse,
+    Send,
+    Settle,
+    WindowDue,
+)
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.decisions import Decision
 from streams.ledger.fees import fee_within
@@ -61,6 +72,7 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.builders_offline import an_offline_payee
 from tests.builders_routes import a_route, an_answer
 from tests.machine_cash import CashRules
 from tests.machine_change import CODES, ChangeRules, cash_beside
@@ -69,6 +81,7 @@ from tests.machine_clearing import ClearingRules
 from tests.machine_corrections import CorrectionRules
 from tests.machine_currencies import CurrencyRules
 from tests.machine_fees import FeeRules
+from tests.machine_offline import OfflineRules
 from tests.machine_reversal import ReversalRules
 from tests.reference_ledger import OPEN, Reference
 from tests.reference_reversal import IN_REVERSAL
@@ -86,6 +99,7 @@ PAYEES = {
     "ways": a_payee("ways", fields=FIELDS, max_amount=50_000, routes=(
         a_route("osmp-1", 3), a_route("osmp-3", 1, weekdays=("thu", "sat", "mon")), a_route("osmp-4", 2),
     )),
+    "water": an_offline_payee("water", fields=FIELDS, max_amount=50_000),
     "nobody": None,
 }  # fmt: skip
 TARIFFS = (
@@ -153,6 +167,7 @@ class LedgerMachine(
     FeeRules,
     ReversalRules,
     CorrectionRules,
+    OfflineRules,
     RuleBasedStateMachine,
 ):
     """A worker's state, the log it wrote, and the reference that watches."""
@@ -196,9 +211,10 @@ class LedgerMachine(
             return None
         entry, *more = decision
         self.log += decision
-        self.followed(command.book, more)
+        self.followed(command.book, [one for one in more if one.kind != "QUEUED"])
+        self.queued(decision)
         self.reference.look(TREES, self.at)
-        if not isinstance(command, Settle | Send | WindowDue | FeeDue):
+        if not isinstance(command, Settle | Send | WindowDue | FeeDue | RegistryDue | RegistryDelivered):
             self.asked.append(command)
             self.written_after.append(len(self.log))
         return entry
@@ -254,7 +270,8 @@ class LedgerMachine(
             more = perform(self.state, Rouse(tree), self.at)
             assert isinstance(more, list)
             self.log += more
-            self.followed(tree, more)
+            self.followed(tree, [one for one in more if one.kind != "QUEUED"])
+            self.queued(more)
             self.reference.look(TREES, self.at)
 
     def deposit(self, tree, agent, amount, wrong, currency="") -> None:
@@ -314,11 +331,13 @@ class LedgerMachine(
             self.place(*sale)
 
     def place(
-        self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0, spent=(), cash="", coin=""
+        self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0, spent=(), cash="", coin="",
+        to="",
     ) -> None:  # fmt: skip
         tree, agent = seller
         currency = coin or CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
         payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "ways" if amount % 2 else "mobile"
+        payee = to or ("water" if payee == "mobile" and amount % 5 < 2 else payee)
         made_at = AT + ago_ms
         fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
         fee += 2 * (wrong == "fee")
@@ -342,6 +361,7 @@ class LedgerMachine(
         entry = self.ask(command)
         assert entry is not None
         kind = self.reference.sold[command.order.id].state if command.order.id in self.reference.sold else "DECLINED"
+        kind = "HELD" if kind == "QUEUED" else kind
         assert (entry.refusal, entry.kind) == (code, kind), entry.reason
         if entry.kind == "HELD":
             for above in self.state.books[tree].chain(entry.payment.payer_agent, currency):
@@ -523,7 +543,7 @@ class LedgerMachine(
     @invariant()
     def payees_are_owed_what_the_reference_owes_them(self) -> None:
         for tree in TREES:
-            for payee in "mobile", "abroad":
+            for payee in "mobile", "abroad", "water":
                 coin = PAYEES[payee].currency
                 account = self.state.books[tree].accounts.get((f"payee:{payee}", coin), Account())
                 assert account.balance == self.reference.owed(tree, payee)

@@ -23,10 +23,11 @@ from tests.reference_clearing import ClearingReference
 from tests.reference_corrections import CorrectionReference
 from tests.reference_currencies import Currencies
 from tests.reference_fees import FeeReference
+from tests.reference_offline import OfflineReference
 from tests.reference_reversal import IN_REVERSAL, WITH_THE_PAYEE, Reversals
 from tests.reference_routes import Ways, ways_of
 
-HOLDING = ("HELD", "SENT", "UNKNOWN", "MANUAL")
+HOLDING = ("HELD", "QUEUED", "SENT", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS", *IN_REVERSAL)
 FREE = Tariff(payee="free")
 
@@ -88,8 +89,9 @@ class Sold:
 
 @dataclass
 class Reference(
-    Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, CorrectionReference, Reversals
-):
+    Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, CorrectionReference, Reversals,
+    OfflineReference,
+):  # fmt: skip
     """Where a currency is asked for, "" is the tree's own."""
 
     deposits: list[Deposit] = field(default_factory=list)
@@ -180,8 +182,9 @@ class Reference(
         return owed - sum(self.paid_out.get((tree, payee), []))
 
     def waiting(self) -> list[Sold]:
-        """Payments a gateway has yet to answer."""
-        return [sold for sold in self.sold.values() if sold.state in ("HELD", "SENT", "UNKNOWN", "REVERSING")]
+        """Payments a gateway has yet to answer; none is asked about what is served offline."""
+        asked = ("HELD", "SENT", "UNKNOWN", "REVERSING")
+        return [sold for sold in self.sold.values() if sold.state in asked and sold.payee != "water"]
 
     # --- what should be answered
 
