@@ -40,6 +40,7 @@ from console import (
     serving,
     tariffs,
     terminals,
+    vouchers,
     windows,
 )
 from console.context import load_settings, misspelt_variables
@@ -53,7 +54,7 @@ PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, manual, change, registries, alerts, contacts, fleet, replaying, rebuilding,
     schedules, windows, charts, clearing, postings, cash, plans, corrections, registers,
-    checking,
+    checking, vouchers,
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -17,7 +17,7 @@ from console.payee_offline import Form, terms_of
 from console.payee_routes import route_of, routes
 from console.signing import done, give, now
 from schemas.command import SetPayee
-from schemas.payee import Payee, SubscriberField
+from schemas.payee import Payee, Served, StockLevel, SubscriberField
 
 
 def register(app: typer.Typer) -> None:
@@ -61,6 +61,13 @@ def add(
             help="A gateway to choose from, and when; where none is open it is --gateway.",
         ),
     ] = None,
+    served: Annotated[
+        str, typer.Option(metavar="HOW", help="online: over its gateway; offline: by registries; vouchers: from stock.")
+    ] = "online",
+    low_stock: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AMOUNT:COUNT", help="Of vouchers: tell when fewer of this denomination are left."),
+    ] = None,
     cut_off: Annotated[
         str | None,
         typer.Option(metavar="CRON", help="Served offline: when its registry is cut, in its time zone: '0 0 * * *'."),
@@ -78,6 +85,8 @@ def add(
     time_out: TimeOut = 10,
 ) -> None:
     """Add a payee, or change its record."""
+    if served not in get_args(Served):
+        raise BadInput(f"--served {served!r} is none of {', '.join(get_args(Served))}")
     offline = terms_of(cut_off, registry_to, registry_form.value, registry_credentials)
     record = Payee(
         id=payee,
@@ -92,16 +101,17 @@ def add(
         time_zone=time_zone,
         reversal_s=reversal_s,
         routes=tuple(map(route_of, route or ())),
-        served="offline" if offline is not None else "online",
+        low_stock=tuple(_level(text, currency) for text in low_stock or ()),
+        served="offline" if offline is not None else cast(Served, served),
         offline=offline,
     )
     settings = broker_settings()
     command = SetPayee(id=command_id or fresh_id(), issued_at=now(), payee=record)
     answer = give(settings, command, operator, time_out)
     ways = list(dict.fromkeys(one.gateway for one in record.routes)) or [gateway]
-    through = f"gateway{'s' if len(ways) > 1 else ''} {', '.join(ways)}"
-    how = f"through {through}" if offline is None else f"by registries, {cut_off} to {registry_to}"
-    done(f"payee {payee} is on file, {how}", command, answer)
+    through = f"through gateway{'s' if len(ways) > 1 else ''} {', '.join(ways)}"
+    how = {"offline": f"by registries, {cut_off} to {registry_to}", "vouchers": "sold from stock"}
+    done(f"payee {payee} is on file, {how.get(record.served, through)}", command, answer)
 
 
 def list_payees(as_json: AsJson = False) -> None:
@@ -113,6 +123,14 @@ def list_payees(as_json: AsJson = False) -> None:
         return
     columns = ("payee", "name", "gateways", "currency", "from", "to", "fields", "time zone", "reversal s")
     rows(columns, (_line(one) for one in found), right=("from", "to", "reversal s"))
+
+
+def _level(text: str, currency: str) -> StockLevel:
+    """ "500.00:100"."""
+    amount, colon, below = text.rpartition(":")
+    if not colon or not (below.isascii() and below.isdigit() and 0 < int(below[:9]) <= 1_000_000):
+        raise BadInput(f"--low-stock {text!r} is not AMOUNT:COUNT, such as 500.00:100")
+    return StockLevel(denomination=minor_units(amount, currency), below=int(below))
 
 
 def _field(text: str) -> SubscriberField:

@@ -118,7 +118,7 @@ OUTSTANDING = _read(
     "worker",
     "kassa_outstanding_payments",
     "payments",
-    "open payments: HELD, SENT, UNKNOWN, MANUAL or WAITING_FUNDS",
+    "open payments: HELD, QUEUED, SENT, UNKNOWN, MANUAL or WAITING_FUNDS",
     "gateway",
     "state",
 )
@@ -150,6 +150,15 @@ REGISTRY_DELIVERIES = _counter(
 )  # fmt: skip
 
 # --- worker: payees
+GATEWAY_IN_FLIGHT = _read(
+    "worker", "kassa_gateway_in_flight", "requests", "requests that have left, or wait for their turn at the rate",
+    "gateway",
+)  # fmt: skip
+GATEWAY_BREAKER = _read(
+    "worker", "kassa_gateway_breaker_open", "0, 0.5 or 1",
+    "1: its circuit breaker is open and nothing is sent; 0.5: one request may go, to see; not shown without a breaker",
+    "gateway",
+)  # fmt: skip
 GATEWAY_REQUESTS = _counter(
     "worker", "kassa_gateway_requests_total", "requests", "requests to payees by what came of them",
     "gateway", "step", "verdict",

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from schemas.pin_seal import PinKey
+from schemas.voucher import PinKeyId
 from streams.keyring import KeyFileError, ensure_file, read_secret
 from streams.settings import Settings
+
+_KID: TypeAdapter[str] = TypeAdapter(PinKeyId)
 
 
 def pin_key_file(settings: Settings, kid: str) -> Path:
@@ -19,6 +24,10 @@ def pin_key_file(settings: Settings, kid: str) -> Path:
 
 def ensure_pin_key(settings: Settings, kid: str) -> PinKey:
     """The key with this id on this machine, made where there is none. Raises KeyFileError."""
+    try:
+        _KID.validate_python(kid)  # it becomes a file's name
+    except ValidationError:
+        raise KeyFileError(f"{kid[:40]!r} is no key's id: small letters, digits and '-', at most 20") from None
     path = pin_key_file(settings, kid)
     ensure_file(path, PinKey.generate(kid).dump())
     return load_pin_key(settings, kid)

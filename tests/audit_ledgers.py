@@ -15,6 +15,7 @@ from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
 from console.audit_payments import PaymentAudit
 from console.audit_report import Check
+from console.audit_vouchers import VoucherAudit
 from schemas.entry import Entry, EntryKind, Leg
 from schemas.outcome import Verdict
 from streams.ledger.commands import LedgerCommand
@@ -93,7 +94,7 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
     """The checks that look at the ledger alone, by name."""
     ledger, payments, core = LedgerAudit(), PaymentAudit(), CoreFold()
     agents, limits, clearing = AgentAudit(ledger), LimitAudit(), ClearingAudit(ledger)
-    cash, fees, corrections = CashAudit(), FeeAudit(ledger), CorrectionAudit()
+    cash, fees, corrections, vouchers = CashAudit(), FeeAudit(ledger), CorrectionAudit(), VoucherAudit(ledger)
     core.begin(0, ledger, payments)
     for offset, entry in enumerate(entries):
         ledger.see(0, offset, entry)
@@ -104,9 +105,11 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
         cash.see(0, offset, entry)
         fees.see(0, offset, entry)
         corrections.see(0, offset, entry)
+        vouchers.see(0, offset, entry)
         core.see(0, offset, entry)
     core.end(ledger, payments)
     found = (*ledger.checks(), *payments.checks(ledger), *agents.checks(), *limits.checks(), *clearing.checks())
+    found = (*found, *vouchers.checks())
     return {check.name: check for check in (*found, cash.check, fees.check, corrections.check, core.check)}
 
 

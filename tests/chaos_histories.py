@@ -21,6 +21,7 @@ from schemas.payee import Payee, SubscriberField
 from schemas.period import following
 from schemas.registry_command import RegistryCommand
 from schemas.tariff import Fee, Tariff
+from schemas.voucher_command import ProductOrder
 from streams.ledger.commands import (
     ChangeDue,
     Instruct,
@@ -30,6 +31,7 @@ from streams.ledger.commands import (
     RegistryTerms,
     Reversible,
     Settle,
+    VoucherDue,
 )
 from streams.ledger.perform import perform
 from streams.ledger.state import State
@@ -80,6 +82,7 @@ from tests.chaos.model import Model
 from tests.chaos_corrections import a_correction_of
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
 from tests.chaos_registries import a_registrys_step
+from tests.chaos_vouchers import PRODUCT, vouchers_steps, vouchers_words
 
 CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
 AGENTS = ("A", "B", "S", "T", "U", "V")
@@ -107,7 +110,7 @@ PAYEES = (
     ),
     None,
 )
-WAYS = {route.gateway: frozenset(route.technical) for route in PAYEES[4].routes} if PAYEES[4] is not None else {}
+WAYS = {route.gateway: frozenset(route.technical) for payee in PAYEES if payee is not None for route in payee.routes}
 TARIFFS = (
     None,
     a_tariff(),
@@ -149,6 +152,10 @@ class Asked:
                     self.terminals.add(command.terminal)
                 if isinstance(command.command, RegistryCommand):
                     self._see_terms(command.command, command.registry)
+                if command.product is not None:
+                    self.payee = command.product.payee
+                elif isinstance(command.command, ProductOrder):
+                    self.payee = PRODUCT
                 if command.reversible is not None:
                     self._see_directory(command.reversible)
                 self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
@@ -209,6 +216,7 @@ class Story:
         self.at = AT
         self.on_the_way: list[LedgerCommand] = []  # what trees say to each other
         self.to_registries: list[LedgerCommand] = []  # and to registries, and these to them
+        self.to_stocks: list[LedgerCommand] = []  # and to stocks of vouchers, and these to them
 
     def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
         while True:
@@ -220,6 +228,7 @@ class Story:
                 for entry in decision if isinstance(decision, list) else ():
                     self.on_the_way += called_for_by([entry])
                     self.to_registries += words_by([entry])
+                    self.to_stocks += vouchers_words([entry])
                     yield command, Entry.decode(entry.encode())
 
     def _next(self) -> Iterator[LedgerCommand]:
@@ -257,7 +266,12 @@ class Story:
             yield self._remembered(self.to_registries.pop(self.rng.randrange(len(self.to_registries))))
         elif pick < 38:
             yield self._remembered(a_registrys_step(self.state, self.rng, self._id()))
-        elif pick < 62:
+        elif pick < 42 and self.to_stocks:
+            yield self._remembered(self.to_stocks.pop(self.rng.randrange(len(self.to_stocks))))
+        elif pick < 46:
+            for command in vouchers_steps(self.state, self.rng, len(self.asked)):
+                yield command if isinstance(command, VoucherDue) else self._remembered(command)
+        elif pick < 66:
             yield self._remembered(self._sale())
         else:
             yield from self._course()
@@ -381,7 +395,7 @@ class Story:
         keys = rng.choice(((key,), (key, key), (a_public_key("kiosk-1:2", "C"), a_public_key())))
         return rng.choice((
             lambda: set_tariff(a_tariff(version=rng.randint(1, 50)), id),
-            lambda: set_payee(PAYEES[rng.randrange(5)], id),
+            lambda: set_payee(PAYEES[rng.randrange(6)], id),
             lambda: set_gateway(a_gateway(connections=rng.randint(1, 9)), id),
             lambda: set_operator(an_operator(keys=keys), id),
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
@@ -460,7 +474,7 @@ class Story:
         (tree, agent), payee, tariff = rng.choice(SELLERS), rng.choice(PAYEES), rng.choice(TARIFFS)
         currency = currency_for(rng, tree)
         if rng.random() < 0.8:  # one that takes the currency
-            payee = rng.choice((*PAYEES[:3], PAYEES[4])) if currency == "RUB" else PAYEES[3]
+            payee = rng.choice((*PAYEES[:3], *PAYEES[4:6])) if currency == "RUB" else PAYEES[3]
         amount = rng.choice((rng.randint(1, 12_000), rng.randint(1, 12_000), 100, 500, 9_000, 50_000, 50_001))
         if rng.random() < 0.25:
             tariff, amount = None, max(1, self._all_of(tree, agent, currency) + rng.randint(-1, 1))
@@ -552,6 +566,12 @@ class Story:
             return
         if payment.state == "HELD" and rng.random() < 0.2:
             yield a_send(payment.id, payment.book)
+            return
+        if rng.random() < 0.1:
+            yield a_settle(
+                payment.id, Verdict.NOT_SENT, rng.choice(("check", "pay", "status")), code="breaker-open",
+                book=payment.book, retry=rng.choice(SCHEDULES), not_before=self.at + rng.choice((1, 3_000, 900_000)),
+            )  # fmt: skip
             return
         answer = rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay", "status"))
         if payment.facts is not None and payment.facts.routes and rng.random() < 0.6:

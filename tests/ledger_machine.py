@@ -34,6 +34,7 @@ from streams.ledger.commands import (
     Rouse,
     Send,
     Settle,
+    VoucherDue,
     WindowDue,
 )
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
@@ -83,6 +84,7 @@ from tests.machine_currencies import CurrencyRules
 from tests.machine_fees import FeeRules
 from tests.machine_offline import OfflineRules
 from tests.machine_reversal import ReversalRules
+from tests.machine_vouchers import VoucherRules
 from tests.reference_ledger import OPEN, Reference
 from tests.reference_reversal import IN_REVERSAL
 
@@ -168,6 +170,7 @@ class LedgerMachine(
     ReversalRules,
     CorrectionRules,
     OfflineRules,
+    VoucherRules,
     RuleBasedStateMachine,
 ):
     """A worker's state, the log it wrote, and the reference that watches."""
@@ -214,7 +217,8 @@ class LedgerMachine(
         self.followed(command.book, [one for one in more if one.kind != "QUEUED"])
         self.queued(decision)
         self.reference.look(TREES, self.at)
-        if not isinstance(command, Settle | Send | WindowDue | FeeDue | RegistryDue | RegistryDelivered):
+        timed = Settle | Send | WindowDue | FeeDue | VoucherDue | RegistryDue | RegistryDelivered
+        if not isinstance(command, timed):
             self.asked.append(command)
             self.written_after.append(len(self.log))
         return entry
@@ -242,6 +246,7 @@ class LedgerMachine(
             self.open("A", agent, parent, funding if agent == "T" else "own", 0, "A")
             self.deposit("A", agent, money + 1, False)
         self.begin_abroad()
+        self.load_a_batch(1, [3, 2, 3], 500, 0, "", True)
 
     @rule(order=orders)
     def administer(self, order) -> None:
@@ -573,6 +578,8 @@ class LedgerMachine(
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
         self.hear_everything()
+        self.hear_all_of_vouchers()
+        self.each_pin_is_sold_once()
         windows_continue(self.log)
         every_account_has_a_kind(self.log)
         ends: dict[tuple[str, str, str], tuple[int, int]] = {}

@@ -26,6 +26,7 @@ from tests.reference_fees import FeeReference
 from tests.reference_offline import OfflineReference
 from tests.reference_reversal import IN_REVERSAL, WITH_THE_PAYEE, Reversals
 from tests.reference_routes import Ways, ways_of
+from tests.reference_vouchers import CARD, VoucherReference
 
 HOLDING = ("HELD", "QUEUED", "SENT", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS", *IN_REVERSAL)
@@ -90,7 +91,7 @@ class Sold:
 @dataclass
 class Reference(
     Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, CorrectionReference, Reversals,
-    OfflineReference,
+    OfflineReference, VoucherReference,
 ):  # fmt: skip
     """Where a currency is asked for, "" is the tree's own."""
 
@@ -182,9 +183,9 @@ class Reference(
         return owed - sum(self.paid_out.get((tree, payee), []))
 
     def waiting(self) -> list[Sold]:
-        """Payments a gateway has yet to answer; none is asked about what is served offline."""
+        """Payments a gateway has yet to answer; none is asked about what goes in a registry or comes from stock."""
         asked = ("HELD", "SENT", "UNKNOWN", "REVERSING")
-        return [sold for sold in self.sold.values() if sold.state in asked and sold.payee != "water"]
+        return [sold for sold in self.sold.values() if sold.state in asked and sold.payee not in ("water", CARD)]
 
     # --- what should be answered
 
@@ -406,6 +407,8 @@ class Reference(
         permitted = [self.caps.get((command.book, agent, "payees")) for agent in chain]
         if any(payees and payee.id not in payees for payees in permitted):
             return 155
+        if payee.served == "vouchers" and not command.is_sealed:
+            return 155
         if order.currency != payee.currency or not self.has(command.book, order.agent, order.currency):
             return 300
         if order.subscriber.keys() != {"phone"} or not order.subscriber["phone"].startswith("9"):
@@ -414,6 +417,8 @@ class Reference(
             return 241
         if order.amount > payee.max_amount:
             return 242
+        if payee.denominations and order.amount not in payee.denominations:
+            return 7
         spent, total = self.opened_by(order), order.amount + order.fee
         rest = total - sum(spent.values())
         if order.fee != price.fee or rest < 0 or 0 < order.collected < rest:
@@ -486,7 +491,7 @@ class Reference(
     def answered(self, command: Settle) -> str | None:
         """The kind of entry, None: nobody waits for this answer."""
         sold = self.sold.get(command.payment)
-        if sold is None or sold.tree != command.book:
+        if sold is None or sold.tree != command.book or sold.payee == CARD:
             return None
         if sold.state == "MANUAL" and sold.sent and command.outcome.step == "status":
             told = {Verdict.PAID: "POSTED", Verdict.FATAL: "VOIDED"}.get(command.outcome.verdict)

@@ -16,9 +16,11 @@ from agents.gateways.base import PaymentGateway
 from agents.gateways.capabilities import Capabilities, unasked
 from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
+from agents.gateways.tracks import Tracks
 from schemas.entry import PaymentFacts
 from schemas.money import Money
 from schemas.outcome import GatewayOutcome, Verdict
+from schemas.tracking import Tracked
 from tests.builders_protocols import AGENT_XML, SIGNED_KV, with_a_password, with_keys
 from tests.gateway_builders import a_gateway, a_gateway_to, a_payment
 
@@ -393,3 +395,22 @@ async def test_half_a_statement_is_none(side: Side, payee: str) -> None:
         outcome = await gateway.statement(1, 2**48)
     assert isinstance(outcome, GatewayOutcome)
     assert outcome.verdict is Verdict.UNCLEAR
+
+
+# --- what a check tells of a subscriber
+
+
+async def test_a_payee_that_tells_more_than_yes_tells_it_with_the_same_answer(side: Side) -> None:
+    side.behave("utility", Behaviour(options={"debtors": "1"}, decline={"13": side.spoken.codes[0]}))
+    known, unknown = new_payment(), new_payment(subscriber="7916000013")
+    async with side.gateway("utility") as gateway:
+        if not isinstance(gateway, Tracks):
+            pytest.skip(f"{side.spoken.protocol} tells nothing of a subscriber")
+        found, refused = await gateway.track(known), await gateway.track(unknown)
+        assert found.outcome == await gateway.check(known)
+        assert refused == Tracked(await gateway.check(unknown))
+    assert found.name == f"Абонент {line_of(known)[0][-4:]}"
+    assert found.debt is not None
+    assert found.debt > 0
+    assert found.shown == (("period", "01.2026"),)
+    assert not side.paid("utility")

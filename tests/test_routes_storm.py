@@ -16,7 +16,7 @@ from random import Random
 import pytest
 
 from agents.gateways.base import PaymentGateway
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from schemas.entry import EntryKind, PaymentFacts
 from schemas.outcome import GatewayOutcome, Step, Verdict
@@ -106,7 +106,7 @@ def seed() -> int:
 async def test_in_a_storm_a_payment_is_paid_at_one_gateway_at_most(seed: int, tmp_path: Path) -> None:
     rng, state = Random(seed), a_tree(money=10**9)
     payee = a_payee_with(a_route("a", share=2), a_route("b"), fields=a_payee_with("a").fields)
-    with OsmpSimulator.start(tmp_path, {"a": BAD, "b": BAD}, seed) as simulator:
+    with Simulator.start(tmp_path, {"a": BAD, "b": BAD}, seed) as simulator:
         async with AsyncExitStack() as stack:
             gateways = {
                 name: await stack.enter_async_context(

@@ -222,3 +222,33 @@ async def test_a_statement_of_which_a_part_cannot_be_had_is_none(code: str) -> N
     said = await whole_statement(part, 0, 2**40)
     assert isinstance(said, GatewayOutcome)
     assert calls <= MAX_PARTS
+
+
+# --- what a check tells
+
+
+async def test_a_subscriber_is_tracked_by_what_comes_with_the_allowance() -> None:
+    found = await told(golden("allowed_with_more")).track(OURS)
+    assert (found.outcome.verdict, found.name, found.debt, found.shown) == (CHECKED, "Иванов И.", 31250, ())
+    for name in ("no_subscriber_31050", "not_allowed", "allow_text", "allowed"):
+        found = await told(golden(name)).track(OURS)
+        assert (found.name, found.debt, found.shown) == ("", None, ())
+        assert found.outcome == await told(golden(name)).check(OURS)
+
+
+@pytest.mark.parametrize(
+    ("additional", "shown"),
+    [
+        ('"text"', ()),
+        ("[1]", ()),
+        ('{"a":{"b":1},"c":[1,"x"],"d":true,"e":null,"f":"","g":7}', (("f", ""), ("g", "7"))),
+    ],
+)
+async def test_what_is_no_text_and_no_number_is_not_shown(additional: str, shown: tuple[tuple[str, str], ...]) -> None:
+    found = await told(f'{{"id":7,"result":{{"allow":true,"additional":{additional}}}}}'.encode()).track(OURS)
+    assert (found.outcome.verdict, found.shown) == (CHECKED, shown)
+
+
+async def test_denominations_are_a_list_of_minor_units() -> None:
+    body = b'{"id":7,"result":{"allow":true,"additional":{"denominations":[20000,10000]}}}'
+    assert (await told(body).track(OURS)).denominations == (10000, 20000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -13,11 +13,13 @@ from agents.gateways.capabilities import Capabilities, StatementLine, unasked
 from agents.gateways.errors import GatewayError, NotSent
 from agents.gateways.http import Http, HttpReply, Line
 from agents.gateways.results import ResultTable, failed
+from agents.gateways.told import major_units, tracked
 from agents.gateways.xml_reply import BrokenReply
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.ids import ms_instant
 from schemas.outcome import GatewayOutcome, Step, Verdict
+from schemas.tracking import Tracked
 
 RESERVED = frozenset({"command", "txn_id", "txn_date", "account", "sum"})
 
@@ -25,12 +27,23 @@ RESERVED = frozenset({"command", "txn_id", "txn_date", "account", "sum"})
 class OsmpGateway:
     """A payee that speaks OSMP. It knows a number it has seen, so a pay may be repeated with it."""
 
-    def __init__(self, line: Line, table: ResultTable, capabilities: Capabilities, zone: tzinfo = UTC) -> None:
-        """capabilities: `status` and `cancel` are questions of dialects. zone: whose clock `txn_date` is on."""
+    def __init__(
+        self,
+        line: Line,
+        table: ResultTable,
+        capabilities: Capabilities,
+        zone: tzinfo = UTC,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        """capabilities: `status` and `cancel` are questions of dialects. zone: whose clock `txn_date` is on.
+
+        options: the record's, which name the fields of a check's reply.
+        """
         self.capabilities = capabilities
         self._line = line
         self._table = table
         self._zone = zone
+        self._options = options or {}
 
     @classmethod
     def open(cls, record: Gateway, http: Http, secrets_dir: Path) -> OsmpGateway:
@@ -40,11 +53,20 @@ class OsmpGateway:
             cancel=record.cancels,
             idempotent=record.options.get("repeats") != "never",
         )
-        return cls(http.line(record, secrets_dir), table_of(record), capabilities)
+        return cls(http.line(record, secrets_dir), table_of(record), capabilities, options=record.options)
 
     async def check(self, facts: PaymentFacts) -> GatewayOutcome:
         """Would the payee take it? Never raises for what the payee or the network does."""
         return await self._ask("check", facts)
+
+    async def track(self, facts: PaymentFacts) -> Tracked:
+        """A check with all that the payee says of the subscriber. Never raises, as `check` never does."""
+        reply = await self._reply("check", facts)
+        if isinstance(reply, GatewayOutcome):
+            return Tracked(reply)
+        outcome = judge("check", facts, reply, self._table)
+        told = osmp_reply.read(reply.body, reply.charset).fields if outcome.verdict is Verdict.CHECKED else ()
+        return tracked(outcome, told, self._options, major_units(facts.currency))
 
     async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
         """Pay it, under the number it always has. Never raises for what the payee or the network does."""
@@ -66,13 +88,18 @@ class OsmpGateway:
         await self._line.aclose()
 
     async def _ask(self, step: Step, facts: PaymentFacts) -> GatewayOutcome:
+        reply = await self._reply(step, facts)
+        return reply if isinstance(reply, GatewayOutcome) else judge(step, facts, reply, self._table)
+
+    async def _reply(self, step: Step, facts: PaymentFacts) -> HttpReply | GatewayOutcome:
+        """What came back, or the outcome where nothing did."""
         try:
             reply = await self._line.get(query(step, facts, self._zone))
         except GatewayError as error:
             return failed(step, error)
         if reply.status in (401, 403):
             self._line.forget_credentials()
-        return judge(step, facts, reply, self._table)
+        return reply
 
 
 def table_of(record: Gateway) -> ResultTable:

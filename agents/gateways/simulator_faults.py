@@ -86,6 +86,14 @@ class Behaviour(Wire):
         return tuple((fault, percent) for fault, percent in every if percent)
 
 
+def debtor(behaviour: Behaviour, account: str) -> tuple[str, int] | None:
+    """Name and debt (minor units) of a subscriber of a payee whose option `debtors` is "1", always the same."""
+    if behaviour.options.get("debtors") != "1":
+        return None
+    drawn = int.from_bytes(blake2b(account.encode(), digest_size=4).digest(), "big")
+    return f"Абонент {account[-4:]}", 100 + drawn % 100_000
+
+
 class Dice:
     """Draws that depend on nothing but the seed and what is asked."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from agents.gateways.simulator_book import Created, Paid
-from agents.gateways.simulator_faults import BEFORE_ACCEPTING, Behaviour, Fault
+from agents.gateways.simulator_faults import BEFORE_ACCEPTING, Behaviour, Fault, debtor
 from agents.gateways.simulator_payees import Payees
 from agents.gateways.simulator_question import Answer, BadRequest, Question, Said
 from agents.gateways.simulator_wire import Reply, Request, Wire
@@ -94,7 +94,7 @@ class TwoPhaseWire(Wire):
 
     def write(self, question: Question, answer: Answer, behaviour: Behaviour, fault: Fault | None) -> Reply:
         rpc_id = question.rpc_id if isinstance(question, Call) else 0
-        said = {"jsonrpc": "2.0", "id": rpc_id + (fault is Fault.WRONG_TXN), **_said(question, answer)}
+        said = {"jsonrpc": "2.0", "id": rpc_id + (fault is Fault.WRONG_TXN), **_said(question, answer, behaviour)}
         return Reply(orjson.dumps(said), "application/json; charset=utf-8")
 
 
@@ -135,12 +135,14 @@ def _is_strict(payees: Payees, question: Question) -> bool:
     return payees.behaviours[question.payee].options.get("strict") == "1"
 
 
-def _said(question: Question, answer: Answer) -> dict[str, Any]:
+def _said(question: Question, answer: Answer, behaviour: Behaviour) -> dict[str, Any]:
     if answer.said not in (Said.OK, Said.CANCELLED):
         code = CODES.get(answer.said, answer.code if answer.code < 0 else ACCOUNT)
         return {"error": {"code": code, "message": {"ru": "Отказ", "en": "Refused"}, "data": "account"}}
     if question.command == "check":
-        return {"result": {"allow": True}}
+        known = debtor(behaviour, question.account)
+        told = {} if known is None else {"additional": {"name": known[0], "debt": known[1], "period": "01.2026"}}
+        return {"result": {"allow": True, **told}}
     if question.command == "statement":
         return {"result": {"transactions": [_row(txn, paid) for txn, paid in answer.lines]}}
     return {"result": _standing(question, answer)}

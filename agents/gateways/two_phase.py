@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ from agents.gateways.capabilities import Capabilities, StatementLine, unasked
 from agents.gateways.errors import GatewayError
 from agents.gateways.http import Http, Line
 from agents.gateways.results import ResultTable, failed
+from agents.gateways.told import minor_units, tracked
 from agents.gateways.two_phase_codes import CANNOT_PERFORM, NO_RIGHT, RESULTS, TRANSPORT
 from agents.gateways.two_phase_reply import CREATED, PERFORMED, BrokenReply, Refused, Transaction
 from agents.gateways.two_phase_statement import whole_statement
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.outcome import GatewayOutcome, Step, Verdict
+from schemas.tracking import Tracked
 
 CONTENT_TYPE = "application/json; charset=utf-8"
 _CREATED = "created, and not performed yet"
@@ -34,31 +36,43 @@ Said = Transaction | Refused | GatewayOutcome
 class TwoPhaseGateway:
     """A payee that speaks JSON-RPC in two phases. It knows a number it has seen, so a pay may be repeated with it."""
 
-    def __init__(self, line: Line, table: ResultTable, *, cancels: bool) -> None:
+    def __init__(
+        self, line: Line, table: ResultTable, *, cancels: bool, options: Mapping[str, str] | None = None
+    ) -> None:
+        """options: the record's, which name the fields of a check's reply."""
         self.capabilities = Capabilities(status=True, cancel=cancels, statement=True)
         self._line = line
         self._table = table
+        self._options = options or {}
         # A reply holds nothing of the payment but this number, so no two requests have the same: not after a restart.
         self._rpc_ids = itertools.count(random.randrange(1, 2**31))
 
     @classmethod
     def open(cls, record: Gateway, http: Http, secrets_dir: Path) -> TwoPhaseGateway:
-        return cls(http.line(record, secrets_dir), ResultTable(RESULTS, record), cancels=record.cancels)
+        return cls(
+            http.line(record, secrets_dir), ResultTable(RESULTS, record), cancels=record.cancels, options=record.options
+        )
 
     async def check(self, facts: PaymentFacts) -> GatewayOutcome:
         """CheckPerformTransaction. Never raises for what the payee or the network does."""
+        return (await self.track(facts)).outcome
+
+    async def track(self, facts: PaymentFacts) -> Tracked:
+        """The same, with what the result says of the subscriber under `additional`."""
         said = await self._result("check", "CheckPerformTransaction", facts)
         if isinstance(said, GatewayOutcome):
-            return said
+            return Tracked(said)
         if isinstance(said, Refused):
-            return self._refusal("check", said)
+            return Tracked(self._refusal("check", said))
         try:
             allowed = two_phase_reply.allows(said)
         except BrokenReply as error:
-            return _broken("check", error)
-        if allowed:
-            return GatewayOutcome("check", Verdict.CHECKED)
-        return GatewayOutcome("check", Verdict.FATAL, "not-allowed", comment="the payee does not allow the payment")
+            return Tracked(_broken("check", error))
+        if not allowed:
+            comment = "the payee does not allow the payment"
+            return Tracked(GatewayOutcome("check", Verdict.FATAL, "not-allowed", comment=comment))
+        checked = GatewayOutcome("check", Verdict.CHECKED)
+        return tracked(checked, two_phase_reply.additional(said), self._options, minor_units)
 
     async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
         """CreateTransaction, then PerformTransaction. Never raises for what the payee or the network does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from agents.gateways import strict_json
@@ -11,6 +12,7 @@ from agents.gateways.xml_reply import MAX_COMMENT, MAX_PROVIDER_REF, plain
 from schemas.entry import PaymentFacts
 from schemas.money import MAX_MINOR
 
+MAX_FIELDS = 100
 CREATED, PERFORMED, CANCELLED_BEFORE, CANCELLED_AFTER = 1, 2, -1, -2
 STATES = frozenset({CREATED, PERFORMED, CANCELLED_BEFORE, CANCELLED_AFTER})
 
@@ -80,6 +82,21 @@ def allows(result: dict[str, Any]) -> bool:
     if not isinstance(allow, bool):
         raise BrokenReply("reply-broken", "the result does not say whether the payment is allowed")
     return allow
+
+
+def additional(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a check's result says of the subscriber: names and texts, as they came; of a list, with blanks between."""
+    told = result.get("additional")
+    if not isinstance(told, dict):
+        return []
+    texts = ((name, _text(value)) for name, value in islice(told.items(), MAX_FIELDS))
+    return [(name, text) for name, text in texts if text is not None]
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, list) and all(type(one) is int for one in value):
+        return " ".join(map(str, value))
+    return str(value) if isinstance(value, str) or type(value) is int else None
 
 
 def transaction(result: dict[str, Any], facts: PaymentFacts) -> Transaction:

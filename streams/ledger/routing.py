@@ -21,6 +21,8 @@ def routes_of(command: Place, backlog: Mapping[str, int], at: int) -> tuple[str,
     """
     if command.payee is None:
         return ()
+    if command.payee.served != "online":
+        return (command.payee.gateway,)
     full = {gateway for gateway, waiting in backlog.items() if waiting >= command.backlog_max}
     return choose(command.payee, command.order.id, at, command.unwell | full)
 
