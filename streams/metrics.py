@@ -119,7 +119,7 @@ OUTSTANDING = _read(
     "worker",
     "kassa_outstanding_payments",
     "payments",
-    "open payments: HELD, SENT, UNKNOWN, MANUAL or WAITING_FUNDS",
+    "open payments: HELD, QUEUED, SENT, UNKNOWN, MANUAL or WAITING_FUNDS",
     "gateway",
     "state",
 )
