@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from agents.gateways.http import Http
 from schemas.entry import Entry, EntryKind, PaymentFacts, holds
 from schemas.gateway import Gateway, RetrySchedule
 from schemas.outcome import GatewayOutcome, Step, Verdict
+from schemas.payee import Payee
 from streams import metrics
 from streams.arrival import Ask
 from streams.clock import Clock
@@ -44,9 +45,13 @@ _STILL_ASKED = frozenset({EntryKind.DEFERRED, EntryKind.UNKNOWN, EntryKind.REVER
 
 
 class Dispatch(Service):
-    """A service of the Faust app. `shards` is set before the app starts (the two know each other)."""
+    """A service of the Faust app. `shards` is set before the app starts (the two know each other).
+
+    check_in_list: looks a subscriber up in its payee's uploaded list; set where lists are kept.
+    """
 
     shards: Shards
+    check_in_list: Callable[[Payee, PaymentFacts], GatewayOutcome]
 
     def __init__(self, directory: Directory, secrets: Path, clock: Clock, batch_max: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -199,7 +204,7 @@ class Dispatch(Service):
             if is_reversal:
                 return await _measured(record.id, gateway.cancel(facts))
             if payment.tries == 0 and not sent_before and self._wants_check(facts):
-                checked = await _measured(record.id, gateway.check(facts))
+                checked = await self._checked(record, gateway, facts)
                 if checked.verdict is not Verdict.CHECKED:
                     return checked
             return await _measured(record.id, gateway.pay(facts))
@@ -212,7 +217,14 @@ class Dispatch(Service):
 
     def _wants_check(self, facts: PaymentFacts) -> bool:
         payee = self._directory.payees.get(facts.payee)
-        return payee is None or not payee.skip_check
+        return payee is None or not payee.skip_check or payee.checked_at == "subscribers"
+
+    async def _checked(self, record: Gateway, gateway: PaymentGateway, facts: PaymentFacts) -> GatewayOutcome:
+        """By the payee, or by its list where that is where its subscribers are looked up."""
+        payee = self._directory.payees.get(facts.payee)
+        if payee is not None and payee.checked_at == "subscribers":
+            return self.check_in_list(payee, facts)
+        return await _measured(record.id, gateway.check(facts))
 
 
 async def _measured(gateway: str, asking: Awaitable[GatewayOutcome]) -> GatewayOutcome:

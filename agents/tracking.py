@@ -14,6 +14,7 @@ from mode import Service
 
 from agents.check_desk import CheckDesk
 from agents.check_replies import CheckReplies
+from agents.gateways.capabilities import unasked
 from schemas.entry import PaymentFacts
 from schemas.ids import ms_instant
 from schemas.outcome import GatewayOutcome, Verdict
@@ -40,14 +41,6 @@ class Lists(Protocol):
     def track(self, payee: Payee, facts: PaymentFacts) -> tuple[Tracked, int]:
         """What the payee's list says, and as of when the list is, ms UTC; 0: there is none. Does not raise."""
         ...
-
-
-class NoLists:
-    """A worker that keeps no lists."""
-
-    def track(self, payee: Payee, facts: PaymentFacts) -> tuple[Tracked, int]:
-        why = f"no list of payee {payee.id} is kept"
-        return Tracked(GatewayOutcome("check", Verdict.NOT_SENT, "no-list", comment=why)), 0
 
 
 class Found(NamedTuple):
@@ -126,9 +119,11 @@ class Tracking(Service):
         record = self._directory.gateways.get(payee.gateway)
         if record is None:
             return _unasked("the payee's gateway is not configured")
-        return Found("payee", await self._desk.ask(record, facts, self._settings.check_within_ms / 1000))
+        tracked = await self._desk.ask(record, facts, self._settings.check_within_ms / 1000)
+        return Found("rules", Tracked(_CHECKED)) if tracked.outcome.code == _NO_CHECK else Found("payee", tracked)
 
 
+_NO_CHECK = unasked("check").code
 _CHECKED = GatewayOutcome("check", Verdict.CHECKED)
 
 

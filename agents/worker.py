@@ -16,7 +16,8 @@ from agents.change_clock import ChangeClock
 from agents.check_replies import CheckReplies
 from agents.dispatch import Dispatch
 from agents.settlement import SettlementClock
-from agents.tracking import NoLists, Tracking
+from agents.subscriber_keeper import SubscriberKeeper
+from agents.tracking import Tracking
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
 from schemas.envelope import VerifyingKey
@@ -32,8 +33,10 @@ from streams.topics import CHECKS
 from streams.watch import Watch
 
 
-def create_worker(settings: Settings, directory: DirectoryReader, vitals: WorkerVitals) -> faust.App:
-    """The app of one worker, wired and not yet started; `directory` is started before it.
+def create_worker(
+    settings: Settings, directory: DirectoryReader, subscribers: SubscriberKeeper, vitals: WorkerVitals
+) -> faust.App:
+    """The app of one worker, wired and not yet started; `directory` and `subscribers` are started before it.
 
     The path of a payment: `accept_payments` verifies and decides; `dispatch` asks the payee about what was held and
     brings its answer back to the same shard. `vitals` is told what to look at.
@@ -41,6 +44,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     app = create_app(settings, lambda partition: shards.state(partition) is not None)
     clock = Clock(settings.clock_shift)
     dispatch = Dispatch(directory.directory, settings.keys / "gateways", clock, settings.batch_max, beacon=app.beacon)
+    dispatch.check_in_list = subscribers.check
     assignment = Assignment(settings, vitals.assigned)
 
     def owns(partition: int) -> bool:
@@ -54,7 +58,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     )  # fmt: skip
     assignment.shards = dispatch.shards = shards
     tracking = Tracking(
-        settings, directory.directory, NoLists(), CheckReplies(settings, server_key), clock, beacon=app.beacon
+        settings, directory.directory, subscribers, CheckReplies(settings, server_key), clock, beacon=app.beacon
     )
     tracking.shards = shards
     accept = Accept(
@@ -118,11 +122,14 @@ def run(settings: Settings) -> None:
     ready.unlink(missing_ok=True)
     directory = DirectoryReader(settings, Directory(load_trusted(settings)))
     vitals = WorkerVitals(settings)
+    subscribers = SubscriberKeeper(settings, directory.directory)
     with serving(settings, "worker", settings.worker_id, vitals):
         directory.start()
+        subscribers.start()
         try:
-            app = create_worker(settings, directory, vitals)
+            app = create_worker(settings, directory, subscribers, vitals)
             _Worker(app, redirect_stdouts=False, quiet=True).execute_from_commandline()
         finally:
             ready.unlink(missing_ok=True)
+            subscribers.stop()
             directory.stop()

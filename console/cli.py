@@ -37,6 +37,7 @@ from console import (
     running,
     schedules,
     serving,
+    subscribers,
     tariffs,
     terminals,
     windows,
@@ -52,7 +53,7 @@ PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
     schedules, windows, charts, clearing, postings, cash, plans, corrections, registers,
-    checking,
+    checking, subscribers,
 )  # fmt: skip
 
 

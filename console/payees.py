@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -16,6 +17,11 @@ from console.output import json_line, major, rows
 from console.signing import done, give, now
 from schemas.command import SetPayee
 from schemas.payee import Payee, SubscriberField
+
+
+class CheckedAt(StrEnum):
+    GATEWAY = "gateway"
+    SUBSCRIBERS = "subscribers"
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +57,9 @@ def add(
     reversal_s: Annotated[
         int, typer.Option(min=0, metavar="S", help="How long after posting it gives a payment back; 0: never.")
     ] = 0,
+    checked_at: Annotated[
+        CheckedAt, typer.Option(help="Where subscribers are looked up: at the payee, or in its uploaded list.")
+    ] = CheckedAt.GATEWAY,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
@@ -68,6 +77,7 @@ def add(
         skip_check=skip_check,
         time_zone=time_zone,
         reversal_s=reversal_s,
+        checked_at=checked_at.value,
     )
     settings = broker_settings()
     command = SetPayee(id=command_id or fresh_id(), issued_at=now(), payee=record)

@@ -236,6 +236,7 @@ DIRECTORY_TABLES = {
         "schedules",
         "charts",
         "plans",
+        "subscriber_lists",
     )
 }
 

@@ -29,6 +29,7 @@ from streams.topics import (
     PAYMENTS,
     REJECTS,
     REPLIES,
+    SUBSCRIBERS,
     Topic,
 )
 
@@ -94,7 +95,7 @@ def test_terminals_write_payments_checks_and_commands_and_read_replies_only() ->
 
 def test_a_worker_may_do_what_a_worker_does() -> None:
     assert topics("worker", "Read") == {
-        *(topic.name for topic in (PAYMENTS, COMMANDS, CHECKS, LEDGER, OPEN_ALERTS)),
+        *(topic.name for topic in (PAYMENTS, COMMANDS, CHECKS, LEDGER, OPEN_ALERTS, SUBSCRIBERS)),
         *DIRECTORY_NAMES,
     }
     sources = (PAYMENTS, COMMANDS, CHECKS)
@@ -122,7 +123,7 @@ def test_notify_may_do_what_notify_does() -> None:
 
 def test_nobody_but_workers_writes_to_the_ledger() -> None:
     assert {one.role for one in grants() if (one.name, one.operation) == (LEDGER.name, "Write")} == {"worker"}
-    assert topics("operator", "Write") == {COMMANDS.name}
+    assert topics("operator", "Write") == {COMMANDS.name, SUBSCRIBERS.name}
     assert topics("analyst", "Write") == set()
 
 
