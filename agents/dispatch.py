@@ -2,34 +2,36 @@
 
 Driven by the fold, not by offsets: what is open there is outstanding. A worker that dies between a request and its
 record asks again with the same number when it is back (law 6), and tells the ledger that it cannot know whether the
-payee was asked before.
+payee was asked before. Where a payee would pay again, the ledger has it that a pay is leaving before it leaves.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 from mode import Service
 
+from agents.asking import Answer, Asking
 from agents.bulkhead import Bulkhead, Job
+from agents.gateway_health import GatewayHealth
 from agents.gateways.base import PaymentGateway, open_gateway
 from agents.gateways.http import Http
+from agents.listed import NO_LIST, Listed
 from schemas.entry import Entry, EntryKind, PaymentFacts, holds
 from schemas.gateway import Gateway, RetrySchedule
 from schemas.outcome import GatewayOutcome, Step, Verdict
 from schemas.payee import Payee
-from streams import metrics
 from streams.arrival import Ask
 from streams.clock import Clock
 from streams.directory import Directory
-from streams.ledger.commands import Rouse, Settle
+from streams.ledger.commands import Rouse, Send, Settle
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import State
 from streams.ledger.waiting import ready
@@ -41,7 +43,9 @@ _RETRY_LOOK_S = 0.1
 # How often it is asked whether what waits for funds has them without any command having brought them.
 _ROUSE_LOOK_S = 0.5
 _NOT_CONFIGURED = "the payee's gateway is not configured"
-_STILL_ASKED = frozenset({EntryKind.DEFERRED, EntryKind.UNKNOWN, EntryKind.REVERSING})
+_STILL_ASKED = frozenset(
+    {EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT, EntryKind.UNKNOWN, EntryKind.REVERSING}
+)
 
 
 class Dispatch(Service):
@@ -60,14 +64,16 @@ class Dispatch(Service):
         self._secrets = secrets
         self._clock = clock
         self._http = Http()
+        self._health = GatewayHealth()
         self._bulkheads: dict[str, Bulkhead] = {}
         self._gateways: dict[str, PaymentGateway] = {}
         # By partition: what is queued, asked, or waits for its answer to be decided …
         self._known: dict[int, set[str]] = defaultdict(set)
         # … and what was recovered from the ledger: an earlier worker may have asked.
         self._maybe_sent: dict[int, set[str]] = defaultdict(set)
-        self._answers: list[tuple[Job, Settle]] = []
-        self._answered = asyncio.Event()
+        self._to_decide: list[tuple[Job, Settle | Send]] = []
+        self._has_to_decide = asyncio.Event()
+        self._leaving: dict[Job, asyncio.Future[bool]] = {}  # pays that wait for their SENT
 
     def put(self, partition: int, payments: list[str]) -> None:
         """Ask about these payments of a partition that is open here, each as soon as its gateway has room."""
@@ -104,6 +110,10 @@ class Dispatch(Service):
         """How many payments wait for a connection, by gateway. May be asked from any thread."""
         return {bulkhead.gateway.id: bulkhead.waiting for bulkhead in list(self._bulkheads.values())}
 
+    def unwell(self) -> frozenset[str]:
+        """Gateways that do not work at the moment. May be asked from any thread."""
+        return self._health.unwell(self._clock.now_ms())
+
     @Service.task
     async def _retry(self) -> None:
         while not self.should_stop:
@@ -126,37 +136,52 @@ class Dispatch(Service):
             await self.sleep(_ROUSE_LOOK_S)
 
     @Service.task
-    async def _settle(self) -> None:
+    async def _decide(self) -> None:
         while not self.should_stop:
-            await self._answered.wait()
-            self._answered.clear()
+            await self._has_to_decide.wait()
+            self._has_to_decide.clear()
             # So many at once as the broker is slow, but no more than a batch: then it is the new payments' turn.
-            answers, self._answers = self._answers[: self._batch_max], self._answers[self._batch_max :]
-            if self._answers:
-                self._answered.set()
-            by_tenure: dict[tuple[int, int], list[Settle]] = defaultdict(list)
-            for job, settle in answers:
-                by_tenure[job.partition, job.tenure].append(settle)
-            await asyncio.gather(*(self._decide(*tenure, settles) for tenure, settles in by_tenure.items()))
+            batch, self._to_decide = self._to_decide[: self._batch_max], self._to_decide[self._batch_max :]
+            if self._to_decide:
+                self._has_to_decide.set()
+            by_tenure: dict[tuple[int, int], list[tuple[Job, Settle | Send]]] = defaultdict(list)
+            for job, command in batch:
+                by_tenure[job.partition, job.tenure].append((job, command))
+            await asyncio.gather(*(self._decide_all(*tenure, commands) for tenure, commands in by_tenure.items()))
 
     async def on_stop(self) -> None:
         """Calls in flight are dropped: whoever holds the partition next asks again with the same number."""
         for gateway in self._gateways.values():
             await gateway.aclose()
 
-    async def _decide(self, partition: int, tenure: int, settles: list[Settle]) -> None:
+    async def _decide_all(self, partition: int, tenure: int, commands: list[tuple[Job, Settle | Send]]) -> None:
         now, entries = self._clock.now_ms(), list[Entry]()
         try:
-            entries = await self.shards.decide(partition, [Ask(settle, now) for settle in settles], tenure=tenure)
+            entries = await self.shards.decide(partition, [Ask(command, now) for _, command in commands], tenure=tenure)
         except NotOurs:
-            log.info("answers_left", partition=partition, payments=len(settles))
-        if tenure != self.shards.tenure(partition):
+            log.info("answers_left", partition=partition, payments=len(commands))
+        is_ours = tenure == self.shards.tenure(partition)
+        for job, command in commands:
+            if isinstance(command, Send):
+                self._leaving.pop(job).set_result(is_ours and self._is_sent(job))
+            elif is_ours:
+                self._known[partition].discard(command.payment)
+        if not is_ours:
             return
-        self._known[partition].difference_update(settle.payment for settle in settles)
         for entry in entries:
             if entry.payment is not None and entry.kind not in _STILL_ASKED:
                 self._maybe_sent[partition].discard(entry.payment.id)
         self.put(partition, holds(entries))  # money that was given back may be what another payment waited for
+
+    def _is_sent(self, job: Job) -> bool:
+        """Is it on the ledger that its pay is about to leave?
+
+        Asked of the fold and not of the batch's entries: they are another batch's where a first commit was in doubt. In
+        one tenure a payment has one job at a time, so nobody else has said so.
+        """
+        state = self.shards.state(job.partition)
+        payment = state.open.get(job.payment) if state else None
+        return payment is not None and payment.state is EntryKind.SENT
 
     def _queue(self, partition: int, payment: str, gateway: str) -> None:
         self._known[partition].add(payment)
@@ -182,57 +207,68 @@ class Dispatch(Service):
         if payment is None or payment.facts is None:
             self._known[job.partition].discard(job.payment)  # final, or it comes again when its shard is open again
             return
-        sent_before = payment.id in self._maybe_sent[job.partition]
+        maybe_sent = payment.id in self._maybe_sent[job.partition]
         record = self._directory.gateways.get(payment.facts.gateway)
         if record is None:
-            step: Step = "cancel" if payment.state is EntryKind.REVERSING else "check"
-            outcome = GatewayOutcome(step, Verdict.NOT_SENT, "no-gateway", comment=_NOT_CONFIGURED)
-            retry = RetrySchedule()
+            answer: Answer | None = _nobody_to_ask(payment, maybe_sent)
         else:
-            outcome, retry = await self._outcome(record, payment, sent_before), record.retry
-        self._answers.append((job, Settle(payment.book, payment.id, outcome, retry, sent_before)))
-        self._answered.set()
+            asking = Asking(
+                self._asked_gateway(record, payment.facts),
+                payment,
+                payment.facts,
+                maybe_sent,
+                partial(self._leave, job, payment),
+            )
+            answer = await asking.answer(wants_check=self._wants_check(payment.facts))
+        if answer is None:  # it was given up meanwhile, and what is known now is of another tenure
+            return
+        if record is not None and answer.outcome.code != NO_LIST:  # which says nothing of the gateway
+            self._health.answered(record.id, answer.outcome, self._clock.now_ms())
+        retry = record.retry if record is not None else RetrySchedule()
+        technical = self._technical(payment.facts)
+        settle = Settle(
+            payment.book, payment.id, answer.outcome, retry, answer.sent_before, answer.is_last, technical
+        )  # fmt: skip
+        self._decided_soon(job, settle)
 
-    async def _outcome(self, record: Gateway, payment: PaymentState, sent_before: bool) -> GatewayOutcome:
+    def _technical(self, facts: PaymentFacts) -> frozenset[str]:
+        """By which codes of a check this gateway speaks of itself, not of the subscriber."""
+        payee = self._directory.payees.get(facts.payee)
+        routes = payee.routes if payee is not None and facts.routes else ()
+        return frozenset(code for route in routes if route.gateway == facts.gateway for code in route.technical)
+
+    async def _leave(self, job: Job, payment: PaymentState) -> bool:
+        """Have it on the ledger that a pay is about to leave; False: it must not."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._leaving[job] = future
+        self._decided_soon(job, Send(payment.book, payment.id))
+        return await future
+
+    def _decided_soon(self, job: Job, command: Settle | Send) -> None:
+        self._to_decide.append((job, command))
+        self._has_to_decide.set()
+
+    def _gateway(self, record: Gateway) -> PaymentGateway:
         gateway = self._gateways.get(record.id)
         if gateway is None:
             gateway = self._gateways[record.id] = open_gateway(record, self._http, self._secrets)
-        facts = payment.facts
-        assert facts is not None
-        is_reversal = payment.state is EntryKind.REVERSING
-        try:
-            if is_reversal:
-                return await _measured(record.id, gateway.cancel(facts))
-            if payment.tries == 0 and not sent_before and self._wants_check(facts):
-                checked = await self._checked(record, gateway, facts)
-                if checked.verdict is not Verdict.CHECKED:
-                    return checked
-            return await _measured(record.id, gateway.pay(facts))
-        except Exception as error:
-            # A gateway must not raise. If one does, the payee may have been paid, and no other payment may suffer.
-            log.exception("gateway_raised", gateway=record.id, payment=facts.id)
-            return GatewayOutcome(
-                "cancel" if is_reversal else "pay", Verdict.UNCLEAR, "internal", comment=type(error).__name__
-            )
+        return gateway
 
     def _wants_check(self, facts: PaymentFacts) -> bool:
         payee = self._directory.payees.get(facts.payee)
         return payee is None or not payee.skip_check or payee.checked_at == "subscribers"
 
-    async def _checked(self, record: Gateway, gateway: PaymentGateway, facts: PaymentFacts) -> GatewayOutcome:
-        """By the payee, or by its list where that is where its subscribers are looked up."""
+    def _asked_gateway(self, record: Gateway, facts: PaymentFacts) -> PaymentGateway:
+        """The gateway; where the payee's subscribers are in its list, with the list's word for the payee's check."""
         payee = self._directory.payees.get(facts.payee)
-        if payee is not None and payee.checked_at == "subscribers":
-            return self.check_in_list(payee, facts)
-        return await _measured(record.id, gateway.check(facts))
+        if payee is None or payee.checked_at != "subscribers":
+            return self._gateway(record)
+        return Listed(self._gateway(record), partial(self.check_in_list, payee))
 
 
-async def _measured(gateway: str, asking: Awaitable[GatewayOutcome]) -> GatewayOutcome:
-    began = time.perf_counter()
-    outcome = await asking
-    metrics.GATEWAY_SECONDS.labels(gateway, outcome.step).observe(time.perf_counter() - began)
-    metrics.GATEWAY_REQUESTS.labels(gateway, outcome.step, outcome.verdict.value).inc()
-    return outcome
+def _nobody_to_ask(payment: PaymentState, maybe_sent: bool) -> Answer:
+    step: Step = "cancel" if payment.state is EntryKind.REVERSING else "check"
+    return Answer(GatewayOutcome(step, Verdict.NOT_SENT, "no-gateway", comment=_NOT_CONFIGURED), maybe_sent)
 
 
 def _unconfigured(gateway: str) -> Gateway:

@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from pydantic import ValidationError
 
 from agents.list_file import ListFile, build, open_list, remove_others
+from agents.listed import NO_LIST
 from agents.taken_file import TakenFile
 from schemas.entry import PaymentFacts
 from schemas.ids import instant_ms
@@ -101,7 +102,7 @@ class SubscriberKeeper:
             if asked is None or asked.file is None or self._taken is None:
                 has = payee in self._directory.subscriber_lists
                 why = "the payee's list is being read" if has else "the payee has no list on file"
-                return Tracked(_not_sent("no-list", why)), 0
+                return Tracked(_not_sent(NO_LIST, why)), 0
             row = asked.file.find(number)
             if row is None:
                 unknown = GatewayOutcome("check", Verdict.FATAL, "5", comment="not in the payee's list")

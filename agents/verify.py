@@ -18,29 +18,42 @@ from schemas.envelope import Envelope, EnvelopeError, VerifyingKey, open_envelop
 from schemas.ids import instant_ms
 from schemas.keys import SERVER_KID, owner_of
 from schemas.payment import PaymentOrder
+from schemas.registry_command import REGISTRY, PaymentAnswered, RegistryCommand, RegistryWord
 from schemas.reject import RejectReason
 from schemas.reversal import ReversePayment
 from schemas.terminal import Terminal
 from schemas.tracking import CheckRequest
+from schemas.voucher_command import LoadVouchers, ProductOrder, ReserveVoucher, VoucherWord
 from streams.arrival import Arrival, Ask, Check, Forward, Item, Quarantine
 from streams.directory import Directory
-from streams.ledger.commands import Instruct, Place, Reversible
+from streams.ledger.commands import Instruct, Place, Product, RegistryTerms, Reversible
 from streams.partitioner import partition_of
 from streams.settings import Settings
 
 log = structlog.get_logger()
 
 _T = TypeVar("_T")
+_NONE = frozenset[str]()
 
 
 class Verifier:
     """The directory's facts and the settings' bounds, applied to one message at a time. Safe in any thread."""
 
-    def __init__(self, settings: Settings, directory: Directory, server: VerifyingKey | None = None) -> None:
-        """server: the workers' own key, by which trees talk to each other; None: no tree is believed."""
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        server: VerifyingKey | None = None,
+        pin_keys: Callable[[], frozenset[str]] = frozenset,
+        unwell: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
+        """server: the workers' own key, by which books talk to each other; None: no book is believed. pin_keys: which
+        keys of PINs this worker has now. unwell: gateways that do not work at the moment; asked from any thread."""
+        self._unwell = unwell
         self._settings = settings
         self._directory = directory
         self._server = server
+        self._pin_keys = pin_keys
         self._partitions: dict[str, int] = {}
 
     def payment(self, arrival: Arrival) -> Item:
@@ -79,7 +92,9 @@ class Verifier:
             return Forward(arrival, terminal.tree)
         payee, tariff = self._directory.payees.get(order.payee), self._directory.tariffs.get(order.payee)
         backlog_max = self._settings.gateway_backlog
-        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max)
+        is_sealed = terminal.sealing is not None
+        unwell = self._unwell() if payee is not None and payee.routes else _NONE
+        place = Place(terminal.tree, order, order.digest(), envelope.kid, payee, tariff, backlog_max, is_sealed, unwell)
         return Ask(place, arrival.received_at, arrival)
 
     def _check(self, arrival: Arrival, envelope: Envelope, signer: _Signer) -> Item:
@@ -120,7 +135,11 @@ class Verifier:
             return Forward(arrival, book)
         reversible = self._reversible() if isinstance(command, ReversePayment) else None
         above = self._settings.four_eyes_above
-        instruct = Instruct(book, command, command.digest(), envelope.kid, terminal, reversible, above)
+        product = self._product(command, terminal) if isinstance(command, ProductOrder) else None
+        registry = self._registry_terms(command)
+        instruct = Instruct(
+            book, command, command.digest(), envelope.kid, terminal, reversible, above, product, registry
+        )
         return Ask(instruct, arrival.received_at, arrival)
 
     def _reversible(self) -> Reversible:
@@ -131,12 +150,30 @@ class Verifier:
             frozenset(gateway.id for gateway in gateways if gateway.cancels),
         )
 
+    def _product(self, command: ProductOrder, terminal: str) -> Product:
+        on_file = self._directory.terminals.get(terminal)
+        is_sealed = on_file is not None and on_file.sealing is not None
+        reserve_ms = self._settings.voucher_reserve_s * 1000
+        kids = self._pin_keys() if isinstance(command, LoadVouchers) else frozenset[str]()
+        return Product(self._directory.payees.get(command.payee), reserve_ms, kids, is_sealed)
+
+    def _registry_terms(self, command: TreeCommand | DirectoryCommand) -> RegistryTerms | None:
+        """What the payee's record says of its registries, for a command that is about them."""
+        if not isinstance(command, RegistryCommand) or isinstance(command, PaymentAnswered):
+            return None
+        payee = self._directory.payees.get(command.payee)
+        return RegistryTerms(payee.offline.form, payee.time_zone) if payee is not None and payee.offline else None
+
     def _check_right(self, terminal: str, command: TreeCommand | DirectoryCommand) -> None:
         """A terminal may order a few things, and only for its own tree."""
         if command.kind not in TERMINAL_MAY:
             why = f"{terminal} is no operator, and only one orders {command.kind}"
             raise EnvelopeError(RejectReason.UNKNOWN_KEY, why)
-        about = command.to_tree if isinstance(command, BringChange) else book_of(command)
+        about = book_of(command)
+        if isinstance(command, BringChange):
+            about = command.to_tree
+        elif isinstance(command, ReserveVoucher):
+            about = command.tree
         if (tree := self._directory.terminals[terminal].tree) != about:
             raise EnvelopeError(RejectReason.WRONG_AGENT, f"terminal {terminal} is in tree {tree}, not in {about}")
 
@@ -170,12 +207,14 @@ class _Signer:
 
 
 def _check_signer(command: TreeCommand | DirectoryCommand, is_ours: bool) -> None:
-    """What one tree says to another is the workers' alone, and the ids it is known by."""
-    if isinstance(command, ClearingCommand) != is_ours:
+    """What one book says to another is the workers' alone, and the ids it is known by."""
+    if isinstance(command, ClearingCommand | VoucherWord | RegistryWord) != is_ours:
         who = "the workers' key does not sign" if is_ours else "an operator's key does not sign"
         raise EnvelopeError(RejectReason.WRONG_SIGNER, f"{who} {command.kind}")
-    if command.id.startswith(CLEARING) and not is_ours:
-        raise EnvelopeError(RejectReason.WRONG_SIGNER, f"ids that begin with {CLEARING} are the workers' own")
+    if command.id.startswith((CLEARING, REGISTRY)) and not is_ours:
+        raise EnvelopeError(
+            RejectReason.WRONG_SIGNER, f"ids that begin with {CLEARING} or {REGISTRY} are the workers' own"
+        )
 
 
 def _parsed(parse: Callable[[bytes], _T], payload: bytes) -> _T:

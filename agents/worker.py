@@ -20,6 +20,7 @@ from agents.subscriber_keeper import SubscriberKeeper
 from agents.tracking import Tracking
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
+from agents.voucher_clock import VoucherClock
 from schemas.envelope import VerifyingKey
 from streams.app import create_app, raw_topic, source_topics
 from streams.clock import Clock
@@ -27,6 +28,8 @@ from streams.directory import Directory, DirectoryReader
 from streams.health import serving
 from streams.keyring import ensure_server_key, load_trusted
 from streams.logs import configure_logs
+from streams.pin_keys import PinKeys
+from streams.pin_sealing import PinSealer
 from streams.settings import Settings
 from streams.shards import Shards
 from streams.topics import CHECKS
@@ -51,20 +54,23 @@ def create_worker(
         """A worker that stops opens nothing: it would only keep itself, and its partitions, waiting."""
         return not app.should_stop and assignment.owns(partition)
 
-    server_key = ensure_server_key(settings)
+    server_key, pin_keys = ensure_server_key(settings), PinKeys(settings)
     shards = Shards(
         settings, server_key, owns, dispatch.recovered, dispatch.closed,
-        watch=lambda partition: Watch(settings, partition, directory.directory.contacts),
+        watch=lambda partition: Watch(settings, partition, directory.directory.contacts, directory.directory.payees),
+        sealer=PinSealer(pin_keys, directory.directory.terminals),
     )  # fmt: skip
     assignment.shards = dispatch.shards = shards
     tracking = Tracking(
-        settings, directory.directory, subscribers, CheckReplies(settings, server_key), clock, beacon=app.beacon
-    )
+        settings, directory.directory, subscribers, CheckReplies(settings, server_key), clock, dispatch.unwell,
+        beacon=app.beacon,
+    )  # fmt: skip
     tracking.shards = shards
     accept = Accept(
         settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock, tracking.asked
     )
-    verifier = Verifier(settings, directory.directory, VerifyingKey.load(server_key.public()))
+    ours = VerifyingKey.load(server_key.public())
+    verifier = Verifier(settings, directory.directory, ours, pin_keys.ids, dispatch.unwell)
     payments, commands = source_topics(app)
     within: Seconds = settings.batch_within_ms / 1000
 
@@ -98,6 +104,7 @@ def create_worker(
     app.add_dependency(tracking)
     app.add_dependency(SettlementClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(ChangeClock(shards, clock, settings.change_days, beacon=app.beacon))
+    app.add_dependency(VoucherClock(shards, clock, beacon=app.beacon))
     app.add_dependency(BillingClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))

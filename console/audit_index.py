@@ -20,8 +20,12 @@ def fingerprint(content: bytes) -> int:
 
 
 def facts_fingerprint(facts: PaymentFacts) -> int:
-    """Without `held_at`, which tells of the payment's course."""
-    return fingerprint(orjson.dumps(replace(facts, held_at=0) if facts.held_at else facts))
+    """Without `held_at` and, where there is a choice, the route: they tell of the payment's course."""
+    if facts.routes or facts.rerouted_from:
+        facts = replace(facts, held_at=0, gateway="", routes=(), rerouted_from=())
+    elif facts.held_at:
+        facts = replace(facts, held_at=0)
+    return fingerprint(orjson.dumps(facts))
 
 
 class Decisions:

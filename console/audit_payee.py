@@ -18,7 +18,7 @@ from schemas.money import Money, MoneyError
 _ANSWER_S = 60.0
 _SAME_HOST = {"localhost": "127.0.0.1"}
 _POSTED, _REVERSED = EntryKind.POSTED.value, EntryKind.REVERSED.value
-_OPEN = (EntryKind.HELD.value, EntryKind.UNKNOWN.value, EntryKind.MANUAL.value)
+_OPEN = (EntryKind.HELD.value, EntryKind.SENT.value, EntryKind.UNKNOWN.value, EntryKind.MANUAL.value)
 _REVERSING = (EntryKind.REVERSING.value, EntryKind.REVERSAL_MANUAL.value)  # paid, and given back or not
 
 

@@ -8,35 +8,42 @@ from dataclasses import replace
 from console.audit_change import ChangeAudit, due_to_payer, is_expiry, is_pay_out, is_reclaim, spent_wrongly
 from console.audit_clearing import KINDS as CROSSINGS
 from console.audit_clearing import wrong_crossing
+from console.audit_evidence import UNSIGNED, doubt_of, is_by_hand
 from console.audit_exchange import ExchangeAudit
 from console.audit_index import Decisions, PaymentIndex, facts_fingerprint
 from console.audit_ledger import LedgerAudit, where
 from console.audit_report import Check
 from console.audit_reversals import KINDS as REVERSAL_KINDS
 from console.audit_reversals import ReversalAudit
+from console.audit_routes import RouteAudit
+from console.audit_vouchers import due_of_sale, wrong_stock_movement
 from console.audit_waiting import WaitingAudit
 from schemas.entry import Entry, EntryKind, PaymentFacts
-from schemas.outcome import Verdict
 
-# A payment's state ("": not known yet) -> the kinds of entry that may follow. DEFERRED leaves it HELD, REVERSAL_REFUSED
-# POSTED; those that are for ever have no row. UNKNOWN is VOIDED on the payment's status alone: after an unclear attempt
-# a refusal may be the answer to the repeat only.
+# A payment's state ("": not known yet) -> the kinds of entry that may follow. DEFERRED and REROUTED leave it HELD,
+# REVERSAL_REFUSED POSTED; those that are for ever have no row. UNKNOWN is VOIDED on the payment's status alone: after
+# an unclear attempt a refusal may be the answer to the repeat only.
 MAY_FOLLOW: dict[str, frozenset[str]] = {
     "": frozenset({"HELD", "DECLINED", "WAITING_FUNDS"}),
     "WAITING_FUNDS": frozenset({"HELD", "DECLINED"}),
-    "HELD": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
+    "HELD": frozenset({"DEFERRED", "REROUTED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "QUEUED"}),
+    "SENT": frozenset({"DEFERRED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
+    "QUEUED": frozenset({"POSTED", "VOIDED"}),
     "UNKNOWN": frozenset({"UNKNOWN", "POSTED", "VOIDED", "MANUAL"}),
     "MANUAL": frozenset({"POSTED", "VOIDED"}),
     "POSTED": frozenset({"REVERSING"}),
     "REVERSING": frozenset({"REVERSING", "REVERSED", "REVERSAL_REFUSED", "REVERSAL_MANUAL"}),
     "REVERSAL_MANUAL": frozenset({"REVERSED", "REVERSAL_REFUSED"}),
 }
-_STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
-_HOLDING = frozenset({"HELD", "UNKNOWN", "MANUAL"})
+_STANDS = {"DEFERRED": "HELD", "REROUTED": "HELD", "REVERSAL_REFUSED": "POSTED"}
+_HOLDING = frozenset({"HELD", "QUEUED", "SENT", "UNKNOWN", "MANUAL"})
 OPEN = _HOLDING | {"WAITING_FUNDS", "REVERSING", "REVERSAL_MANUAL"}
 _NO_ROW: frozenset[str] = frozenset()
-_DISPATCH, _FUNDS = "dispatch", "funds"
-_UNSIGNED = frozenset({_DISPATCH, _FUNDS, "timer"})
+# What these may move is for windows.settled, ledger.exchanges, ledger.corrections, cash.collections, agents.fees and
+# payments.reversals to say.
+_FOR_OTHERS = REVERSAL_KINDS | {
+    EntryKind.WINDOW_CLOSED, EntryKind.EXCHANGED, EntryKind.CORRECTED, EntryKind.CASH_COLLECTED, EntryKind.FEE_CHARGED,
+}  # fmt: skip
 _TXN_LIMIT = 10**20  # payees take 20 digits
 
 
@@ -56,6 +63,7 @@ class PaymentAudit:
         self._change = ChangeAudit()
         self._exchanges = ExchangeAudit()
         self._reversals = ReversalAudit()
+        self._routes = RouteAudit(self.index)
         self._movements = Check("ledger.movements")
         self._once = Check("decisions.once")
 
@@ -67,7 +75,7 @@ class PaymentAudit:
         self._exchanges.see(partition, offset, entry)
         self._reversals.terms(entry)
         facts = entry.payment
-        if entry.cause.by not in _UNSIGNED:
+        if entry.cause.by not in UNSIGNED:
             self._decide(partition, offset, entry)
         if facts is not None:
             self._follow(partition, offset, entry, facts)
@@ -86,6 +94,7 @@ class PaymentAudit:
             self._facts,
             self._waiting.check,
             self._reversals.check,
+            self._routes.check,
             self._numbers,
         ]
         return [*found, self._holds(ledger), self._once]
@@ -94,7 +103,7 @@ class PaymentAudit:
         """Payment orders are known by their id alone, commands within their book."""
         self._once.looked_at += 1
         cause = entry.cause
-        is_order = entry.kind.value in MAY_FOLLOW[""] and not _is_by_hand(entry)
+        is_order = entry.kind.value in MAY_FOLLOW[""] and not is_by_hand(entry)
         decisions = self.payments if is_order else self.commands
         key = cause.id if is_order else command_key(entry.book, cause.id)
         if decisions.add(key, cause.digest, partition, offset) is None:
@@ -119,10 +128,11 @@ class PaymentAudit:
         if kind not in MAY_FOLLOW.get(state, _NO_ROW):
             self._path.fail(f"{where(partition, offset, entry)}: payment {facts.id} was {state or 'not known'}")
         self._evidence.looked_at += 1
-        if (doubt := _doubt(entry, facts, state)) is not None:
+        if (doubt := doubt_of(entry, facts, state)) is not None:
             self._evidence.fail(f"{where(partition, offset, entry)}: payment {facts.id} {doubt}")
         after = _STANDS.get(kind, kind)
         self._reversals.see(partition, offset, entry, facts, number, state)
+        self._routes.see(partition, offset, entry, facts, number, state)
         self._waiting.see(partition, offset, entry, facts)
         self._keep_held(entry, facts, state in _HOLDING, after in _HOLDING)
         index.state[number] = index.states.number(after)
@@ -194,16 +204,10 @@ def _wrong_movement(entry: Entry) -> str | None:
         return None if is_expiry(moved) else f"expiry of change moved {moved}"
     if kind is EntryKind.CHANGE_RECLAIMED:
         return None if is_reclaim(moved) else f"a reclaim of change moved {moved}"
-    if kind is EntryKind.WINDOW_CLOSED:
-        return None  # what it may move is for windows.settled to say
-    if kind is EntryKind.EXCHANGED or kind is EntryKind.CORRECTED:
-        return None  # for ledger.exchanges and ledger.corrections to say
-    if kind is EntryKind.CASH_COLLECTED:
-        return None  # and here for cash.collections
-    if kind is EntryKind.FEE_CHARGED:
-        return None  # for agents.fees
-    if kind in REVERSAL_KINDS:
-        return None  # and here for payments.reversals
+    if kind in _FOR_OTHERS:
+        return None
+    if kind is EntryKind.VOUCHER_BATCH_OPENED or kind is EntryKind.SUPPLIER_PAID:
+        return wrong_stock_movement(entry, moved)
     if kind in (EntryKind.TRANSFERRED, EntryKind.WITHDRAWN):
         return None if _is_given(kind, moved) else f"{kind} moved {moved}"
     if kind in CROSSINGS:
@@ -215,7 +219,9 @@ def _wrong_movement(entry: Entry) -> str | None:
         return f"payment {facts.id} holds {facts.held} for {facts.amount} and {facts.processing}"
     if (wrong := spent_wrongly(kind, facts)) is not None:
         return f"payment {facts.id} {wrong}"
-    due = [line for line in [*_due(kind, facts), *due_to_payer(kind, facts, moved)] if line[1]]
+    note = entry.voucher if kind is EntryKind.POSTED else None
+    moves = due_of_sale(facts, note) if note is not None else _due(kind, facts)
+    due = [line for line in [*moves, *due_to_payer(kind, facts, moved)] if line[1]]
     if moved != due and sorted(moved) != sorted(due):  # in which order is not ours to say
         return f"payment {facts.id} should move {due}, moved {moved}"
     for leg in entry.legs:
@@ -239,12 +245,6 @@ def _is_given(kind: EntryKind, moved: list[tuple[str, int]]) -> bool:
     return False
 
 
-def _is_by_hand(entry: Entry) -> bool:
-    """DECLINED by an operator's command, and not in answer to the order or for want of money."""
-    is_signed = entry.kind is EntryKind.DECLINED and entry.cause.by not in _UNSIGNED
-    return is_signed and entry.payment is not None and entry.cause.id != entry.payment.id
-
-
 def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
     money, hold, payee = f"agent:{facts.payer_agent}", f"hold:{facts.payer_agent}", f"payee:{facts.payee}"
     if kind is EntryKind.HELD:
@@ -259,43 +259,3 @@ def _due(kind: EntryKind, facts: PaymentFacts) -> list[tuple[str, int]]:
     return [
         (hold, -facts.held), (payee, facts.amount), ("fee", facts.processing), (payee, -shared), *facts.rewards
     ]  # fmt: skip
-
-
-def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
-    """Why the entry must not be believed, if so: law 6, an unclear answer is never guessed."""
-    kind, outcome, cause = entry.kind, entry.outcome, entry.cause
-    if kind in REVERSAL_KINDS:
-        return None  # for payments.reversals to say
-    if _is_by_hand(entry):
-        return None if state == "WAITING_FUNDS" and entry.legs else "is declined by hand, and did not wait"
-    if kind is EntryKind.DECLINED and facts.collected and facts.payer_agent and not entry.legs and entry.refusal != 1:
-        return None if entry.refusal == 300 else "is declined, and the payer's cash is nowhere"
-    if kind is EntryKind.HELD or kind is EntryKind.DECLINED:
-        is_right = cause.id == facts.id and (
-            cause.by == _FUNDS if state == "WAITING_FUNDS" else cause.by not in _UNSIGNED
-        )
-        return None if is_right else f"is decided by {cause.by} on {cause.id}"
-    if kind is EntryKind.WAITING_FUNDS:
-        return None if facts.collected and cause.id == facts.id else "waits for funds, and its cash is not taken"
-    if cause.by != _DISPATCH:
-        by_hand = state == "MANUAL" and (kind is EntryKind.POSTED or kind is EntryKind.VOIDED)
-        return None if by_hand else f"is decided by {cause.by}, and is not MANUAL"
-    if (state == "MANUAL" and not _ends_doubt(entry)) or cause.id != facts.id:
-        return f"is decided by {cause.by} on {cause.id}"
-    said = f"{outcome.verdict} to a {outcome.step}" if outcome is not None else "no answer"
-    if kind is EntryKind.POSTED and (outcome is None or outcome.verdict is not Verdict.PAID):
-        return f"is posted on {said}"
-    if kind is EntryKind.VOIDED:
-        never_sent = outcome is not None and outcome.verdict is not Verdict.PAID and outcome.step != "pay"
-        if outcome is None or not (outcome.verdict in (Verdict.FATAL, Verdict.NOT_SENT) or never_sent):
-            return f"is voided on {said}"
-        if state == "UNKNOWN" and (outcome.verdict, outcome.step) != (Verdict.FATAL, "status"):
-            return f"is voided on {said}"
-    return None
-
-
-def _ends_doubt(entry: Entry) -> bool:
-    """Was a payment in MANUAL settled by its status at the payee, or its statement, and after something was sent?"""
-    said = {EntryKind.POSTED: Verdict.PAID, EntryKind.VOIDED: Verdict.FATAL}.get(entry.kind)
-    outcome = entry.outcome
-    return outcome is not None and outcome.step == "status" and outcome.verdict is said and entry.tries > 0

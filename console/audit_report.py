@@ -28,13 +28,18 @@ CATALOGUE: Mapping[str, str] = {
         "every correction moves what it says, on no account that follows payments, by two operators above its threshold"
     ),
     "payments.path": "every payment goes an allowed way, ends once, and nothing follows its end",
-    "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's",
+    "payments.evidence": "nothing was posted or voided without the payee's clear word or an operator's; out of MANUAL, "
+    "the payee's word on the payment itself",
     "payments.facts": (
-        "no fact of a payment ever changes; what waited for funds gets its number, day and agents when it is held"
+        "no fact of a payment but its route ever changes; what waited for funds gets its number, day and agents when "
+        "it is held"
     ),
     "payments.waiting": (
         "whose cash was taken is held oldest first, but for what an operator gives up: nobody's money goes to a "
         "payment that came later, or is given away meanwhile"
+    ),
+    "payments.routes": (
+        "another gateway was asked only while nothing can have been sent, and only one that the payment might go by"
     ),
     "payments.reversals": "what is reversed takes back exactly what was posted, on the payee's word or an operator's",
     "payments.numbers": "no two payments share a number at the payee",
@@ -46,12 +51,17 @@ CATALOGUE: Mapping[str, str] = {
     "windows.zero": "all positions of a tree's window sum to zero in each currency, opening and closing",
     "clearing.pairs": "whatever left one tree for another is there, or back, or on its way, once and unchanged",
     "clearing.zero": "what two trees have for each other is what is under way between them",
+    "registries.chain": "a payee's registries are numbered 1, 2, 3, …, each with the lines and total it was cut with",
+    "registries.payments": "every queued payment has one line with its facts, and ends as its payee answered to that",
     "postings.charts": "every account in a tree's closed window has a number in the chart that was in force",
     "decisions.once": "no payment order and no command is decided twice",
     "agents.standing": "no sale below an agent that is stopped; who is closed had nothing and stays so; no circles",
     "agents.limits": "nothing was held beyond a maximum or to a payee not permitted, of the agent or anyone above it",
     "agents.currencies": "no agent has money in a currency it has no account in; who has an account, all above it have",
     "agents.fees": "an agent is charged every period of a plan once, in order, once it has begun, and the right sum",
+    "vouchers.pins": "every PIN is loaded once, and sold once at most, from a batch that was whole and for sale",
+    "vouchers.payments": "every posted voucher payment has the one PIN its product sold it, and every sale its payment",
+    "vouchers.stock": "what all books have of a batch is what its PINs cost that no posted payment has",
     "cash.collections": "what a collection expected in a terminal is what payments put in since the one before",
     "core.fold": "the server's own fold comes to the same balances and the same open payments",
     "balances.topic": "topic `balances` shows what the ledger says",

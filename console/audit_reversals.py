@@ -14,6 +14,7 @@ KINDS = frozenset(
     {EntryKind.REVERSING, EntryKind.REVERSED, EntryKind.REVERSAL_REFUSED, EntryKind.REVERSAL_MANUAL}
 )  # fmt: skip
 _DISPATCH = "dispatch"
+_UNSIGNED = frozenset({_DISPATCH, "funds", "registry", "timer"})
 _BY_HAND = frozenset({EntryKind.REVERSED, EntryKind.REVERSAL_REFUSED})
 
 
@@ -89,9 +90,9 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
     """Why the entry must not be believed, if so: law 6, an unclear answer is never guessed."""
     kind, outcome, by = entry.kind, entry.outcome, entry.cause.by
     if state == "POSTED":
-        return f"is asked back by {by}" if by in (_DISPATCH, "funds", "timer") else None
+        return f"is asked back by {by}" if by in _UNSIGNED else None
     if state == "REVERSAL_MANUAL":
-        by_hand = kind in _BY_HAND and by not in (_DISPATCH, "funds", "timer")
+        by_hand = kind in _BY_HAND and by not in _UNSIGNED
         return None if by_hand else f"is decided by {by} on {entry.cause.id}, and is an operator's to decide"
     if by != _DISPATCH or entry.cause.id != facts.id or outcome is None or outcome.step != "cancel":
         return f"is decided by {by} on {entry.cause.id}, and no cancel was answered"

@@ -87,12 +87,16 @@ ENTRY_COLUMNS: dict[str, str] = {
     "refund": "refund",
     "change_account": "change_account",
     "served": "served",
+    "routes": "routes",
+    "rerouted_from": "rerouted_from",
     "record": "record",
     "closed_window": "closed_window",
     "crossing": "crossing",
     "collection": "collection",
     "charge": "charge",
     "correction": "correction",
+    "voucher": "voucher",
+    "registry": "registry",
 }
 LEG_COLUMNS: dict[str, str] = {
     name: name
@@ -142,15 +146,15 @@ def entry_row(offset: int, entry: Json) -> Row:
         [mark for mark, _ in facts.get("spent", ())], [amount for _, amount in facts.get("spent", ())],
         (entry.get("change") or {}).get("days", 0), entry.get("rate", ""),
         posted["at"], posted["provider_ref"], posted["refund"], (entry.get("change") or {}).get("account", ""),
-        facts.get("served", ""),
+        facts.get("served", ""), facts.get("routes", []), facts.get("rerouted_from", []),
         record["value"], entry.get("window"), entry.get("crossing"), entry.get("cash"), entry.get("charge"),
-        entry.get("correction"),
+        entry.get("correction"), entry.get("voucher"), entry.get("registry"),
     )  # fmt: skip
 
 
 def entry_found(row: Row) -> Row:
     """A row of `entries` as it was selected: JSON in it is compared by content, not by how it is written."""
-    return (*row[:-6], *(orjson.loads(text) if text else None for text in row[-6:]))
+    return (*row[:-8], *(orjson.loads(text) if text else None for text in row[-8:]))
 
 
 def leg_rows(offset: int, entry: Json) -> list[Row]:

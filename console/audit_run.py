@@ -22,9 +22,11 @@ from console.audit_limits import LimitAudit
 from console.audit_payee import GatewayAddresses, PayeeAudit, books
 from console.audit_payments import PaymentAudit
 from console.audit_reading import Record, Span, committed, read, spans
+from console.audit_registries import RegistryAudit
 from console.audit_replays import Replays
 from console.audit_report import CATALOGUE, Check, Report
 from console.audit_tariffs import TARIFF_BOOKS, TariffAudit
+from console.audit_vouchers import VoucherAudit
 from console.audit_warehouse import Ends, WarehouseAudit
 from console.audit_windows import WindowAudit
 from schemas.entry import Entry
@@ -68,6 +70,8 @@ class Audit:
         self.cash = CashAudit()
         self.fees = FeeAudit(self.ledger)
         self.corrections = CorrectionAudit()
+        self.vouchers = VoucherAudit(self.ledger)
+        self.registries = RegistryAudit()
         self.core = CoreFold()
 
     def run(self, simulator: str | None, wait_s: float) -> list[Check]:
@@ -115,6 +119,8 @@ class Audit:
         self.cash.see(partition, offset, entry)
         self.fees.see(partition, offset, entry)
         self.corrections.see(partition, offset, entry)
+        self.vouchers.see(partition, offset, entry)
+        self.registries.see(partition, offset, entry)
         self.core.see(partition, offset, entry)
         self._gateways.see(entry)
         self._ends.reached("entries", partition, offset)
@@ -126,7 +132,7 @@ class Audit:
     def _ledger_checks(self) -> list[Check]:
         ours = [*self.ledger.checks(), *self.payments.checks(self.ledger), *self.windows.checks(), self.tariffs.check]
         ours += [*self.clearing.checks(), self.charts.check, self.fees.check, self.cash.check]
-        ours.append(self.corrections.check)
+        ours += [self.corrections.check, *self.vouchers.checks(), *self.registries.checks()]
         return [self._readable, *ours, *self.agents.checks(), *self.limits.checks(), self.core.check]
 
     def _balances(self) -> Check:

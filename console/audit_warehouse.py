@@ -28,7 +28,7 @@ _PAYMENT_COLUMNS = (
     "payment_id, number, terminal, agent, payee, gateway, subscriber, amount, fee, processing, collected, currency, "
     "txn, tariff_version, payer_agent, held, rewards.account, rewards.amount, toUnixTimestamp64Milli(made_at), "
     "toUnixTimestamp64Milli(received_at), day, chain, tariff_rule, change_to, "
-    "change_spent.mark, change_spent.amount, state, offset"
+    "change_spent.mark, change_spent.amount, served, routes, rerouted_from, state, offset"
 )
 
 
@@ -213,11 +213,26 @@ def _payment_fault(row: Row, number: int | None, index: PaymentIndex, seen: byte
     if seen[number]:
         return "there more than once"
     seen[number] = 1
-    *plain, accounts, amounts, made_at, received_at, day, chain, rule, change_to, marks, parts, state, offset = row
+    *facts, served, routes, left, state, offset = row
+    *plain, accounts, amounts, made_at, received_at, day, chain, rule, change_to, marks, parts = facts
     # In the order of PaymentFacts; the types are as the view's columns have them. held_at is in no row of it: 0.
     shares = tuple(zip(accounts, amounts, strict=True))
     spent = tuple(zip(marks, parts, strict=True))
-    values: list[Any] = [*plain, shares, made_at, received_at, day, chain, rule, 0, change_to, spent]
+    values: list[Any] = [
+        *plain,
+        shares,
+        made_at,
+        received_at,
+        day,
+        chain,
+        rule,
+        0,
+        change_to,
+        spent,
+        served,
+        routes,
+        left,
+    ]
     if facts_fingerprint(PaymentFacts(*values)) != index.facts[number]:
         return "its facts differ"
     if state != index.state_of(number):

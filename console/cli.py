@@ -24,6 +24,7 @@ from console import (
     doctor,
     fleet,
     gateways,
+    manual,
     operators,
     payees,
     paying,
@@ -40,6 +41,7 @@ from console import (
     subscribers,
     tariffs,
     terminals,
+    vouchers,
     windows,
 )
 from console.context import load_settings, misspelt_variables
@@ -51,9 +53,9 @@ from streams.logs import configure_logs
 # A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
 PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
-    payments, change, registries, alerts, contacts, fleet, replaying, rebuilding,
+    payments, manual, change, registries, alerts, contacts, fleet, replaying, rebuilding,
     schedules, windows, charts, clearing, postings, cash, plans, corrections, registers,
-    checking, subscribers,
+    checking, subscribers, vouchers,
 )  # fmt: skip
 
 

@@ -43,6 +43,11 @@ BEHAVIOURS = {
     "internet": Behaviour(decline_pct=15),  # does not know every subscriber
     "transit": Behaviour(not_finished_pct=10, broken_reply_pct=3),
 }
+# Electro would book a payment again that it is sent again: it is sent once, and then asked for its status.
+_DIALECTS: dict[str, dict[str, Any]] = {
+    "electro": {"options": {"repeats": "never"}, "asks": ("status",)},
+    "water": {"asks": ("status",)},
+}
 _ZONES = {"mobile": "Europe/Moscow", "electro": "Europe/Samara", "transit": "Asia/Yekaterinburg"}
 
 Command = TreeCommand | DirectoryCommand
@@ -122,7 +127,7 @@ def first_commands(url_of: Callable[[str], str], fleet: list[FleetTerminal]) -> 
     for payee in payees():
         gateway = Gateway(
             id=payee.id, protocol="osmp", url=url_of(payee.id), time_out_ms=1_500, connections=30, retry=_RETRY,
-            cancels=payee.id == "mobile",
+            cancels=payee.id == "mobile", **_DIALECTS.get(payee.id, {}),
         )  # fmt: skip
         yield _order(SetGateway, payee.id, gateway=gateway)
         yield _order(SetPayee, payee.id, payee=payee)

@@ -54,6 +54,7 @@ def chart() -> SetChart:
 _BALANCE_ACCOUNTS = {
     "agent": "40821", "hold": "40821", "payee": "40911", "change": "40911", "fee": "70601", "reward": "70601",
     "agent-fees": "70601", "bank": "30102", "cash": "20208", "cash-taken": "20208",
+    "voucher-stock": "10201", "supplier": "60311",
 }  # fmt: skip
 
 

@@ -31,6 +31,12 @@ def add(
     retry_interval_ms: Annotated[int, typer.Option(metavar="MS", help="Wait after the first unclear answer.")] = 60_000,
     retry_factor_pct: Annotated[int, typer.Option(metavar="PCT", help="Each wait is this part of the last.")] = 130,
     retry_budget: Annotated[int, typer.Option(metavar="N", help="Tries before an operator must decide.")] = 25,
+    give_up_s: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="S", help="How long a payment that cannot be sent is tried again. Default: budget times."
+        ),
+    ] = None,
     fatal_code: Annotated[
         list[int] | None,
         typer.Option(metavar="CODE", help="A final refusal of this dialect; none: the protocol's own."),
@@ -46,7 +52,9 @@ def add(
     time_out: TimeOut = 10,
 ) -> None:
     """Add a gateway (protocol OSMP check/pay), or change its record."""
-    retry = RetrySchedule(interval_ms=retry_interval_ms, factor_pct=retry_factor_pct, budget=retry_budget)
+    retry = RetrySchedule(
+        interval_ms=retry_interval_ms, factor_pct=retry_factor_pct, budget=retry_budget, give_up_s=give_up_s
+    )
     record = Gateway(
         id=gateway,
         protocol="osmp",
@@ -86,6 +94,7 @@ def list_gateways(as_json: AsJson = False) -> None:
 
 def _line(one: Gateway) -> tuple[object, ...]:
     retry = f"{one.retry.interval_ms} ms × {one.retry.factor_pct}%, {one.retry.budget} tries"
+    retry += f", unsent {one.retry.give_up_s} s" if one.retry.give_up_s is not None else ""
     codes = "protocol's" if one.fatal_codes is None else ", ".join(map(str, one.fatal_codes))
     return (one.id, one.protocol, one.url, one.time_out_ms, one.connections, retry, codes, one.credentials or "-",
             "yes" if one.cancels else "-")  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -14,9 +14,12 @@ from console.lookup import payees
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
 from console.output import json_line, major, rows
+from console.payee_routes import route_of, routes
 from console.signing import done, give, now
 from schemas.command import SetPayee
-from schemas.payee import Payee, SubscriberField
+from schemas.payee import Payee, Served, StockLevel, SubscriberField
+
+_HOW = {"offline": "served by registries", "vouchers": "sold from stock"}
 
 
 class CheckedAt(StrEnum):
@@ -25,9 +28,10 @@ class CheckedAt(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Payees: add, list.", no_args_is_help=True)
+    group = typer.Typer(help="Payees: add, list, routes.", no_args_is_help=True)
     group.command("add")(add)
     group.command("list")(list_payees)
+    group.command("routes")(routes)
     app.add_typer(group, name="payee")
 
 
@@ -60,11 +64,27 @@ def add(
     checked_at: Annotated[
         CheckedAt, typer.Option(help="Where subscribers are looked up: at the payee, or in its uploaded list.")
     ] = CheckedAt.GATEWAY,
+    route: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GATEWAY[:PRIORITY[:SHARE[:WEEKDAYS:FROM-TO]]]",
+            help="A gateway to choose from, and when; where none is open it is --gateway.",
+        ),
+    ] = None,
+    served: Annotated[
+        str, typer.Option(metavar="HOW", help="online: over its gateway; offline: by registries; vouchers: from stock.")
+    ] = "online",
+    low_stock: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AMOUNT:COUNT", help="Of vouchers: tell when fewer of this denomination are left."),
+    ] = None,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
 ) -> None:
     """Add a payee, or change its record."""
+    if served not in get_args(Served):
+        raise BadInput(f"--served {served!r} is none of {', '.join(get_args(Served))}")
     record = Payee(
         id=payee,
         name=name or payee,
@@ -78,11 +98,16 @@ def add(
         time_zone=time_zone,
         reversal_s=reversal_s,
         checked_at=checked_at.value,
+        routes=tuple(map(route_of, route or ())),
+        served=cast(Served, served),
+        low_stock=tuple(_level(text, currency) for text in low_stock or ()),
     )
     settings = broker_settings()
     command = SetPayee(id=command_id or fresh_id(), issued_at=now(), payee=record)
     answer = give(settings, command, operator, time_out)
-    done(f"payee {payee} is on file, through gateway {gateway}", command, answer)
+    ways = list(dict.fromkeys(one.gateway for one in record.routes)) or [gateway]
+    through = f"through gateway{'s' if len(ways) > 1 else ''} {', '.join(ways)}"
+    done(f"payee {payee} is on file, {_HOW.get(record.served, through)}", command, answer)
 
 
 def list_payees(as_json: AsJson = False) -> None:
@@ -92,8 +117,16 @@ def list_payees(as_json: AsJson = False) -> None:
         for one in found:
             json_line(one.model_dump(mode="json"))
         return
-    columns = ("payee", "name", "gateway", "currency", "from", "to", "fields", "time zone", "reversal s")
+    columns = ("payee", "name", "gateways", "currency", "from", "to", "fields", "time zone", "reversal s")
     rows(columns, (_line(one) for one in found), right=("from", "to", "reversal s"))
+
+
+def _level(text: str, currency: str) -> StockLevel:
+    """ "500.00:100"."""
+    amount, colon, below = text.rpartition(":")
+    if not colon or not (below.isascii() and below.isdigit() and 0 < int(below[:9]) <= 1_000_000):
+        raise BadInput(f"--low-stock {text!r} is not AMOUNT:COUNT, such as 500.00:100")
+    return StockLevel(denomination=minor_units(amount, currency), below=int(below))
 
 
 def _field(text: str) -> SubscriberField:
@@ -110,4 +143,5 @@ def _field(text: str) -> SubscriberField:
 def _line(one: Payee) -> tuple[object, ...]:
     bounds = (major(minor, one.currency) for minor in (one.min_amount, one.max_amount))
     fields = ", ".join(f"{field.name} {field.pattern}" for field in one.fields)
-    return (one.id, one.name, one.gateway, one.currency, *bounds, fields, one.time_zone, one.reversal_s or "-")
+    ways = ", ".join(dict.fromkeys(route.gateway for route in one.routes)) or one.gateway
+    return (one.id, one.name, ways, one.currency, *bounds, fields, one.time_zone, one.reversal_s or "-")

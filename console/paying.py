@@ -20,6 +20,8 @@ from console.output import json_line, major, say
 from console.repeats import remembered
 from console.requests import payment_request
 from console.signing import now
+from console.voucher_secret import opened
+from console.voucher_secret import words as printed
 from schemas.change import ChangeSpent, mark_of, new_code
 from schemas.envelope import SigningKey
 from schemas.ids import instant_ms
@@ -111,7 +113,7 @@ def send(
     with Client(settings, [order.terminal]) as client:
         last = None
         for answer in client.ask(request, time_out, 0 if no_wait else wait):
-            _tell(answer, as_json)
+            _tell(settings, order.terminal, answer, as_json)
             last = answer.reply
     if last is not None:
         _judge(order.id, last, no_wait, wait)
@@ -169,10 +171,12 @@ def _with_cash(
     return PaymentOrder.model_validate({**order.model_dump(), **changes})
 
 
-def _tell(answer: Answer, as_json: bool) -> None:
+def _tell(settings: Settings, terminal: str, answer: Answer, as_json: bool) -> None:
     reply = answer.reply
+    secret = opened(settings, terminal, reply)
     if as_json:
-        json_line({**reply.model_dump(mode="json"), "elapsed_ms": round(answer.elapsed_s * 1000, 1)})
+        more = {"serial": secret.serial, "pin": secret.pin} if secret is not None else {}
+        json_line({**reply.model_dump(mode="json"), **more, "elapsed_ms": round(answer.elapsed_s * 1000, 1)})
         return
     words = [f"{reply.state:<9}{answer.elapsed_s * 1000:7.0f} ms"]
     words += [f"txn {reply.txn}"] if reply.txn else []
@@ -181,6 +185,8 @@ def _tell(answer: Answer, as_json: bool) -> None:
     words += ["the stored outcome of a duplicate"] if reply.again else []
     words += ["final"] if reply.final else []
     say("  ".join(words))
+    if secret is not None:
+        say(printed(secret))
 
 
 def _judge(payment: str, last: Reply, no_wait: bool, wait: float) -> None:

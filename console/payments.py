@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -104,7 +104,7 @@ def _print(story: Story) -> None:
             "state": story.state,
             "amount": f"{major(facts['amount'], currency)} + fee {major(facts['fee'], currency)} {currency}",
             "held": f"{major(facts['held'], currency)} of agent {facts['payer_agent'] or '-'}",
-            "payee": f"{facts['payee']} through {facts['gateway'] or '-'}, {subscriber}",
+            "payee": f"{facts['payee']} through {_route(facts)}, {subscriber}",
             "agent": f"{facts['agent']} in tree {facts['book']}",
             "txn": facts["txn"] or "-",
             "tariff": " ".join(f"{facts['tariff_version'] or '-'} {facts['tariff_rule']}".split()),
@@ -114,6 +114,11 @@ def _print(story: Story) -> None:
     )
     say("")
     rows(("at (UTC)", "decision", "by", "payee said", "why", "legs"), (_line(step, currency) for step in story.steps))
+
+
+def _route(facts: dict[str, Any]) -> str:
+    before = ", ".join(facts["rerouted_from"])
+    return f"{facts['gateway'] or '-'}{f' (before: {before})' if before else ''}"
 
 
 def _line(step: Step, currency: str) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from streams.topics import LEDGER, partitions_of
 FACTS = (
     "terminal", "agent", "payer_agent", "payee", "gateway", "subscriber", "amount", "fee", "processing", "collected",
     "held", "currency", "txn", "tariff_version", "made_at", "received_at",
-    "tariff_rule",
+    "tariff_rule", "rerouted_from",
 )  # fmt: skip
 _SCAN_S = 60.0
 
@@ -47,6 +47,9 @@ class Step:
     legs: tuple[MovedLeg, ...]
 
 
+_STANDS = frozenset({EntryKind.DEFERRED, EntryKind.REROUTED})
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """What does not change about a payment, then its steps, oldest first. Amounts in minor units."""
@@ -57,8 +60,8 @@ class Story:
 
     @property
     def state(self) -> str:
-        """The last kind that says where it stands: a deferral leaves it as it was."""
-        return next((step.kind for step in reversed(self.steps) if step.kind != EntryKind.DEFERRED), "")
+        """The last kind that says where it stands: a deferral leaves it as it was, and so does another route."""
+        return next((step.kind for step in reversed(self.steps) if step.kind not in _STANDS), "")
 
 
 def from_ledger(settings: Settings, payment: str, tree: str) -> Story | None:
@@ -76,7 +79,7 @@ def from_ledger(settings: Settings, payment: str, tree: str) -> Story | None:
 
 
 def _story(payment: str, entries: Sequence[Entry]) -> Story:
-    facts = entries[0].payment
+    facts = entries[-1].payment  # the route may have changed, and what waited got its number
     assert facts is not None
     named = {name: getattr(facts, name) for name in FACTS}
     times = {name: ms_instant(named[name]) for name in ("made_at", "received_at")}

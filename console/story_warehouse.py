@@ -27,7 +27,7 @@ def from_warehouse(settings: Settings, payment: str) -> Story | None:
 
 
 def _facts(client: Client, payment: str) -> dict[str, Any] | None:
-    query = f"SELECT {', '.join(_COLUMNS)} FROM entries {_ABOUT} ORDER BY partition, offset LIMIT 1"
+    query = f"SELECT {', '.join(_COLUMNS)} FROM entries {_ABOUT} ORDER BY partition, offset DESC LIMIT 1"
     found = rows(client, query, {"payment": payment})
     return dict(zip(_COLUMNS, found[0], strict=True)) if found else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -11,10 +10,10 @@ from console.amounts import minor_units
 from console.context import broker_settings
 from console.errors import BadInput, NotFound
 from console.fees import prices_for
+from console.instants import instant
 from console.lookup import balances, find_agent, payees, spender, tariffs
 from console.options import AsJson, Tree
 from console.output import json_line, major, rows, say
-from console.signing import now
 from console.tariff_explained import Part, Sum, arithmetic, parts
 from console.tariff_words import amounts_words, scope_words, when_words
 from schemas.balance import Balance
@@ -41,7 +40,7 @@ def explain_tariff(
         raise NotFound(f"there is no payee {payee!r}: `kassa payee list` shows all")
     tariff = tariffs(settings).get(payee) or Tariff(payee=payee, version=1)
     here, everyone = find_agent(settings, agent, tree), balances(settings)
-    minor, moment = minor_units(amount, record.currency), instant_ms(_instant(at))
+    minor, moment = minor_units(amount, record.currency), instant_ms(instant(at))
     path = agent_path(here.tree, here.agent)
     line = _line(here, everyone)
     sums = arithmetic(prices_for(tariff, minor, path, moment), minor, line, spender(here, everyone).agent)
@@ -81,18 +80,6 @@ def _json(tariff: Tariff, agent: str, at: int, found: list[Part], sums: list[Sum
         "rules": [{"rule": one.rule, "verdict": one.verdict, **one.narrowness._asdict()} for one in found],
         "sums": [one._asdict() for one in sums],
     }
-
-
-def _instant(text: str | None) -> datetime:
-    if text is None:
-        return now()
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{text!r} is not an instant: write 2026-01-02T19:00+03:00") from None
-    if found.tzinfo is None:
-        raise BadInput(f"{text!r} does not say in which zone: add an offset, such as +03:00 or Z")
-    return found
 
 
 def _line(agent: Balance, everyone: list[Balance]) -> list[str]:

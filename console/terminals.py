@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from console.context import broker_settings
 from console.errors import BadInput
@@ -17,9 +18,11 @@ from console.signing import done, give, now
 from console.terminal_card import card
 from schemas.command import RevokeKey, SetTerminal
 from schemas.keys import PublicKey, owner_of
+from schemas.sealing import SealingKey
 from schemas.terminal import Terminal
 from streams.keyring import (
     adopt_next_terminal_key,
+    ensure_sealing_key,
     ensure_terminal_key,
     next_terminal_key,
     read_public,
@@ -47,17 +50,24 @@ def enroll(
         typer.Option("--new-key", help="Make the terminal's next key; the present one stays on file until revoked."),
     ] = False,
     public_key: PublicKeyFile = None,
+    sealing_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take this public sealing key (JWK on X25519 with kid), for vouchers' PINs."),
+    ] = None,
     address: Address = None,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
 ) -> None:
-    """Enroll a terminal: make its key pair here, or take its --public-key, and put it on file."""
+    """Enroll a terminal: make its keys here, one to sign and one for what is sealed to it, or take its public ones."""
     settings = broker_settings()
     owner = find_agent(settings, agent, tree)
     key = _given_key(public_key, terminal) if public_key else _key(settings, terminal, algorithm, new_key)
-    record = Terminal(id=terminal, agent=agent, tree=owner.tree, keys=_keys(settings, terminal, key), address=address)
+    record = Terminal(
+        id=terminal, agent=agent, tree=owner.tree, keys=_keys(settings, terminal, key), address=address,
+        sealing=_sealing(settings, terminal, sealing_key, is_made_here=public_key is None),
+    )  # fmt: skip
     command = SetTerminal(id=command_id or fresh_id(), issued_at=now(), terminal=record)
     answer = give(settings, command, operator, time_out)
     if new_key and not public_key:
@@ -118,6 +128,21 @@ def _key(settings: Settings, terminal: str, algorithm: KeyAlgorithm, is_new: boo
             f"enroll with --algorithm {made.algorithm}, or make another with --new-key"
         )
     return made.public()
+
+
+def _sealing(settings: Settings, terminal: str, given: Path | None, *, is_made_here: bool) -> SealingKey | None:
+    """The key given, else the one made here; a terminal that made its own keys keeps what is on file."""
+    if given is not None:
+        try:
+            return SealingKey.model_validate_json(given.read_bytes())
+        except OSError as error:
+            raise BadInput(f"cannot read {given}: {error.strerror}") from None
+        except ValidationError:
+            raise BadInput(f"{given} is not a public JWK on X25519 with kid, kty, crv and x") from None
+    if is_made_here:
+        return ensure_sealing_key(settings, terminal).public()
+    on_file = terminals(settings).get(terminal)
+    return on_file.sealing if on_file is not None else None
 
 
 def _given_key(path: Path, terminal: str) -> PublicKey:

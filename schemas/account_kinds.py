@@ -37,6 +37,8 @@ _ALL = (
     AccountKind("exchange", "credit", False, "what exchanges of one currency for another left", "currency exchange"),
     AccountKind("unclaimed", "credit", False, "change that nobody claimed in time", "unclaimed change"),
     AccountKind("agent-fees", "credit", False, "periodic fees taken from agents", "the operator's fees of agents"),
+    AccountKind("voucher-stock", "debit", False, "vouchers at cost; in a tree, what it sold", "voucher stock {}"),
+    AccountKind("supplier", "credit", False, "what is owed for vouchers", "supplier {}"),
     AccountKind("cash", "credit", True, "what is missing of the cash counted at a terminal", "cash in terminal {}"),
     AccountKind("cash-taken", "debit", True, "the other side of the cash in an agent's terminals", "cash of agent {}"),
 )  # fmt: skip

@@ -17,11 +17,13 @@ class AlertKind(StrEnum):
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"  # a terminal signs well, and everything it sends is rejected
     LOW_BALANCE = "LOW_BALANCE"  # an agent has less available than its contact record wants to know of
     LIMIT_HIT = "LIMIT_HIT"  # payments of an agent are refused for want of funds or limit
-    PAYMENT_UNKNOWN_LONG = "PAYMENT_UNKNOWN_LONG"  # payments of a gateway are UNKNOWN or MANUAL for too long
+    PAYMENT_UNKNOWN_LONG = "PAYMENT_UNKNOWN_LONG"  # payments of a gateway are SENT, UNKNOWN or MANUAL for too long
+    PAYMENT_UNKNOWN_OLD = "PAYMENT_UNKNOWN_OLD"  # the same, and 24 times as long
     DELIVERY_DEAD = "DELIVERY_DEAD"  # alerts do not reach one of those who should hear of them
     GATEWAY_FAILING = "GATEWAY_FAILING"  # a gateway's answers are unclear, or nothing can be sent to it
     WAITING_FUNDS_LONG = "WAITING_FUNDS_LONG"  # payments whose cash was taken wait for an agent's money for too long
     SHORTAGE = "SHORTAGE"  # less was counted in a terminal than payments put in
+    LOW_STOCK = "LOW_STOCK"  # a payee has fewer vouchers of a denomination left than its record wants to know of
 
 
 # Never over: nothing is open after them.
@@ -39,7 +41,11 @@ class Alert(Wire):
 
     kind: AlertKind
     subject: Annotated[
-        str, Field(description="what it is about: a terminal, <tree>/<agent>, <topic or gateway>/<partition>")
+        str,
+        Field(
+            description="what it is about: a terminal, <tree>/<agent>, <topic or gateway>/<partition>, or "
+            "<payee>/<denomination>"
+        ),
     ]
     agent: Annotated[str, Field(description="whose concern it is; empty: the operator's")] = ""
     severity: Severity

@@ -48,4 +48,4 @@ ClearingCommand = ReceiveMoney | TakeBackMoney | ConfirmMoney
 
 def clearing_id(book: str, seq: int) -> str:
     """The id of what entry `seq` of that book says to another."""
-    return f"{CLEARING}{book}.{seq}"
+    return f"{CLEARING}{book.replace('/', ':')}.{seq}"

@@ -31,11 +31,15 @@ from schemas.keys import KeyId
 from schemas.operator_order import OperatorOrder
 from schemas.payee import Payee, ZoneName
 from schemas.plan import Plan
+from schemas.registry import registry_book
+from schemas.registry_command import AddToRegistry, AnswerRegistry, CutRegistry, DeliverRegistry, RegistryCommand
 from schemas.reversal import ReversePayment
 from schemas.schedule import Schedule
 from schemas.subscribers import SubscriberList
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
+from schemas.voucher import stock_book
+from schemas.voucher_command import ProductOrder, VoucherCommand
 
 Funding = Literal["own", "shared"]
 Liftable = Literal["payment_max", "daily_max", "monthly_max"]
@@ -198,7 +202,7 @@ class SetSubscribers(OperatorOrder):
 _Change = PayOutChange | BringChange | ChangeCommand
 TreeCommand = (
     OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change | ClearingCommand
-    | CurrencyCommand | CollectCash | ReversePayment | CorrectionCommand
+    | CurrencyCommand | CollectCash | ReversePayment | CorrectionCommand | VoucherCommand | RegistryCommand
 )  # fmt: skip
 DirectoryCommand = (
     SetTerminal
@@ -217,13 +221,14 @@ Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
 
 # The kinds that a terminal may sign too, about its own tree. Everything else is an operator's to order.
-TERMINAL_MAY = frozenset({"change.bring", "payment.reverse"})
+TERMINAL_MAY = frozenset({"change.bring", "payment.reverse", "voucher.reserve", "voucher.reprint"})
 
 
 def book_of(command: TreeCommand | DirectoryCommand) -> str:
     """The one-writer key a command is decided under, and so its Kafka key.
 
-    Trees have their root's id; directory records have "<table>/<id>", so that two trees cannot both enroll one id.
+    Trees have their root's id; directory records have "<table>/<id>", so that two trees cannot both enroll one id; the
+    stock of a product has "vouchers/<payee>", and a payee's registries have a book of their own.
     """
     match command:
         case SetTerminal():
@@ -248,5 +253,9 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"operators/{command.operator.id}"
         case SetContact():
             return f"contacts/{command.contact.id}"
+        case ProductOrder():
+            return stock_book(command.payee)
+        case AddToRegistry() | CutRegistry() | DeliverRegistry() | AnswerRegistry():
+            return registry_book(command.payee)
         case _:
             return command.tree

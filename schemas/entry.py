@@ -17,12 +17,14 @@ from schemas.crossing import Crossing
 from schemas.outcome import GatewayOutcome
 from schemas.plan import Charge
 from schemas.record import record
+from schemas.registry import RegistryNote
 from schemas.reversal import Posted
+from schemas.voucher import VoucherNote
 from schemas.window import Window
 
 
 class EntryKind(StrEnum):
-    """What was decided. The payment kinds up to WAITING_FUNDS double as the payment's state after the entry."""
+    """What was decided. The payment kinds up to SENT double as the payment's state after the entry."""
 
     HELD = "HELD"  # funds reserved; a gateway may be called
     DECLINED = "DECLINED"  # refused before anything was reserved; final
@@ -31,7 +33,9 @@ class EntryKind(StrEnum):
     VOIDED = "VOIDED"  # the payee has it not and will not; the hold is released; final
     MANUAL = "MANUAL"  # cannot be settled by asking; an operator decides with evidence
     WAITING_FUNDS = "WAITING_FUNDS"  # the cash is in the box, the money is not on the account; held when it comes
+    SENT = "SENT"  # a pay that must not be repeated is about to leave for the payee
     DEFERRED = "DEFERRED"  # nothing was sent and it was not possible to ask; still HELD, due again
+    REROUTED = "REROUTED"  # nothing was sent, and another of the payee's gateways is asked instead; still HELD
     AGENT_OPENED = "AGENT_OPENED"
     LIMIT_SET = "LIMIT_SET"
     DEPOSITED = "DEPOSITED"
@@ -65,6 +69,22 @@ class EntryKind(StrEnum):
     CORRECTION_PROPOSED = "CORRECTION_PROPOSED"  # by one operator; another must approve it before anything moves
     CORRECTION_DROPPED = "CORRECTION_DROPPED"  # a proposal came to nothing
     CORRECTED = "CORRECTED"  # money was moved by hand
+    VOUCHERS_LOADED = "VOUCHERS_LOADED"  # a chunk of a batch; none of it is for sale before the whole batch is there
+    VOUCHER_BATCH_OPENED = "VOUCHER_BATCH_OPENED"  # its last chunk came: it is for sale, and owed to its supplier
+    VOUCHER_BATCH_DROPPED = "VOUCHER_BATCH_DROPPED"  # it was given up before it was loaded to its end
+    VOUCHER_BATCH_BLOCKED = "VOUCHER_BATCH_BLOCKED"  # none of it is reserved or sold
+    VOUCHER_BATCH_UNBLOCKED = "VOUCHER_BATCH_UNBLOCKED"
+    VOUCHER_RESERVED = "VOUCHER_RESERVED"  # one is kept for a payment that is to come
+    VOUCHER_LAPSED = "VOUCHER_LAPSED"  # payments did not come in time: what was kept for them is for sale again
+    VOUCHER_SOLD = "VOUCHER_SOLD"  # one is a payment's for good
+    VOUCHER_NONE = "VOUCHER_NONE"  # there was none for a payment
+    VOUCHER_REPRINTED = "VOUCHER_REPRINTED"  # its terminal was told a PIN again
+    SUPPLIER_PAID = "SUPPLIER_PAID"  # for vouchers, from the bank
+    QUEUED = "QUEUED"  # of a payment that is HELD: it goes to its payee in a registry
+    REGISTRY_LINE = "REGISTRY_LINE"  # a queued payment is in its payee's open registry
+    REGISTRY_CUT = "REGISTRY_CUT"  # a registry has its last line, and a total
+    REGISTRY_DELIVERED = "REGISTRY_DELIVERED"  # the payee has the registry
+    REGISTRY_ANSWERED = "REGISTRY_ANSWERED"  # the payee said of some lines whether it takes them
 
 
 # POSTED may still be reversed, if the payee permits it; the others are for ever.
@@ -100,7 +120,8 @@ class Cause:
 
 @record
 class PaymentFacts:
-    """All of a payment that does not change after it was received. Amounts in minor units, times in ms UTC.
+    """All of a payment that does not change after it was received, but for its route. Amounts in minor units, times in
+    ms UTC.
 
     txn: our number at the payee, the same in every request. held: what was reserved of the agent's money, or is to be.
     payer_agent: whose money it is (the agent itself, or the one above whose limit it shares). rewards: account and
@@ -110,7 +131,8 @@ class PaymentFacts:
     held_at: when funds were reserved, if that was later than the receipt; it and txn are 0, day and chain empty, for as
     long as the payment waits for funds. change_to: fingerprint of the code under which the payer's money is kept;
     empty: under the payment's id. spent: fingerprint and amount of change that paid for it, once held. served: how its
-    payee is (schemas.payee.Served); empty: online, over the gateway.
+    payee is (schemas.payee.Served); empty: online, over the gateway. gateway: through which it is paid. routes: others
+    it may still be paid through, the next one first. rerouted_from: those that were asked before and let it go.
     """
 
     id: str
@@ -139,6 +161,8 @@ class PaymentFacts:
     change_to: str = ""
     spent: tuple[tuple[str, int], ...] = ()
     served: str = ""
+    routes: tuple[str, ...] = ()
+    rerouted_from: tuple[str, ...] = ()
 
     @property
     def from_change(self) -> int:
@@ -218,6 +242,8 @@ class Entry:
     charge: Charge | None = None
     posted: Posted | None = None
     correction: Correction | None = None
+    voucher: VoucherNote | None = None
+    registry: RegistryNote | None = None
 
     def encode(self) -> bytes:
         """The value of the ledger record: JSON."""
@@ -238,7 +264,7 @@ def holds(entries: Iterable[Entry]) -> list[str]:
     ]
 
 
-_ASKED = frozenset({EntryKind.HELD, EntryKind.REVERSING})
+_ASKED = frozenset({EntryKind.HELD, EntryKind.REROUTED, EntryKind.REVERSING})
 
 
 ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)

@@ -9,26 +9,63 @@ from pydantic import Field, StringConstraints
 from schemas.ids import GatewayId, Wire
 
 # The protocols there are, each a file in agents/gateways.
-Protocol = Literal["osmp",]
+Protocol = Literal[
+    "osmp",
+    "agent-xml",
+    "signed-kv",
+    "two-phase",
+]
 
 # What a payee's result code lets us conclude: it is done; it never will be; ask again with the same number; to a
 # status, that the payee has not heard of the number; nothing.
 Meaning = Literal["ok", "fatal", "repeat", "absent", "unknown"]
 
 
+_LONGEST_WAIT_MS = 86_400_000
+
+
 class RetrySchedule(Wire):
-    """When to ask again after an unclear answer: interval × factor^n, at most `budget` times, then MANUAL."""
+    """When to ask again after an unclear answer: interval × factor^n, at most `budget` times, then MANUAL.
+
+    An attempt of which nothing left us is no try: see `is_spent`.
+    """
 
     interval_ms: Annotated[int, Field(ge=10, le=86_400_000)] = 60_000
     factor_pct: Annotated[int, Field(ge=100, le=1_000, description="130 = ×1.3")] = 130
     budget: Annotated[int, Field(ge=1, le=100)] = 25
+    give_up_s: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=31_622_400,
+            description="how long after it was held a payment is tried again that could not be sent, s; none: as often "
+            "in a row as the budget says",
+            exclude_if=lambda give_up_s: (
+                give_up_s is None
+            ),  # records of old have none, and their digests are on ledgers
+        ),
+    ] = None
 
     def after(self, tries: int) -> int:
         """Milliseconds to wait after the given number of tries (1 = after the first)."""
         wait = self.interval_ms
         for _ in range(tries - 1):
-            wait = min(wait * self.factor_pct // 100, 86_400_000)
+            longer = min(wait * self.factor_pct // 100, _LONGEST_WAIT_MS)
+            if longer == wait:
+                break
+            wait = longer
         return wait
+
+    def is_spent(self, unsent: int, held_at: int, at: int) -> bool:
+        """Is it time to give up what could not be sent? unsent: how often in a row; times in ms UTC."""
+        if self.give_up_s is None:
+            return unsent >= self.budget
+        return at >= held_at + self.give_up_s * 1000
+
+    def unsent_due(self, unsent: int, held_at: int, at: int) -> int:
+        """When to try again what could not be sent: the last time at the moment it is given up; ms UTC."""
+        due = at + self.after(unsent)
+        return due if self.give_up_s is None else min(due, held_at + self.give_up_s * 1000)
 
 
 class Breaker(Wire):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from schemas.ids import Currency, FieldName, GatewayId, PayeeId, PositiveMinor, ShortText, Wire
+from schemas.offline import OfflineTerms
 from schemas.pattern import check_pattern
+from schemas.route import Route
 
 
 def _is_zone(name: str) -> str:
@@ -33,6 +35,15 @@ def _names_fit(fields: tuple[SubscriberField, ...]) -> tuple[SubscriberField, ..
 
 # What protocols call their own parameters; the first field is sent as the account whatever its name.
 _TAKEN = frozenset({"command", "txn_id", "txn_date", "sum"})
+
+
+class StockLevel(Wire):
+    """How many vouchers of a denomination (minor units) are too few: LOW_STOCK is told below that."""
+
+    denomination: PositiveMinor
+    below: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 # How its payments reach it: asked at once over its gateway, sent as a registry, or sold from a stock of codes.
 Served = Literal["online", "offline", "vouchers"]
 ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_is_zone)]
@@ -77,6 +88,14 @@ class Payee(Wire):
             exclude_if=lambda reversal_s: not reversal_s,  # records of old have none, and their digests are on ledgers
         ),
     ] = 0
+    routes: Annotated[
+        tuple[Route, ...],
+        Field(
+            max_length=20,
+            description="gateways to choose from; none, or none at this time of the week: `gateway`",
+            exclude_if=lambda routes: not routes,  # likewise
+        ),
+    ] = ()
     served: Annotated[
         Served,
         Field(
@@ -91,3 +110,26 @@ class Payee(Wire):
             exclude_if=lambda checked_at: checked_at == "gateway",  # likewise
         ),
     ] = "gateway"
+    low_stock: Annotated[
+        tuple[StockLevel, ...],
+        Field(
+            max_length=50,
+            description="of a payee served from stock: how few vouchers are worth a word",
+            exclude_if=lambda levels: not levels,  # likewise
+        ),
+    ] = ()
+    offline: Annotated[
+        OfflineTerms | None,
+        Field(
+            description="of one that is served offline: its registries",
+            exclude_if=lambda offline: offline is None,  # likewise
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _its_terms_fit(self) -> Self:
+        if (self.served == "offline") != (self.offline is not None):
+            raise ValueError("a payee that is served offline has terms for its registries, and no other has")
+        if self.offline is not None and self.reversal_s:
+            raise ValueError("a payee that is served offline gives nothing back: no gateway can ask it")
+        return self

@@ -23,6 +23,7 @@ ReplyState = Literal[
     "REVERSED",
     "REVERSAL_REFUSED",
     "REVERSAL_MANUAL",
+    "QUEUED",
 ]
 
 
@@ -52,3 +53,15 @@ class Reply(Wire):
     ] = 0
     at: Instant
     again: Annotated[bool, Field(description="a stored outcome repeated to a duplicate")] = False
+    secret: Annotated[
+        str | None,
+        Field(
+            description="of a voucher that was sold or printed again: a JWE to the terminal's sealing key, with schema "
+            "secret in it",
+            exclude_if=lambda secret: secret is None,
+        ),
+    ] = None
+    reserved_until: Annotated[
+        Instant | None,
+        Field(description="of a voucher that is reserved", exclude_if=lambda until: until is None),
+    ] = None

@@ -35,9 +35,11 @@ class Posted:
     """How a payment was posted, as its reversal needs it.
 
     at: when, ms UTC. provider_ref: the payee's number of it, "" where it gave none. refund: how the payer gets amount
-    and fee back once it is reversed, "" while no reversal is asked.
+    and fee back once it is reversed, "" while no reversal is asked. voucher: batch, serial, key id and ciphertext of
+    the PIN that was sold with it, empty where none was.
     """
 
     at: int
     provider_ref: str = ""
     refund: Literal["", "cash", "change"] = ""
+    voucher: tuple[str, ...] = ()

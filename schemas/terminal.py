@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas.ids import AgentId, OperatorId, ShortText, TerminalId, Wire
 from schemas.keys import PublicKey
+from schemas.sealing import SealingKey
 
 
 class Terminal(Wire):
@@ -18,6 +19,13 @@ class Terminal(Wire):
     tree: Annotated[AgentId, Field(description="root agent: the key of everything this terminal produces")]
     keys: Annotated[tuple[PublicKey, ...], Field(min_length=1, max_length=8)]
     address: ShortText | None = None
+    sealing: Annotated[
+        SealingKey | None,
+        Field(
+            description="what secrets for it are sealed to; none: it is sold no vouchers",
+            exclude_if=lambda sealing: sealing is None,  # records of old have none, and their digests are on ledgers
+        ),
+    ] = None
 
 
 class Operator(Wire):

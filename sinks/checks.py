@@ -139,7 +139,7 @@ FROM
     FROM legs FINAL WHERE account_kind = 'hold'
     UNION ALL
     SELECT book, payer_agent, currency, toInt64(0), held
-    FROM payments WHERE state IN ('HELD', 'UNKNOWN', 'MANUAL')
+    FROM payments WHERE state IN ('HELD', 'SENT', 'UNKNOWN', 'MANUAL')
 )
 GROUP BY book, agent, currency
 HAVING hold_balance != open_held

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _TIME = "DateTime64(3, 'UTC')"
 _WORD = "LowCardinality(String)"
 _SHARES = "Array(Tuple(account String, amount Int64))"
+_NAMES = "Array(LowCardinality(String))"
 _SPENT = "Array(Tuple(mark String, amount Int64))"
 
 
@@ -105,6 +106,10 @@ ENTRIES = Table(
         ("change_account", "String"),
         ("correction", "String"),
         ("served", _WORD),
+        ("routes", _NAMES),
+        ("rerouted_from", _NAMES),
+        ("voucher", "String"),
+        ("registry", "String"),
     ),
 )
 
@@ -175,6 +180,8 @@ PAYMENT_STATES = Table(
         ("posted_at", _TIME),
         ("refund", _WORD),
         ("served", _WORD),
+        ("routes", _NAMES),
+        ("rerouted_from", _NAMES),
     ),
 )
 

@@ -87,6 +87,10 @@ def entry_row(place: Place, entry: Entry) -> Row:
         entry.change.account if entry.change else "",
         orjson.dumps(entry.correction).decode() if entry.correction else "",
         facts.served,
+        facts.routes,
+        facts.rerouted_from,
+        orjson.dumps(entry.voucher).decode() if entry.voucher else "",
+        orjson.dumps(entry.registry).decode() if entry.registry else "",
     )
 
 
@@ -161,7 +165,11 @@ def leg_rows(place: Place, entry: Entry) -> list[Row]:
 
 _NOTHING_HELD = frozenset({EntryKind.WAITING_FUNDS, EntryKind.DECLINED})
 # Kinds that are no state: where the payment stands after them.
-_STANDS = {EntryKind.DEFERRED: EntryKind.HELD, EntryKind.REVERSAL_REFUSED: EntryKind.POSTED}
+_STANDS = {
+    EntryKind.DEFERRED: EntryKind.HELD,
+    EntryKind.REROUTED: EntryKind.HELD,
+    EntryKind.REVERSAL_REFUSED: EntryKind.POSTED,
+}
 
 
 def payment_rows(place: Place, entry: Entry) -> list[Row]:
@@ -223,6 +231,8 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
             posted.at if posted is not None else entry.at if state is EntryKind.POSTED else 0,
             posted.refund if posted is not None and state is not EntryKind.POSTED else "",
             facts.served,
+            facts.routes,
+            facts.rerouted_from,
         )
     ]
 

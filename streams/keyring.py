@@ -5,6 +5,8 @@ keys/                     0700
   operators/<id>.jwk      0600  an operator's key of this machine
   trusted/<kid>.json            public operator keys a worker believes from its first start: the root of trust
   terminals/<id>.jwk      0600  keys of terminals enrolled on this machine
+  sealing/<id>.jwk        0600  what secrets for these terminals are opened with
+  vouchers/<kid>.jwk      0600  keys of PINs: on workers, and where batches are loaded (see pin_keys.py)
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from schemas.envelope import SigningKey, VerifyingKey
 from schemas.ids import OperatorId, TerminalId
 from schemas.keys import SERVER_KID, Algorithm, PublicKey
+from schemas.sealing import OpeningKey
 from streams.settings import Settings
 
 _NEXT = ".next"
@@ -93,6 +96,25 @@ def adopt_next_terminal_key(settings: Settings, terminal: str) -> None:
     path.with_name(f"{path.name}{_NEXT}").replace(path)
 
 
+def sealing_key_file(settings: Settings, terminal: str) -> Path:
+    return settings.keys / "sealing" / f"{_owner(terminal)}.jwk"
+
+
+def ensure_sealing_key(settings: Settings, terminal: str) -> OpeningKey:
+    """What secrets for the terminal are opened with, made where there is none."""
+    ensure_file(sealing_key_file(settings, terminal), OpeningKey.generate(f"{terminal}:1").dump())
+    return load_sealing_key(settings, terminal)
+
+
+def load_sealing_key(settings: Settings, terminal: str) -> OpeningKey:
+    path = sealing_key_file(settings, terminal)
+    text = read_secret(path)
+    try:
+        return OpeningKey.load(text)
+    except ValueError:
+        raise KeyFileError(f"{path} is not a private JWK on X25519 with kid") from None
+
+
 def load_server_public(settings: Settings) -> PublicKey:
     """What replies are verified with."""
     return read_public(server_public_file(settings))
@@ -127,6 +149,16 @@ def owned(settings: Settings, kind: str) -> list[str]:
 
 def read_private(path: Path) -> SigningKey:
     """A private key from its file; raises KeyFileError, also when others than its owner could read it."""
+    text = read_secret(path)
+    try:
+        return SigningKey.load(text)
+    except ValueError:
+        # The parser's words may quote what it read, and what it read is a secret.
+        raise KeyFileError(f"{path} is not a private JWK with kid and alg") from None
+
+
+def read_secret(path: Path) -> bytes:
+    """What a key file holds; raises KeyFileError, also when others than its owner could read it."""
     try:
         mode = path.stat().st_mode
         text = path.read_bytes()
@@ -136,11 +168,7 @@ def read_private(path: Path) -> SigningKey:
         raise KeyFileError(f"cannot read {path}: {error.strerror}") from None
     if mode & 0o077:
         raise KeyFileError(f"{path} is open to others (mode {mode & 0o777:04o}): chmod 600 {path}")
-    try:
-        return SigningKey.load(text)
-    except ValueError:
-        # The parser's words may quote what it read, and what it read is a secret.
-        raise KeyFileError(f"{path} is not a private JWK with kid and alg") from None
+    return text
 
 
 def read_public(path: Path) -> PublicKey:
@@ -167,15 +195,22 @@ def write_public(path: Path, key: PublicKey) -> None:
 
 def _ensure(path: Path, kid: str, algorithm: Algorithm) -> SigningKey:
     if not path.exists():
-        _directory(path.parent)
-        part = _written(path, SigningKey.generate(kid, algorithm).dump() + b"\n", 0o600)
-        try:
-            os.link(part, path)  # unlike a rename it fails when another process was first: its key stands
-        except FileExistsError:
-            pass
-        finally:
-            part.unlink()
+        ensure_file(path, SigningKey.generate(kid, algorithm).dump())
     return read_private(path)
+
+
+def ensure_file(path: Path, text: bytes) -> None:
+    """A key file with this content, which its owner alone can read; one that is there is left as it is."""
+    if path.exists():
+        return
+    _directory(path.parent)
+    part = _written(path, text + b"\n", 0o600)
+    try:
+        os.link(part, path)  # unlike a rename it fails when another process was first: its key stands
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
 
 
 def _written(path: Path, text: bytes, mode: int) -> Path:

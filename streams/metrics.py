@@ -108,13 +108,17 @@ SNAPSHOTS_PASSED_OVER = _counter(
 )  # fmt: skip
 ENTRIES = _counter("worker", "kassa_entries_total", "entries", "entries committed to the ledger", "kind")
 REJECTS = _counter("worker", "kassa_rejects_total", "messages", "messages quarantined on topic `rejects`", "reason")
+PINS_NOT_SEALED = _counter(
+    "worker", "kassa_pins_not_sealed_total", "vouchers",
+    "vouchers sold whose PIN could not be sent to its terminal: a key is missing; it can be printed again",
+)  # fmt: skip
 
 # --- worker: what is open
 OUTSTANDING = _read(
     "worker",
     "kassa_outstanding_payments",
     "payments",
-    "open payments: HELD, UNKNOWN, MANUAL or WAITING_FUNDS",
+    "open payments: HELD, SENT, UNKNOWN, MANUAL or WAITING_FUNDS",
     "gateway",
     "state",
 )

@@ -10,17 +10,25 @@ import orjson
 from schemas import reject
 from schemas.alert import EVENTS, Alert
 from schemas.balance import balance_key
-from schemas.entry import Entry
+from schemas.clearing_command import ClearingCommand
+from schemas.command import book_of
+from schemas.entry import Entry, EntryKind
 from schemas.ids import ms_instant
 from schemas.keys import SERVER_KID, owner_of
+from schemas.registry_command import RegistryWord
 from schemas.reply import Reply
+from schemas.voucher import VoucherNote
+from schemas.voucher_command import VoucherWord
 from streams.arrival import Forward, Quarantine
 from streams.ledger.balances import balance_of, touched_agents
 from streams.ledger.clearing import called_for
 from streams.ledger.decide import Duplicate
+from streams.ledger.registry_answers import registry_words
 from streams.ledger.replies import replies_to, reply_again
 from streams.ledger.state import State
+from streams.ledger.voucher_sales import asked_for
 from streams.open_alerts import open_key
+from streams.pin_sealing import PinSealer
 from streams.topics import ALERTS, BALANCES, COMMANDS, LEDGER, OPEN_ALERTS, REJECTS, REPLIES
 
 _CODES = {
@@ -28,6 +36,8 @@ _CODES = {
     reject.RejectReason.WRONG_AGENT: 133,
     reject.RejectReason.WRONG_TERMINAL: 150,
 }
+# The replies to these have a PIN in them.
+_TELLS_PIN = frozenset({EntryKind.POSTED, EntryKind.VOUCHER_REPRINTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +67,33 @@ def quarantined(records: Iterable[Record]) -> Iterator[str]:
 class Outbox:
     """Collects records; balances of agents are written once a batch, as they stand after it."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, sealer: PinSealer | None = None) -> None:
+        """sealer: encloses PINs in replies; None: no PIN leaves here."""
         self._state = state
+        self._sealer = sealer
         self._touched: dict[tuple[str, str, str], int] = {}
         self.records: list[Record] = []
         self.rejected: list[Quarantine] = []
 
     def entry(self, entry: Entry) -> None:
-        """The entry itself, the reply it makes, the directory record it sets, and what it says to another tree."""
+        """The entry itself, the reply it makes, the directory record it sets, and what it says to another book."""
         self._add(LEDGER.name, entry.book, entry.encode(), partition=self._state.partition)
         if entry.record is not None:
             self._add(entry.record.table, entry.record.id, orjson.dumps(entry.record.value))
         for agent, currency in touched_agents(self._state.books[entry.book], entry):
             self._touched[entry.book, agent, currency] = entry.at
         for recipient, reply in replies_to(entry):
-            self._reply(recipient, reply)
-        if (command := called_for(entry)) is not None:
-            value = orjson.dumps(command.model_dump(mode="json"))
-            self.records.append(Record(COMMANDS.name, command.tree.encode(), value, to_sign=True))
+            self._reply(recipient, reply, entry.voucher if entry.kind in _TELLS_PIN else None)
+        if (command := called_for(entry) or asked_for(entry)) is not None:
+            self._say(command)
+        if entry.registry is not None or entry.kind is EntryKind.QUEUED:
+            for word in registry_words(entry):
+                self._say(word)
 
     def duplicate(self, duplicate: Duplicate, signer: str) -> None:
-        if duplicate.payment is not None or signer != SERVER_KID:  # a tree's word to another: nobody listens
-            self._reply(owner_of(signer), reply_again(duplicate))
+        if duplicate.payment is not None or signer != SERVER_KID:  # a book's word to another: nobody listens
+            note = duplicate.voucher
+            self._reply(owner_of(signer), reply_again(duplicate), note if note is not None and note.pin else None)
 
     def quarantine(self, item: Quarantine) -> None:
         """The bytes as they came, with their story; a word to the sender when it is known who that is."""
@@ -127,7 +142,15 @@ class Outbox:
             self._add(BALANCES.name, key, balance_of(book, agent, at, currency).model_dump_json().encode())
         return self.records
 
-    def _reply(self, owner: str, reply: Reply) -> None:
+    def _say(self, command: ClearingCommand | VoucherWord | RegistryWord) -> None:
+        """A command of ours to another key."""
+        value = orjson.dumps(command.model_dump(mode="json"))
+        self.records.append(Record(COMMANDS.name, book_of(command).encode(), value, to_sign=True))
+
+    def _reply(self, owner: str, reply: Reply, voucher: VoucherNote | None = None) -> None:
+        """voucher: whose PIN goes with it, to the owner's terminal alone."""
+        if voucher is not None and self._sealer is not None:
+            reply = self._sealer.enclosed(reply, owner, voucher)
         self.records.append(Record(REPLIES.name, owner.encode(), reply.model_dump_json().encode(), to_sign=True))
 
     def _add(self, topic: str, key: str, value: bytes | None, partition: int = -1) -> None:

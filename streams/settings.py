@@ -97,6 +97,10 @@ class Settings(BaseSettings):
         int,
         Field(ge=0, le=300, description="so long a payee's clear answer to a check answers the same question again"),
     ] = 10
+    voucher_reserve_s: Annotated[
+        int,
+        Field(ge=5, le=86_400, description="how long a voucher is kept for a payment before its cash is taken"),
+    ] = 300
     rejects_per_s: Annotated[
         int,
         Field(
@@ -121,7 +125,8 @@ class Settings(BaseSettings):
         ),
     ] = 900
     unknown_alert_s: Annotated[
-        int, Field(ge=1, le=30 * 86_400, description="how long a payment may be UNKNOWN or MANUAL before an alert")
+        int,
+        Field(ge=1, le=30 * 86_400, description="how long a payment may be SENT, UNKNOWN or MANUAL before an alert"),
     ] = 3_600
     waiting_alert_s: Annotated[
         int, Field(ge=1, le=30 * 86_400, description="how long a payment may wait for funds before an alert")

@@ -25,6 +25,7 @@ from streams.ledger.decide import Conflict, Duplicate, Stale
 from streams.ledger.perform import perform
 from streams.ledger.state import State
 from streams.outbox import Outbox, Record
+from streams.pin_sealing import PinSealer
 from streams.retired import retire
 from streams.settings import Settings
 from streams.topics import LEDGER
@@ -59,6 +60,7 @@ class Shard:
         """work: where archives may live; without it all that is final stays in memory, and no snapshot is used."""
         self.partition = partition
         self.watch: Watch | None = None  # what people should hear of the fold; None: nothing
+        self.sealer: PinSealer | None = None  # by which terminals are told PINs; None: none is
         self._settings = settings
         self._server_key = server_key
         self._work = work
@@ -175,7 +177,7 @@ class Shard:
         writer.commit_transaction(_ANSWER_S)  # returns after every record's word of delivery
 
     def _work_out(self, state: State, items: Sequence[Item], alerts: Alerts) -> tuple[list[Entry], list[Record]]:
-        outbox, entries = Outbox(state), list[Entry]()
+        outbox, entries = Outbox(state, self.sealer), list[Entry]()
         for item in items:
             match item:
                 case Ask():

@@ -20,6 +20,7 @@ from streams import metrics
 from streams.arrival import Item
 from streams.ledger.state import State
 from streams.outbox import quarantined
+from streams.pin_sealing import PinSealer
 from streams.settings import Settings
 from streams.shard import Alerts, Shard, TransactionFailed, no_alerts
 from streams.watch import Watch
@@ -37,7 +38,7 @@ class NotOurs(Exception):
 class Shards:
     """`owns(partition)` says whether it is assigned to us; `opened(state)` is told of every rebuilt fold,
     `closed(partition)` of the end of every tenure. `shard` makes a partition's writer; a test gives one to be stopped
-    at each step. `watch` makes what people should hear of a partition.
+    at each step. `watch` makes what people should hear of a partition. `sealer` tells terminals the PINs they sold.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Shards:
         closed: Callable[[int], None] = lambda _: None,
         shard: Callable[[Settings, int, SigningKey, Workplace | None], Shard] = Shard,
         watch: Callable[[int], Watch | None] = lambda _: None,
+        sealer: PinSealer | None = None,
     ) -> None:
         self._settings = settings
         self._server_key = server_key
@@ -57,6 +59,7 @@ class Shards:
         self._closed = closed
         self._shard = shard
         self._watch = watch
+        self._sealer = sealer
         self._shards: dict[int, Shard] = {}
         self._given_up: list[Shard] = []
         self._tenures: Counter[int] = Counter()
@@ -151,6 +154,7 @@ class Shards:
         if shard is None:
             shard = self._shards[partition] = self._shard(self._settings, partition, self._server_key, self._work)
             shard.watch = self._watch(partition)
+            shard.sealer = self._sealer
         try:
             if shard.state is None:
                 with metrics.OPEN_SECONDS.time():

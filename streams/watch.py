@@ -7,30 +7,41 @@ own. Between its threshold and where it is over, an alert that was told is not t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from schemas.alert import Alert
 from schemas.contact import Contact
 from schemas.entry import Entry
+from schemas.payee import Payee
 from streams.ledger.state import State
 from streams.open_alerts import OpenAlerts
 from streams.settings import Settings
 from streams.watch_agents import Funds, Limits
 from streams.watch_cash import shortages
-from streams.watch_gateways import Answers, long_unclear
+from streams.watch_gateways import Answers
+from streams.watch_unclear import long_unclear
+from streams.watch_vouchers import Stocks
 from streams.watch_waiting import long_waiting
 
 
 class Watch:
     """One partition's. It lives and dies with the fold it looks at; only what is open survives it, on its topic."""
 
-    def __init__(self, settings: Settings, partition: int, contacts: Mapping[str, Contact]) -> None:
-        """contacts: by id, kept up to date by whoever gives it."""
+    def __init__(
+        self,
+        settings: Settings,
+        partition: int,
+        contacts: Mapping[str, Contact],
+        payees: Mapping[str, Payee] = MappingProxyType({}),
+    ) -> None:
+        """contacts, payees: by id, kept up to date by whoever gives them."""
         self._settings = settings
         self._partition = partition
         self._open = OpenAlerts()
         self._funds = Funds(self._open, contacts)
         self._limits = Limits(self._open, settings.limit_quiet_s * 1000)
         self._answers = Answers(self._open, settings, partition)
+        self._stocks = Stocks(self._open, payees)
 
     def recover(self) -> None:
         """Learn what was told before, after the fence. Raises KafkaException and TopicUnreadable."""
@@ -44,6 +55,8 @@ class Watch:
             alerts += self._answers.entry(entry, entry.payment)
         if entry.cash is not None:
             alerts += shortages(entry, entry.cash, self._settings.shortage_above)
+        if entry.voucher is not None:
+            alerts += self._stocks.entry(state, entry)
         return alerts
 
     def look(self, state: State, at: int) -> list[Alert]:
@@ -51,4 +64,5 @@ class Watch:
         after_ms = self._settings.unknown_alert_s * 1000
         waiting_ms = self._settings.waiting_alert_s * 1000
         alerts = [*self._funds.look(state, at), *long_unclear(self._open, state, at, after_ms)]
+        alerts += self._stocks.look(state, at)
         return [*alerts, *long_waiting(self._open, state, at, waiting_ms)]

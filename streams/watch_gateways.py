@@ -1,22 +1,17 @@
-"""Alerts about gateways: answers that are none (GATEWAY_FAILING), payments open too long (PAYMENT_UNKNOWN_LONG).
-
-Each of a partition and a gateway, not of a payment: a payee that is away for an hour is one thing to know.
-"""
+"""Alerts about gateways whose answers are none: GATEWAY_FAILING. Each of a partition and a gateway."""
 
 from __future__ import annotations
 
 from collections import deque
 
 from schemas.alert import Alert, AlertKind, Severity
-from schemas.entry import Entry, EntryKind, PaymentFacts
+from schemas.entry import Entry, PaymentFacts
 from schemas.ids import ms_instant
 from schemas.outcome import Verdict
-from streams.ledger.state import State
 from streams.open_alerts import OpenAlerts
 from streams.settings import Settings
 
 _BAD = frozenset({Verdict.UNCLEAR, Verdict.NOT_SENT})
-_OPEN_TOO_LONG = frozenset({EntryKind.UNKNOWN, EntryKind.MANUAL})
 
 
 class Answers:
@@ -69,38 +64,3 @@ class Answers:
             since=ms_instant(entry.at),
             count=bad,
         )
-
-
-def long_unclear(opened: OpenAlerts, state: State, at: int, after_ms: int) -> list[Alert]:
-    """Begins and ends of PAYMENT_UNKNOWN_LONG: payments received `after_ms` ago that are UNKNOWN or MANUAL at `at`."""
-    late: dict[str, list[PaymentFacts]] = {}
-    for payment in state.open.values():
-        facts = payment.facts
-        if facts is not None and payment.state in _OPEN_TOO_LONG and at - facts.received_at >= after_ms:
-            late.setdefault(f"{facts.gateway}/{state.partition}", []).append(facts)
-    alerts = []
-    for subject, payments in late.items():
-        if opened.find(AlertKind.PAYMENT_UNKNOWN_LONG, subject) is None:
-            alerts.append(opened.begin(_unclear(subject, payments, at)))
-    for begun in opened.of(AlertKind.PAYMENT_UNKNOWN_LONG):
-        if begun.subject not in late:
-            gateway, _, partition = begun.subject.rpartition("/")
-            text = f"no payment of gateway {gateway} on partition {partition} is open too long any more"
-            alerts.append(opened.end(begun, text, at))
-    return alerts
-
-
-def _unclear(subject: str, payments: list[PaymentFacts], at: int) -> Alert:
-    gateway, _, partition = subject.rpartition("/")
-    oldest = min(payments, key=lambda facts: facts.received_at)
-    minutes = (at - oldest.received_at) // 60_000
-    return Alert(
-        kind=AlertKind.PAYMENT_UNKNOWN_LONG,
-        subject=subject,
-        severity=Severity.WARNING,
-        text=f"it is not known whether {len(payments):,} payments of gateway {gateway} on partition {partition} were "
-        f"paid; the oldest is {oldest.id}, received {minutes:,} minutes ago",
-        at=ms_instant(at),
-        since=ms_instant(at),
-        count=len(payments),
-    )

@@ -15,6 +15,7 @@ from console.audit_ledger import LedgerAudit
 from console.audit_limits import LimitAudit
 from console.audit_payments import PaymentAudit
 from console.audit_report import Check
+from console.audit_vouchers import VoucherAudit
 from schemas.entry import Entry, EntryKind, Leg
 from schemas.outcome import Verdict
 from streams.ledger.commands import LedgerCommand
@@ -35,8 +36,10 @@ from tests.builders import (
 from tests.builders_cash import a_collection
 from tests.builders_clearing import a_transfer_to, called_for_by
 from tests.builders_fees import fee_due
+from tests.builders_routes import a_payee_with, an_answer
 
 POSTED, RESOLVED, VOIDED, HELD, DECLINED, UNKNOWN = (f"kiosk-1.{number}" for number in range(1, 7))
+REROUTED = "kiosk-1.8"
 
 
 def commands(gateway_url: str) -> list[LedgerCommand]:
@@ -68,6 +71,9 @@ def commands(gateway_url: str) -> list[LedgerCommand]:
         a_deposit("W", 100_000),
         a_collection(200_000),
         fee_due(),
+        a_place(number=8, payee=a_payee_with("osmp-1", "osmp-2")),
+        an_answer(payment=REROUTED),
+        an_answer(Verdict.FATAL, code="5", payment=REROUTED),
         set_limit("S", 20_000),
     ]
 
@@ -88,7 +94,7 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
     """The checks that look at the ledger alone, by name."""
     ledger, payments, core = LedgerAudit(), PaymentAudit(), CoreFold()
     agents, limits, clearing = AgentAudit(ledger), LimitAudit(), ClearingAudit(ledger)
-    cash, fees, corrections = CashAudit(), FeeAudit(ledger), CorrectionAudit()
+    cash, fees, corrections, vouchers = CashAudit(), FeeAudit(ledger), CorrectionAudit(), VoucherAudit(ledger)
     core.begin(0, ledger, payments)
     for offset, entry in enumerate(entries):
         ledger.see(0, offset, entry)
@@ -99,9 +105,11 @@ def audited(entries: Iterable[Entry]) -> dict[str, Check]:
         cash.see(0, offset, entry)
         fees.see(0, offset, entry)
         corrections.see(0, offset, entry)
+        vouchers.see(0, offset, entry)
         core.see(0, offset, entry)
     core.end(ledger, payments)
     found = (*ledger.checks(), *payments.checks(ledger), *agents.checks(), *limits.checks(), *clearing.checks())
+    found = (*found, *vouchers.checks())
     return {check.name: check for check in (*found, cash.check, fees.check, corrections.check, core.check)}
 
 

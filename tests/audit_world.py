@@ -36,7 +36,6 @@ from streams.topics import COMMANDS, PAYMENTS, Topic
 from tests.builders import (
     a_deposit,
     a_gateway,
-    a_payee,
     a_settle,
     a_tariff,
     an_order,
@@ -47,6 +46,7 @@ from tests.builders import (
     set_terminal,
 )
 from tests.builders_reversal import a_cancel
+from tests.builders_routes import a_payee_with
 
 OPERATOR = SigningKey.generate("chief:1")
 
@@ -164,7 +164,7 @@ def introduce(office: Office, gateway_url: str) -> list[str]:
     """A tree with a terminal on every partition, a payee behind a gateway; returns the terminals' ids."""
     trees = [tree_on(number, len(office.partitions)) for number in office.partitions]
     office.command(set_gateway(a_gateway(url=gateway_url, cancels=True)).command)
-    office.command(set_payee(a_payee(reversal_s=86_400)).command)
+    office.command(set_payee(a_payee_with("osmp-1", "osmp-2", reversal_s=86_400)).command)
     office.command(set_tariff(a_tariff()).command)
     for tree in trees:
         office.command(open_agent(tree, tree=tree).command, a_deposit(tree, 1_000_000, tree).command)

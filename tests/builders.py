@@ -38,7 +38,7 @@ from schemas.payment import PaymentOrder
 from schemas.schedule import Schedule
 from schemas.tariff import Fee, Rate, Tariff, TariffRule
 from schemas.terminal import Operator, Terminal
-from streams.ledger.commands import Instruct, LedgerCommand, Place, Settle, WindowDue
+from streams.ledger.commands import Instruct, LedgerCommand, Place, Send, Settle, WindowDue
 from streams.ledger.decide import decide
 from streams.ledger.evolve import evolve
 from streams.ledger.state import State
@@ -177,16 +177,21 @@ def an_outcome(
 def a_settle(
     payment: str = "kiosk-1.1",
     verdict: Verdict = Verdict.PAID,
-    step: Literal["check", "pay"] = "pay",
+    step: Literal["check", "pay", "status"] = "pay",
     *,
     code: str = "0",
     comment: str = "",
     book: str = "A",
     retry: RetrySchedule | None = None,
     sent_before: bool = False,
+    is_last: bool = False,
 ) -> Settle:
     outcome = an_outcome(verdict, step, code, comment=comment)
-    return Settle(book, payment, outcome, retry if retry is not None else a_retry(), sent_before)
+    return Settle(book, payment, outcome, retry if retry is not None else a_retry(), sent_before, is_last)
+
+
+def a_send(payment: str = "kiosk-1.1", book: str = "A") -> Send:
+    return Send(book, payment)
 
 
 # --- operators' commands

@@ -11,7 +11,7 @@ from streams.ledger.commands import Instruct, Reversible, Settle
 from tests.builders import NOW, OPERATOR_KID, a_retry, an_outcome
 
 WINDOW_S = 86_400
-REVERSIBLE = Reversible({"mobile": WINDOW_S, "abroad": WINDOW_S}, frozenset({"osmp-1", "osmp-2"}))
+REVERSIBLE = Reversible({"mobile": WINDOW_S, "abroad": WINDOW_S}, frozenset({"osmp-1", "osmp-2", "osmp-3", "osmp-4"}))
 
 
 def a_reversal(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -19,8 +19,18 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import Payee, SubscriberField
 from schemas.period import following
+from schemas.registry_command import RegistryCommand
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import ChangeDue, Instruct, LedgerCommand, Place, Reversible, Settle
+from streams.ledger.commands import (
+    ChangeDue,
+    Instruct,
+    LedgerCommand,
+    Place,
+    RegistryDue,
+    RegistryTerms,
+    Reversible,
+    Settle,
+)
 from streams.ledger.perform import perform
 from streams.ledger.state import State
 from tests.builders import (
@@ -34,6 +44,7 @@ from tests.builders import (
     a_rate,
     a_resolve,
     a_retry,
+    a_send,
     a_settle,
     a_tariff,
     a_tariff_with_rules,
@@ -62,10 +73,13 @@ from tests.builders_change import a_reclaim, block_change, unblock_change
 from tests.builders_charts import a_chart, numbers, set_chart
 from tests.builders_clearing import a_transfer_to, bring, called_for_by
 from tests.builders_fees import a_plan, fee_due, set_plan
+from tests.builders_offline import an_offline_payee, some_terms, words_by
 from tests.builders_reversal import REVERSIBLE, a_cancel, a_reversal
+from tests.builders_routes import a_route
 from tests.chaos.model import Model
 from tests.chaos_corrections import a_correction_of
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
+from tests.chaos_registries import a_registrys_step
 
 CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
 AGENTS = ("A", "B", "S", "T", "U", "V")
@@ -78,8 +92,22 @@ PAYEES = (
     a_payee("both", fields=FIELDS, max_amount=50_000, gateway="osmp-2"),
     a_payee("coins", fields=FIELDS[:1], denominations=(100, 500, 9_000), max_amount=9_000),
     a_payee("abroad", fields=FIELDS[:1], currency="USD", min_amount=1, max_amount=9_000),
+    an_offline_payee("water", fields=FIELDS[:1], max_amount=50_000),
+    a_payee(
+        "ways",
+        fields=FIELDS[:1],
+        max_amount=50_000,
+        time_zone="Europe/Moscow",
+        routes=(
+            a_route("osmp-1", 2, share=3),
+            a_route("osmp-2", 2, technical=("79", "x5")),
+            a_route("osmp-3", begins="21:00", ends="04:00"),
+            a_route("osmp-4", 3, weekdays=("thu", "fri", "sun")),
+        ),
+    ),
     None,
 )
+WAYS = {route.gateway: frozenset(route.technical) for payee in PAYEES if payee is not None for route in payee.routes}
 TARIFFS = (
     None,
     a_tariff(),
@@ -105,6 +133,8 @@ class Asked:
     schedule: RetrySchedule = SCHEDULES[0]
     backlog_max: int = 0
     can_cancel: bool = False
+    codes: frozenset[str] = frozenset()
+    is_last: bool = False
     four_eyes_above: list[int] = field(default_factory=list)
     terminals: set[str] = field(default_factory=set)
 
@@ -117,19 +147,36 @@ class Asked:
                 self.four_eyes_above = [command.four_eyes_above]
                 if command.terminal:
                     self.terminals.add(command.terminal)
+                if isinstance(command.command, RegistryCommand):
+                    self._see_terms(command.command, command.registry)
                 if command.reversible is not None:
                     self._see_directory(command.reversible)
                 self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
             case Settle():
-                self.schedule = command.retry
+                self.schedule, self.is_last, self.codes = command.retry, command.is_last, command.technical
+            case RegistryDue():
+                self._see_terms(command, command.terms)
 
     def _see_directory(self, now: Reversible) -> None:
         """The payee as the command has it: only how long it gives payments back matters."""
         self.can_cancel = bool(now.gateways)
         self.payee = a_payee(reversal_s=max(now.payees.values(), default=0))
 
+    def repeats_nothing(self, gateway: str, at: int) -> list[bool]:
+        return [self.is_last]
+
+    def _see_terms(self, about: Any, terms: RegistryTerms | None) -> None:
+        """The payee as a command about its registries has it."""
+        if terms is None:
+            self.payee = None
+        else:
+            self.payee = an_offline_payee(about.payee, some_terms(form=terms.form), time_zone=terms.time_zone)
+
     def cancels(self, gateway: str, at: int) -> list[bool]:
         return [self.can_cancel]
+
+    def technical(self, payee: str, gateway: str, at: int) -> list[frozenset[str]]:
+        return [self.codes]
 
     def is_terminal(self, owner: str) -> bool:
         return owner in self.terminals
@@ -161,6 +208,7 @@ class Story:
         self.decided = 0
         self.at = AT
         self.on_the_way: list[LedgerCommand] = []  # what trees say to each other
+        self.to_registries: list[LedgerCommand] = []  # and to registries, and these to them
 
     def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
         while True:
@@ -171,6 +219,7 @@ class Story:
                 decision = perform(self.state, command, self.at)
                 for entry in decision if isinstance(decision, list) else ():
                     self.on_the_way += called_for_by([entry])
+                    self.to_registries += words_by([entry])
                     yield command, Entry.decode(entry.encode())
 
     def _next(self) -> Iterator[LedgerCommand]:
@@ -204,7 +253,11 @@ class Story:
             yield self._old_change()
         elif pick < 33:
             yield self._remembered(self._standing())
-        elif pick < 60:
+        elif pick < 36 and self.to_registries:
+            yield self._remembered(self.to_registries.pop(self.rng.randrange(len(self.to_registries))))
+        elif pick < 38:
+            yield self._remembered(a_registrys_step(self.state, self.rng, self._id()))
+        elif pick < 62:
             yield self._remembered(self._sale())
         else:
             yield from self._course()
@@ -328,7 +381,7 @@ class Story:
         keys = rng.choice(((key,), (key, key), (a_public_key("kiosk-1:2", "C"), a_public_key())))
         return rng.choice((
             lambda: set_tariff(a_tariff(version=rng.randint(1, 50)), id),
-            lambda: set_payee(PAYEES[rng.randrange(4)], id),
+            lambda: set_payee(PAYEES[rng.randrange(6)], id),
             lambda: set_gateway(a_gateway(connections=rng.randint(1, 9)), id),
             lambda: set_operator(an_operator(keys=keys), id),
             lambda: set_terminal(a_terminal(agent=rng.choice("SST"), keys=keys), id),
@@ -407,7 +460,7 @@ class Story:
         (tree, agent), payee, tariff = rng.choice(SELLERS), rng.choice(PAYEES), rng.choice(TARIFFS)
         currency = currency_for(rng, tree)
         if rng.random() < 0.8:  # one that takes the currency
-            payee = rng.choice(PAYEES[:3]) if currency == "RUB" else PAYEES[3]
+            payee = rng.choice((*PAYEES[:3], *PAYEES[4:6])) if currency == "RUB" else PAYEES[3]
         amount = rng.choice((rng.randint(1, 12_000), rng.randint(1, 12_000), 100, 500, 9_000, 50_000, 50_001))
         if rng.random() < 0.25:
             tariff, amount = None, max(1, self._all_of(tree, agent, currency) + rng.randint(-1, 1))
@@ -433,7 +486,9 @@ class Story:
             len(self.asked) + 1, **{"agent": agent, "payee": name, "amount": amount, "fee": fee} | changes
         )  # fmt: skip
         backlog_max = rng.choice((1, 3, *(1_000,) * 9))
-        return a_place(order, book=tree, payee=payee, tariff=tariff, backlog_max=backlog_max)
+        unwell = frozenset(rng.sample(("osmp-1", "osmp-2", "osmp-3", "osmp-4"), rng.choice((0, 0, 1, 2))))
+        command = a_place(order, book=tree, payee=payee, tariff=tariff, backlog_max=backlog_max)
+        return replace(command, unwell=unwell)
 
     def _spent(self, tree: str, total: int) -> tuple[ChangeSpent, ...]:
         """Now and then change pays: all that is left under a code, a part, one too many, or a code that is none."""
@@ -468,7 +523,7 @@ class Story:
             (("chief:1", ""), ("chief:1", ""), ("kiosk-1:1", "kiosk-1"), ("kiosk-2:1", "kiosk-2"))
         )
         seconds = rng.choice((0, 3_600, 86_400, 86_400))
-        payees = {name: seconds for name in ("mobile", "both", "coins", "abroad") if seconds}
+        payees = {name: seconds for name in ("mobile", "both", "coins", "abroad", "ways") if seconds}
         now = Reversible(payees, rng.choice((frozenset[str](), *(REVERSIBLE.gateways,) * 3)))
         yield a_reversal(
             payment.id, rng.choice((payment.book, payment.book, payment.book, "B")), id=self._id(), by=by,
@@ -495,7 +550,16 @@ class Story:
                 book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
             )  # fmt: skip
             return
-        yield a_settle(
-            payment.id, rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay", "status")),
-            code=rng.choice(CODES), book=payment.book, retry=rng.choice(SCHEDULES), sent_before=rng.random() < 0.1,
+        if payment.state == "HELD" and rng.random() < 0.2:
+            yield a_send(payment.id, payment.book)
+            return
+        answer = rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay", "status"))
+        if payment.facts is not None and payment.facts.routes and rng.random() < 0.6:
+            answer = rng.choice(((Verdict.NOT_SENT, "check"), (Verdict.NOT_SENT, "pay"), (Verdict.FATAL, "check")))
+        yield replace(
+            a_settle(
+                payment.id, *answer, code=rng.choice(CODES), book=payment.book, retry=rng.choice(SCHEDULES),
+                sent_before=rng.random() < 0.1, is_last=rng.random() < 0.1,
+            ),
+            technical=WAYS.get(payment.facts.gateway, frozenset()) if payment.facts is not None else frozenset(),
         )  # fmt: skip

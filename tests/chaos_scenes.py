@@ -35,7 +35,7 @@ BEHAVIOURS = {
     "internet": Behaviour(decline_pct=15),
     "transit": Behaviour(not_finished_pct=5),
 }
-_OPEN = "SELECT count() FROM payments WHERE state IN ('HELD', 'UNKNOWN')"
+_OPEN = "SELECT count() FROM payments WHERE state IN ('HELD', 'SENT', 'UNKNOWN')"
 _RATE = 150.0
 _PATIENCE_S = 240
 

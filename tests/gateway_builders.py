@@ -15,7 +15,8 @@ from schemas.gateway import Gateway
 
 SUBSCRIBER = "4957835959"
 NO_SECRETS = Path("/nonexistent")
-GOLDEN_OSMP = Path(__file__).parent / "golden" / "osmp"
+GOLDEN = Path(__file__).parent / "golden"
+GOLDEN_OSMP = GOLDEN / "osmp"
 HTTP = Http()
 RECEIVED_AT = 1_124_107_293_000  # 2005-08-15 12:01:33 UTC
 

@@ -24,7 +24,17 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import SubscriberField
 from schemas.tariff import Fee, Tariff
-from streams.ledger.commands import FeeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
+from streams.ledger.commands import (
+    FeeDue,
+    Instruct,
+    LedgerCommand,
+    Place,
+    Rouse,
+    Send,
+    Settle,
+    VoucherDue,
+    WindowDue,
+)
 from streams.ledger.decide import Conflict, Duplicate, Stale, decide
 from streams.ledger.decisions import Decision
 from streams.ledger.fees import fee_within
@@ -42,6 +52,7 @@ from tests.builders import (
     a_rate,
     a_resolve,
     a_retry,
+    a_send,
     a_settle,
     a_tariff,
     a_tariff_with_rules,
@@ -60,6 +71,7 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.builders_routes import a_route, an_answer
 from tests.machine_cash import CashRules
 from tests.machine_change import CODES, ChangeRules, cash_beside
 from tests.machine_charts import ChartRules, every_account_has_a_kind
@@ -68,6 +80,7 @@ from tests.machine_corrections import CorrectionRules
 from tests.machine_currencies import CurrencyRules
 from tests.machine_fees import FeeRules
 from tests.machine_reversal import ReversalRules
+from tests.machine_vouchers import VoucherRules
 from tests.reference_ledger import OPEN, Reference
 from tests.reference_reversal import IN_REVERSAL
 
@@ -81,8 +94,11 @@ FIELDS = (SubscriberField(name="phone", title="Phone", pattern=r"9\d{9}"),)
 PAYEES = {
     "mobile": a_payee("mobile", fields=FIELDS, max_amount=50_000),
     "abroad": a_payee("abroad", fields=FIELDS, gateway="osmp-2", currency="USD", min_amount=1, max_amount=9_000),
+    "ways": a_payee("ways", fields=FIELDS, max_amount=50_000, routes=(
+        a_route("osmp-1", 3), a_route("osmp-3", 1, weekdays=("thu", "sat", "mon")), a_route("osmp-4", 2),
+    )),
     "nobody": None,
-}
+}  # fmt: skip
 TARIFFS = (
     None,
     a_tariff(),
@@ -90,12 +106,14 @@ TARIFFS = (
     a_tariff(fee=Fee(), processing=a_rate(), reward=a_rate(50), reward_shares_bps=(10_000,)),
     a_tariff_with_rules(),
 )
+UNWELL = (frozenset[str](), frozenset({"osmp-3"}), frozenset({"osmp-4", "osmp-1"}))
 CAPS: tuple[dict[str, Any], ...] = (
     {}, {"payment_max": 9_000}, {"daily_max": 9_000}, {"daily_max": 30_000}, {"monthly_max": 20_000},
     {"monthly_max": 60_000}, {"payees": ("abroad",)}, {"payees": ()}, {"lift": ("daily_max", "monthly_max")},
     {"lift": ("payment_max", "daily_max", "monthly_max"), "payees": ()},
 )  # fmt: skip
 MEANWHILE: tuple[Any, ...] = ({}, {}, "block", {"payment_max": 1}, {"daily_max": 1}, {"monthly_max": 20_000})
+VAIN = [(Verdict.NOT_SENT, "check"), (Verdict.NOT_SENT, "pay"), (Verdict.UNCLEAR, "check"), (Verdict.FATAL, "check")]
 trees, agents = st.sampled_from(TREES), st.sampled_from(AGENTS)
 amounts = st.one_of(st.integers(1, 12_000), st.sampled_from([99, 100, 9_000, 9_001, 50_000, 50_001]))
 moments = st.sampled_from([0, 0, 1, -1, 10**9, -3_600_000, -86_400_000])  # the terminal's clock, ms after AT
@@ -146,6 +164,7 @@ class LedgerMachine(
     FeeRules,
     ReversalRules,
     CorrectionRules,
+    VoucherRules,
     RuleBasedStateMachine,
 ):
     """A worker's state, the log it wrote, and the reference that watches."""
@@ -191,7 +210,7 @@ class LedgerMachine(
         self.log += decision
         self.followed(command.book, more)
         self.reference.look(TREES, self.at)
-        if not isinstance(command, Settle | WindowDue | FeeDue):
+        if not isinstance(command, Settle | Send | WindowDue | FeeDue | VoucherDue):
             self.asked.append(command)
             self.written_after.append(len(self.log))
         return entry
@@ -219,6 +238,7 @@ class LedgerMachine(
             self.open("A", agent, parent, funding if agent == "T" else "own", 0, "A")
             self.deposit("A", agent, money + 1, False)
         self.begin_abroad()
+        self.load_a_batch(1, [3, 2, 3], 500, 0, "", True)
 
     @rule(order=orders)
     def administer(self, order) -> None:
@@ -311,7 +331,7 @@ class LedgerMachine(
     ) -> None:  # fmt: skip
         tree, agent = seller
         currency = coin or CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
-        payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "mobile"
+        payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "ways" if amount % 2 else "mobile"
         made_at = AT + ago_ms
         fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
         fee += 2 * (wrong == "fee")
@@ -330,6 +350,7 @@ class LedgerMachine(
             made_at=ms_instant(made_at),
         )
         command = a_place(order, book=tree, payee=PAYEES[payee], tariff=tariff, backlog_max=backlog_max)
+        command = replace(command, unwell=UNWELL[amount % len(UNWELL)])
         code = self.reference.placed(command, self.at + 1)
         entry = self.ask(command)
         assert entry is not None
@@ -341,14 +362,28 @@ class LedgerMachine(
 
     @precondition(lambda self: any(one.state != "REVERSING" for one in self.state.outstanding()))
     @rule(pick=numbers, verdict=st.sampled_from(Verdict), step=st.sampled_from(["check", "pay", "pay", "status"]),
-          sent_before=rarely, budget=st.integers(1, 4), late=rarely)  # fmt: skip
-    def settle(self, pick, verdict, step, sent_before, budget, late) -> None:
-        outstanding = [payment.id for payment in self.state.outstanding() if payment.state != "REVERSING"]
+          sent_before=rarely, budget=st.integers(1, 4), late=rarely, is_last=rarely)  # fmt: skip
+    def settle(self, pick, verdict, step, sent_before, budget, late, is_last) -> None:
+        self.answer(pick, verdict, step, sent_before, budget, late, "5", is_last=is_last)
+
+    @precondition(lambda self: any(one.facts.routes and one.state == "HELD" for one in self.state.outstanding()))
+    @rule(pick=numbers, answer=st.sampled_from(VAIN), budget=st.integers(1, 4), code=st.sampled_from(["5", "243"]))
+    def cannot_ask(self, pick, answer, budget, code) -> None:
+        """Mostly of those that have another route."""
+        self.answer(pick, *answer, False, budget, False, code, only_with_routes=True)
+
+    def answer(
+        self, pick, verdict, step, sent_before, budget, late, code, *, is_last=False, only_with_routes=False
+    ) -> None:  # fmt: skip
+        outstanding = [
+            payment.id for payment in self.state.outstanding()
+            if payment.state != "REVERSING" and (payment.facts.routes or not only_with_routes)
+        ]  # fmt: skip
         asked = list(self.reference.sold) if late else outstanding
         payment = asked[pick % len(asked)]
         tree = self.reference.sold[payment].tree
-        command = a_settle(payment, verdict, step, code="5", book=tree, retry=a_retry(budget=budget),
-                           sent_before=sent_before)  # fmt: skip
+        command = an_answer(verdict, step, code, payment=payment, book=tree, retry=a_retry(budget=budget),
+                            sent_before=sent_before, is_last=is_last)  # fmt: skip
         expected = self.reference.answered(command)
         if expected is None:
             assert isinstance(self.decide(command, self.at), Stale)
@@ -357,6 +392,20 @@ class LedgerMachine(
             assert entry is not None
             assert entry.kind == expected
             self.reference.posted_at |= {payment: self.at} if expected == "POSTED" else {}
+
+    @precondition(lambda self: any(one.state != "REVERSING" for one in self.state.outstanding()))
+    @rule(pick=numbers, late=rarely)
+    def a_pay_leaves(self, pick, late) -> None:
+        asked = list(self.reference.sold) if late else [one.id for one in self.state.outstanding()]
+        payment = asked[pick % len(asked)]
+        command = a_send(payment, self.reference.sold[payment].tree)
+        expected = self.reference.left_to_pay(command)
+        if expected is None:
+            assert isinstance(self.decide(command, self.at), Stale)
+        else:
+            entry = self.ask(command)
+            assert entry is not None
+            assert entry.kind == expected
 
     @precondition(lambda self: any(sold.state == "MANUAL" for sold in self.reference.sold.values()))
     @rule(pick=numbers, verdict=st.sampled_from([Verdict.PAID, Verdict.PAID, Verdict.FATAL, Verdict.UNCLEAR]))
@@ -517,6 +566,8 @@ class LedgerMachine(
     def teardown(self) -> None:
         """The whole log: every statement without a gap, every payment ended at most once, the fold the same."""
         self.hear_everything()
+        self.hear_all_of_vouchers()
+        self.each_pin_is_sold_once()
         windows_continue(self.log)
         every_account_has_a_kind(self.log)
         ends: dict[tuple[str, str, str], tuple[int, int]] = {}

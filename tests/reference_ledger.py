@@ -5,6 +5,7 @@ Written from docs/domain, not from the code: no legs, no running balances, no sh
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from schemas.command import Deposit, OpenAgent, PayOutChange, ResolvePayment, Se
 from schemas.ids import instant_ms
 from schemas.outcome import Verdict
 from schemas.tariff import Tariff
-from streams.ledger.commands import Place, Settle
+from streams.ledger.commands import Place, Send, Settle
 from tests.reference_cash import CashReference
 from tests.reference_change import ChangeReference, sha
 from tests.reference_clearing import ClearingReference
@@ -23,8 +24,10 @@ from tests.reference_corrections import CorrectionReference
 from tests.reference_currencies import Currencies
 from tests.reference_fees import FeeReference
 from tests.reference_reversal import IN_REVERSAL, WITH_THE_PAYEE, Reversals
+from tests.reference_routes import Ways, ways_of
+from tests.reference_vouchers import CARD, VoucherReference
 
-HOLDING = ("HELD", "UNKNOWN", "MANUAL")
+HOLDING = ("HELD", "SENT", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS", *IN_REVERSAL)
 FREE = Tariff(payee="free")
 
@@ -36,7 +39,7 @@ class Sold:
     tree: str
     chain: list[str]
     payer: str
-    gateway: str
+    ways: Ways
     payee: str
     amount: int
     processing: int
@@ -55,6 +58,10 @@ class Sold:
     spent: dict[str, int] = field(default_factory=dict)  # change, by the name it is kept under
     waits_to_be_held: bool = False
     refund: str = ""
+
+    @property
+    def gateway(self) -> str:
+        return self.ways.line[0] if self.ways.line else ""
 
     @property
     def kept(self) -> int:
@@ -82,8 +89,9 @@ class Sold:
 
 @dataclass
 class Reference(
-    Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, CorrectionReference, Reversals
-):
+    Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, CorrectionReference, Reversals,
+    VoucherReference,
+):  # fmt: skip
     """Where a currency is asked for, "" is the tree's own."""
 
     deposits: list[Deposit] = field(default_factory=list)
@@ -175,7 +183,8 @@ class Reference(
 
     def waiting(self) -> list[Sold]:
         """Payments a gateway has yet to answer."""
-        return [sold for sold in self.sold.values() if sold.state in ("HELD", "UNKNOWN", "REVERSING")]
+        asked = [sold for sold in self.sold.values() if sold.payee != CARD]
+        return [sold for sold in asked if sold.state in ("HELD", "SENT", "UNKNOWN", "REVERSING")]
 
     # --- what should be answered
 
@@ -355,7 +364,7 @@ class Reference(
 
         at: when it is received.
         """
-        order, tree, payee = command.order, command.book, command.payee
+        order, tree = command.order, command.book
         chain = self.chain(tree, order.agent)
         price = self._price(command, chain, at)
         code = self._code(command, chain, price, at)
@@ -370,7 +379,7 @@ class Reference(
         if code not in (0, *curable) and not self.line(tree, payer, coin) and not self._short(tree, payer, needs, coin):
             state = "DECLINED"
         self.sold[order.id] = Sold(
-            tree, chain, payer, payee.gateway if payee is not None else "", order.payee, order.amount, price.processing,
+            tree, chain, payer, self._ways(command, at), order.payee, order.amount, price.processing,
             {name.removeprefix("agent:"): share for name, share in price.rewards if name != "reward"},
             sum(share for _, share in price.rewards), state,
             day=self.today(tree, at) if state == "HELD" else "", fee=order.fee,
@@ -378,6 +387,10 @@ class Reference(
             currency=coin, spent={} if code else self.opened_by(order), waits_to_be_held=code in curable,
         )  # fmt: skip
         return code
+
+    def _ways(self, command: Place, at: int) -> Ways:
+        lines = Counter(sold.gateway for sold in self.waiting())
+        return ways_of(command, {name for name, length in lines.items() if length >= command.backlog_max}, at)
 
     def _price(self, command: Place, chain: list[str], at: int) -> Worked:
         order = command.order
@@ -393,6 +406,8 @@ class Reference(
         permitted = [self.caps.get((command.book, agent, "payees")) for agent in chain]
         if any(payees and payee.id not in payees for payees in permitted):
             return 155
+        if payee.served == "vouchers" and not command.is_sealed:
+            return 155
         if order.currency != payee.currency or not self.has(command.book, order.agent, order.currency):
             return 300
         if order.subscriber.keys() != {"phone"} or not order.subscriber["phone"].startswith("9"):
@@ -401,6 +416,8 @@ class Reference(
             return 241
         if order.amount > payee.max_amount:
             return 242
+        if payee.denominations and order.amount not in payee.denominations:
+            return 7
         spent, total = self.opened_by(order), order.amount + order.fee
         rest = total - sum(spent.values())
         if order.fee != price.fee or rest < 0 or 0 < order.collected < rest:
@@ -418,7 +435,10 @@ class Reference(
         if not code and self.line(command.book, payer, coin):
             code = 220
         code = 280 if code == 220 and payer != order.agent else code
-        if not code and sum(sold.gateway == payee.gateway for sold in self.waiting()) >= command.backlog_max:
+        if (
+            not code
+            and sum(sold.gateway == self._ways(command, at).line[0] for sold in self.waiting()) >= command.backlog_max
+        ):
             return 1
         return code
 
@@ -459,20 +479,33 @@ class Reference(
             return 220
         return 280 if any(self.available(tree, above, currency) < 0 for above in self.chain(tree, payer)[1:]) else 0
 
+    def left_to_pay(self, command: Send) -> str | None:
+        """The kind of entry, None: there is nothing to send for the first time."""
+        sold = self.sold.get(command.payment)
+        if sold is None or sold.tree != command.book or sold.state != "HELD":
+            return None
+        sold.state, sold.sent = "SENT", 1
+        return "SENT"
+
     def answered(self, command: Settle) -> str | None:
         """The kind of entry, None: nobody waits for this answer."""
         sold = self.sold.get(command.payment)
-        if sold is None or sold.tree != command.book:
+        if sold is None or sold.tree != command.book or sold.payee == CARD:
             return None
         if sold.state == "MANUAL" and sold.sent and command.outcome.step == "status":
             told = {Verdict.PAID: "POSTED", Verdict.FATAL: "VOIDED"}.get(command.outcome.verdict)
             sold.state = told or sold.state
             return told
-        if sold.state not in ("HELD", "UNKNOWN"):
+        if sold.state not in ("HELD", "SENT", "UNKNOWN"):
             return None
         verdict, is_pay = command.outcome.verdict, command.outcome.step == "pay"
+        if sold.state == "SENT" and is_pay:
+            sold.sent = 0  # what is answered is the request it was written for
         sold.sent = sold.sent or int(command.sent_before)
         maybe_paid = sold.sent > 0
+        if sold.state == "HELD" and not maybe_paid and sold.ways.answered(command):
+            sold.unreached = sold.ways.moves
+            return "REROUTED"
         if verdict is Verdict.PAID:
             sold.state = "POSTED" if maybe_paid or is_pay else "MANUAL"
         elif verdict is Verdict.FATAL:
@@ -482,10 +515,14 @@ class Reference(
             sold.state = "MANUAL" if sold.sent >= command.retry.budget else "UNKNOWN"
         else:
             sold.unreached += 1
+            sold.ways.moves = sold.unreached
             if sold.unreached >= command.retry.budget:
                 sold.state = "MANUAL" if maybe_paid else "VOIDED"
             elif not maybe_paid:
+                sold.state = "HELD"
                 return "DEFERRED"
             else:
                 sold.state = "UNKNOWN"
+        if sold.state == "UNKNOWN" and command.is_last:
+            sold.state = "MANUAL"
         return sold.state

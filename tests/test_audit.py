@@ -245,8 +245,8 @@ def _shown(entries: list[Entry], ledger: LedgerAudit) -> dict[str, bytes]:
     [
         (b'"held":191900', b'"held":191901', "held is 191901, should be 191900"),
         (b'"overdraft":20000', b'"overdraft":20001', "overdraft is 20001"),
-        (b'"seq":22', b'"seq":9', "entry 22 changed it since"),
-        (b'"seq":22', b'"seq":23', "the book ends with entry 22"),
+        (b'"seq":25', b'"seq":9', "entry 25 changed it since"),
+        (b'"seq":25', b'"seq":26', "the book ends with entry 25"),
     ],
 )
 def test_balances_that_do_not_show_what_the_ledger_says_are_found(old: bytes, new: bytes, told: str):

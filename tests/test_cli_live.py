@@ -69,6 +69,7 @@ def network(on_stack: Kassa, simulator: OsmpSimulator, on_file: list[str], reque
         ["gateway", "add", "away", "--url", "http://127.0.0.1:1/"],
         ["payee", "add", "mobile", "--gateway", "osmp", *field],
         ["payee", "add", "away", "--gateway", "away", *field],
+        ["payee", "add", "ways", "--gateway", "bad", "--route", "away", "--route", "osmp:2:1:*:00:00-24:00", *field],
         ["payee", "add", "unclear", "--gateway", "bad", *field, "--skip-check"],
         ["tariff", "set", "mobile", "--fee", "5%", "--processing", "1%", "--reward", "2%"],
     ]
@@ -123,6 +124,21 @@ def test_a_payment_is_paid_and_told_everywhere(network: Kassa, request: Any, tmp
         return any(f"{terminal}.1;" in path.read_text() for path in tmp_path.glob("mobile_*.csv"))
 
     eventually(in_registry)
+
+
+def test_a_payment_goes_another_way_when_its_gateway_is_away(network: Kassa, request: Any) -> None:
+    terminal = kiosk(request)
+    order = json.loads(network("payee", "routes", "ways", "--payment", f"{terminal}.1", "--json").out)["order"]
+    assert order == ["away", "osmp"]
+    shown = network(*paying(terminal, payee="ways"))
+    assert (shown.code, shown.says("POSTED", "final")) == (0, True), shown
+    story = told_alike(network, f"{terminal}.1")
+    assert kinds(story) == ["HELD", "REROUTED", "POSTED"]
+    assert (json.loads(story)["gateway"], json.loads(story)["rerouted_from"]) == ("osmp", ["away"])
+    assert network("payment", "show", f"{terminal}.1").says("ways through osmp (before: away)", "check NOT_SENT")
+    explained = network("payee", "routes", "ways", "--at", "2026-01-02T19:00+03:00")
+    assert explained.says("payee ways on Fri 2026-01-02 19:00 Europe/Moscow", "100 % at first", "what others let go")
+    assert network("payee", "routes", "nobody").code == 2
 
 
 def test_a_payment_that_waits_for_its_payee_says_until_when(network: Kassa, request: Any) -> None:
@@ -461,12 +477,23 @@ def test_a_correction_needs_another_operator(network: Kassa, request: Any) -> No
     assert not network("correct", "list", "--open", "--tree", agent).says("c-")
 
 
+def _lines(printed: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed.splitlines()]
+
+
 def test_an_operator_decides_what_nobody_else_can(network: Kassa, request: Any) -> None:
     terminal, agent = kiosk(request), tree(request)
     payment = f"{terminal}.1"
     shown = network(*paying(terminal, "--wait", "2", payee="unclear"))
     assert (shown.code, shown.says("MANUAL", "not final", f"kassa payment show {payment}")) == (3, True), shown
-    shown = network("payment", "resolve", payment, "--not-paid", "--evidence", "letter of the payee")
+    told_alike(network, payment)
+    (open_one,) = [one for one in _lines(network("manual", "list", "--json").out) if one["payment"] == payment]
+    assert (open_one["state"], open_one["gateway"], open_one["amount"], open_one["said"]) == (
+        "MANUAL", "bad", 9_500, "pay UNCLEAR 1",
+    )  # fmt: skip
+    assert network("manual", "list", "--payee", "unclear").says(payment, "95.00 RUB", "yes: --paid; no, day closed")
+    assert not network("manual", "list", "--payee", "mobile").says(payment)
+    shown = network("manual", "resolve", payment, "--not-paid", "--evidence", "letter of the payee")
     assert (shown.code, shown.says(f"payment {payment} is not paid, and ended")) == (0, True), shown
     assert network("payment", "show", payment, "--from-ledger").says("VOIDED", "letter of the payee")
     assert network("agent", "show", agent).says("1000.00 RUB")

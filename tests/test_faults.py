@@ -51,7 +51,7 @@ def _audit(network: Network) -> None:
     assert report.passed, failures
 
 
-_OPEN = "WHERE state IN ('HELD', 'UNKNOWN')"
+_OPEN = "WHERE state IN ('HELD', 'SENT', 'UNKNOWN')"
 
 
 def _count(client: Client, where: str = "") -> int:

@@ -16,9 +16,12 @@ from agents.gateways.base import PaymentGateway
 from agents.gateways.capabilities import Capabilities, unasked
 from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
+from agents.gateways.tracks import Tracks
 from schemas.entry import PaymentFacts
 from schemas.money import Money
 from schemas.outcome import GatewayOutcome, Verdict
+from schemas.tracking import Tracked
+from tests.builders_protocols import AGENT_XML, SIGNED_KV, with_a_password, with_keys
 from tests.gateway_builders import a_gateway, a_gateway_to, a_payment
 
 
@@ -30,7 +33,8 @@ def _nothing(directory: Path) -> dict[str, Any]:
 class Spoken:
     """A protocol as the suite tries it.
 
-    record: what its gateway records say besides. can: what they say it can be asked. codes: two final refusals.
+    record: what its gateway records say besides. can: what they say it can be asked. codes: two final refusals;
+    told: what outcomes call them, where that is something else.
     dialect: what a record says so that everything the protocol knows is asked, and what can be asked then.
     prepare: puts secrets into the keys directory it is given, and returns what its payees' behaviours say besides.
     """
@@ -41,12 +45,29 @@ class Spoken:
     dialect: dict[str, Any] = field(default_factory=dict)
     can_then: Capabilities | None = None
     codes: tuple[int, int] = (5, 79)
+    told: tuple[str, str] | None = None
     prepare: Callable[[Path], dict[str, Any]] = _nothing
 
 
 # A new protocol is one line here.
 PROTOCOLS = [
     Spoken("osmp", dialect={"cancels": True, "asks": ("status",)}, can_then=Capabilities(status=True, cancel=True)),
+    Spoken(
+        "two-phase",
+        can=Capabilities(status=True, statement=True),
+        dialect={"cancels": True},
+        can_then=Capabilities(status=True, cancel=True, statement=True),
+        codes=(-31050, -31099),
+    ),
+    Spoken("agent-xml", {"options": AGENT_XML}, Capabilities(status=True), prepare=with_a_password),
+    Spoken(
+        "signed-kv",
+        {"options": SIGNED_KV},
+        Capabilities(status=True),
+        codes=(23, 81),
+        told=("5", "242"),
+        prepare=with_keys,
+    ),
 ]
 CALM = Behaviour()
 # Payees that misbehave at the first asking of every question, each in its own way.
@@ -132,6 +153,14 @@ def line_of(facts: PaymentFacts) -> tuple[str, str]:
     return next(iter(facts.subscriber.values())), str(Money(facts.amount, facts.currency))
 
 
+async def in_the_end(gateway: PaymentGateway, facts: PaymentFacts) -> GatewayOutcome:
+    """What paying comes to. A gateway that asks for the status after a pay meets that question's fault too."""
+    outcomes = [await gateway.pay(facts)]
+    while outcomes[-1].verdict is Verdict.UNCLEAR and len(outcomes) < 3:
+        outcomes.append(await gateway.pay(facts))
+    return outcomes[-1]
+
+
 async def test_a_payment_is_booked_once_however_often_it_is_asked(side: Side) -> None:
     facts = new_payment()
     async with side.gateway() as gateway:
@@ -165,8 +194,8 @@ async def test_an_unclear_answer_then_the_same_number_pays_exactly_once(side: Si
     facts = new_payment()
     async with side.gateway(payee, time_out_ms=1_000 if payee.startswith("silent") else 10_000) as gateway:
         unclear = await gateway.pay(facts)
-    async with side.gateway(payee) as gateway:
-        paid = await gateway.pay(facts)
+    async with side.gateway(payee, time_out_ms=2_000 if payee.startswith("silent") else 10_000) as gateway:
+        paid = await in_the_end(gateway, facts)
         again = await gateway.pay(facts)
     assert (unclear.step, unclear.verdict) == ("pay", Verdict.UNCLEAR)
     assert paid == again
@@ -186,7 +215,7 @@ async def test_a_decline_is_final_and_books_nothing(side: Side) -> None:
     endings = dict(zip(("13", "79"), side.spoken.codes, strict=True))
     side.behave("choosy", Behaviour(decline=endings))
     async with side.gateway("choosy") as gateway:
-        for ending, code in endings.items():
+        for ending, code in zip(endings, side.spoken.told or side.spoken.codes, strict=True):
             facts = new_payment(subscriber=f"79160000{ending}")
             outcomes = [await gateway.check(facts), await gateway.pay(facts), await gateway.pay(facts)]
             assert [(outcome.verdict, outcome.code) for outcome in outcomes] == [(Verdict.FATAL, str(code))] * 3
@@ -366,3 +395,22 @@ async def test_half_a_statement_is_none(side: Side, payee: str) -> None:
         outcome = await gateway.statement(1, 2**48)
     assert isinstance(outcome, GatewayOutcome)
     assert outcome.verdict is Verdict.UNCLEAR
+
+
+# --- what a check tells of a subscriber
+
+
+async def test_a_payee_that_tells_more_than_yes_tells_it_with_the_same_answer(side: Side) -> None:
+    side.behave("utility", Behaviour(options={"debtors": "1"}, decline={"13": side.spoken.codes[0]}))
+    known, unknown = new_payment(), new_payment(subscriber="7916000013")
+    async with side.gateway("utility") as gateway:
+        if not isinstance(gateway, Tracks):
+            pytest.skip(f"{side.spoken.protocol} tells nothing of a subscriber")
+        found, refused = await gateway.track(known), await gateway.track(unknown)
+        assert found.outcome == await gateway.check(known)
+        assert refused == Tracked(await gateway.check(unknown))
+    assert found.name == f"Абонент {line_of(known)[0][-4:]}"
+    assert found.debt is not None
+    assert found.debt > 0
+    assert found.shown == (("period", "01.2026"),)
+    assert not side.paid("utility")

@@ -26,6 +26,7 @@ from tests.builders import (
     a_deposit,
     a_place,
     a_resolve,
+    a_send,
     a_settle,
     a_state,
     a_tree,
@@ -206,6 +207,17 @@ def test_what_is_deferred_is_no_news():
     assert (entry.kind, reply_to(entry), replies_to(entry)) == (EntryKind.DEFERRED, None, [])
 
 
+def test_what_is_sent_is_no_news_and_who_asks_meanwhile_hears_that_it_is_held():
+    state = a_tree()
+    decided(state, a_place())
+    entry = decided(state, a_send(), AT + 7)
+    assert (entry.kind, reply_to(entry), replies_to(entry)) == (EntryKind.SENT, None, [])
+    again = decide(state, a_place(), AT + 99)
+    assert isinstance(again, Duplicate)
+    reply = reply_again(again)
+    assert (reply.state, reply.at, reply.again) == ("HELD", ms_instant(AT + 7), True)
+
+
 @pytest.mark.parametrize(("amount", "state", "code"), [(5, "DONE", 0), (6, "REFUSED", 300)])
 def test_a_command_is_answered_done_or_refused(amount, state, code):
     ledger = a_tree()
@@ -249,7 +261,7 @@ def test_a_duplicate_hears_the_same_again(steps):
 
 
 def test_every_state_of_a_payment_can_be_told():
-    states = set[str]().union(*MAY_FOLLOW.values()) - {EntryKind.DEFERRED}
+    states = set[str]().union(*MAY_FOLLOW.values()) - {EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT}
     assert states <= set(get_args(ReplyState))
 
 

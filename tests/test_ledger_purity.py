@@ -10,6 +10,7 @@ import pytest
 FILES = sorted((Path(__file__).parent.parent / "streams" / "ledger").glob("*.py"))
 ALLOWED = {
     "__future__",
+    "array",
     "bisect",
     "collections",
     "dataclasses",

@@ -12,7 +12,7 @@ from schemas.refusal import Refusal
 from streams.ledger.decide import Stale, decide
 from streams.ledger.settle import refusal_of
 from streams.ledger.state import State
-from tests.builders import AT, a_place, a_resolve, a_retry, a_settle, a_tree, balances, decided, legs
+from tests.builders import AT, a_place, a_resolve, a_retry, a_send, a_settle, a_tree, balances, decided, legs
 
 PAID, CANCELLED, CHECKED, FATAL, ABSENT, UNCLEAR, NOT_SENT = Verdict
 
@@ -54,6 +54,8 @@ LAST_ANSWERS = ANSWERS | {
 WAITING = {
     "HELD": [],
     "HELD, deferred": [a_settle(verdict=NOT_SENT, step="check")],
+    "SENT": [a_send()],
+    "SENT, after a network error": [a_settle(verdict=NOT_SENT), a_send()],
     "UNKNOWN": [a_settle(verdict=UNCLEAR)],
     "UNKNOWN, not reached since": [a_settle(verdict=UNCLEAR), a_settle(verdict=NOT_SENT)],
 }
@@ -87,9 +89,10 @@ def test_the_table_is_complete():
 @pytest.mark.parametrize(("budget", "table"), [(9, ANSWERS), (1, LAST_ANSWERS)])
 def test_every_answer_in_every_state(waiting, verdict, step, sent_before, budget, table):
     state = a_payment_in(WAITING[waiting])
-    may_have_been_sent = sent_before or waiting.startswith("UNKNOWN")
+    is_counted = waiting.startswith("SENT") and step == "pay"  # what is answered is the request that was SENT
+    may_have_been_sent = sent_before or waiting.startswith("UNKNOWN") or (waiting.startswith("SENT") and step != "pay")
     was = state.payments["kiosk-1.1"]
-    tries = max(was.tries, int(sent_before))
+    tries = max(was.tries - is_counted, int(sent_before))
     command = a_settle(verdict=verdict, step=step, code="5", sent_before=sent_before, retry=a_retry(budget=budget))
 
     entry = decided(state, command, AT + 1)
@@ -181,6 +184,34 @@ def test_network_errors_are_no_tries_and_count_in_a_row():
         (2, 3, 400),
     ]
     assert (course[-1].kind, course[-1].due_at) == (EntryKind.MANUAL, 0)
+
+
+def test_a_network_error_before_a_pay_is_sent_counts_with_those_after_it():
+    state, retry = a_payment_in([]), a_retry(interval_ms=100, factor_pct=200, budget=3)
+    course = []
+    for _ in range(3):
+        sent = decided(state, a_send())
+        course += [sent, decided(state, a_settle(verdict=NOT_SENT, retry=retry))]
+    assert [(entry.kind, entry.tries, entry.deferrals) for entry in course] == [
+        (EntryKind.SENT, 1, 0),
+        (EntryKind.DEFERRED, 0, 1),
+        (EntryKind.SENT, 1, 1),
+        (EntryKind.DEFERRED, 0, 2),
+        (EntryKind.SENT, 1, 2),
+        (EntryKind.VOIDED, 0, 3),
+    ]
+
+
+@pytest.mark.parametrize("steps", [[a_send()], [a_settle(verdict=UNCLEAR)], *WAITING_FOR_NONE.values()])
+def test_a_pay_that_must_not_be_repeated_is_sent_once(steps):
+    assert isinstance(decide(a_payment_in(steps), a_send(), AT), Stale)
+
+
+@pytest.mark.parametrize(("verdict", "step"), [(UNCLEAR, "pay"), (UNCLEAR, "status"), (NOT_SENT, "status")])
+def test_where_nobody_can_be_asked_again_an_operator_decides_at_once(verdict, step):
+    entry = decided(a_payment_in([a_send()]), a_settle(verdict=verdict, step=step, is_last=True))
+    assert (entry.kind, entry.tries, entry.due_at) == (EntryKind.MANUAL, 1, 0)
+    assert entry.reason == "it is not clear whether the payee was paid, and it can be asked no more"
 
 
 def test_what_was_never_sent_is_voided_when_the_payee_stays_out_of_reach():

@@ -21,6 +21,7 @@ from tests.builders import (
     a_place,
     a_resolve,
     a_retry,
+    a_send,
     a_settle,
     a_tree,
     a_withdrawal,
@@ -32,6 +33,7 @@ from tests.builders import (
 from tests.builders_cash import a_collection
 from tests.builders_correction import a_correction
 from tests.builders_currency import open_currency
+from tests.builders_offline import place_offline
 from tests.builders_reversal import a_cancel, a_reversal
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -61,10 +63,18 @@ def _declined() -> State:
     return state
 
 
+def _queued() -> State:
+    state = a_tree()
+    perform(state, place_offline(payee="mobile"), AT)
+    return state
+
+
 STATES: dict[str, Callable[[], State]] = {
     "WAITING_FUNDS": _waiting,
     "DECLINED": _declined,
     "HELD": _held(),
+    "SENT": _held(a_send()),
+    "QUEUED": _queued,
     "UNKNOWN": _held(a_settle(verdict=Verdict.UNCLEAR)),
     "MANUAL": _held(a_settle(verdict=Verdict.UNCLEAR, retry=ONCE)),
     "POSTED": _held(a_settle()),
@@ -89,6 +99,9 @@ COMMANDS: dict[str, LedgerCommand] = {
     "unclear to a check, the last": a_settle(verdict=Verdict.UNCLEAR, step="check", retry=ONCE),
     "not sent": a_settle(verdict=Verdict.NOT_SENT),
     "not sent, the last": a_settle(verdict=Verdict.NOT_SENT, retry=ONCE),
+    "unclear, and no more to be asked": a_settle(verdict=Verdict.UNCLEAR, is_last=True),
+    "not sent, and no more to be asked": a_settle(verdict=Verdict.NOT_SENT, step="status", is_last=True),
+    "a pay that must not be repeated": a_send(),
     "given back": a_cancel(),
     "not given back": a_cancel(verdict=Verdict.FATAL, code="300"),
     "unclear to a cancel": a_cancel(verdict=Verdict.UNCLEAR),
@@ -111,21 +124,24 @@ COMMANDS: dict[str, LedgerCommand] = {
     "money is corrected": a_correction({"agent:S": -1, "fee": 1}, corrects=PAYMENT),
     "a correction is proposed": a_correction({"agent:S": 10**6, "bank": -(10**6)}, corrects=PAYMENT, above=0, id="far"),
 }
-# What each makes of a payment that was HELD or UNKNOWN.
+# What each makes of a payment that was HELD, SENT or UNKNOWN.
 ANSWERS = {
-    "paid": ("POSTED", "POSTED"),
-    "paid to a check": ("MANUAL", "POSTED"),
-    "fatal": ("VOIDED", "MANUAL"),
-    "fatal to a check": ("VOIDED", "MANUAL"),
-    "fatal to a status": ("VOIDED", "VOIDED"),
-    "paid to a status": ("MANUAL", "POSTED"),
-    "absent to a status": ("HELD", "UNKNOWN"),
-    "unclear": ("UNKNOWN", "UNKNOWN"),
-    "unclear, the last": ("MANUAL", "MANUAL"),
-    "unclear to a check": ("HELD", "UNKNOWN"),
-    "unclear to a check, the last": ("VOIDED", "MANUAL"),
-    "not sent": ("HELD", "UNKNOWN"),
-    "not sent, the last": ("VOIDED", "MANUAL"),
+    "paid": ("POSTED", "POSTED", "POSTED"),
+    "paid to a check": ("MANUAL", "POSTED", "POSTED"),
+    "fatal": ("VOIDED", "VOIDED", "MANUAL"),
+    "fatal to a check": ("VOIDED", "MANUAL", "MANUAL"),
+    "fatal to a status": ("VOIDED", "VOIDED", "VOIDED"),
+    "paid to a status": ("MANUAL", "POSTED", "POSTED"),
+    "absent to a status": ("HELD", "UNKNOWN", "UNKNOWN"),
+    "unclear": ("UNKNOWN", "UNKNOWN", "UNKNOWN"),
+    "unclear, the last": ("MANUAL", "MANUAL", "MANUAL"),
+    "unclear to a check": ("HELD", "UNKNOWN", "UNKNOWN"),
+    "unclear to a check, the last": ("VOIDED", "MANUAL", "MANUAL"),
+    "not sent": ("HELD", "HELD", "UNKNOWN"),
+    "not sent, the last": ("VOIDED", "VOIDED", "MANUAL"),
+    "unclear, and no more to be asked": ("MANUAL", "MANUAL", "MANUAL"),
+    "not sent, and no more to be asked": ("HELD", "MANUAL", "MANUAL"),
+    "a pay that must not be repeated": ("SENT", "stale", "stale"),
 }
 # What the payee says of the payment itself ends a payment in MANUAL too.
 ENDS_DOUBT = {"paid to a status": "POSTED", "fatal to a status": "VOIDED"}
@@ -145,7 +161,7 @@ def expected(state: str, command: str) -> str:
     if state == "MANUAL" and command in ENDS_DOUBT:
         return ENDS_DOUBT[command]
     if command in ANSWERS:
-        return dict(zip(("HELD", "UNKNOWN"), ANSWERS[command], strict=True)).get(state, "stale")
+        return dict(zip(("HELD", "SENT", "UNKNOWN"), ANSWERS[command], strict=True)).get(state, "stale")
     if command in CANCELS:
         return dict(zip(("REVERSING", "REVERSING, unclear"), CANCELS[command], strict=True)).get(state, "stale")
     if "reversal" in command:
@@ -198,7 +214,7 @@ def test_the_order_again_is_a_duplicate_and_another_under_its_id_a_conflict(stat
 
 def test_the_table_has_every_state_a_payment_can_be_in() -> None:
     reachable = {kind for kinds in MAY_FOLLOW.values() for kind in kinds}
-    no_states = {EntryKind.DEFERRED, EntryKind.REVERSAL_REFUSED}
+    no_states = {EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.REVERSAL_REFUSED}
     assert {EntryKind(state.partition(",")[0]) for state in STATES} == reachable - no_states
     assert FINAL & {state for state in MAY_FOLLOW if state is not None} == {EntryKind.POSTED}
 
@@ -208,7 +224,7 @@ def test_the_diagram_shows_exactly_the_courses_that_the_fold_allows(page: str) -
     drawn = re.search(r"stateDiagram-v2\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
     assert drawn is not None
     arrows = re.findall(r"^  (\S+) --> (\w+): (.*)$", drawn[1], re.MULTILINE)
-    named = re.compile("DEFERRED|REVERSAL_REFUSED")
+    named = re.compile("DEFERRED|REROUTED|REVERSAL_REFUSED")
     shown = {(start, found[0] if (found := named.match(why)) else end) for start, end, why in arrows}
     allowed = {(start or "[*]", end.value) for start, ends in MAY_FOLLOW.items() for end in ends}
     assert shown == {(str(start), end) for start, end in allowed}

@@ -123,10 +123,10 @@ def test_the_result_table(code: int) -> None:
         (1, UNCLEAR),
         (90, UNCLEAR),
         (210, Verdict.ABSENT),
-        (4, IS_FATAL),
-        (79, IS_FATAL),
-        (241, IS_FATAL),
-        (242, IS_FATAL),
+        (4, UNCLEAR),
+        (79, UNCLEAR),  # by now it is inactive, and was it then?
+        (241, UNCLEAR),
+        (242, UNCLEAR),
         (5, UNCLEAR),  # who was not found, the subscriber or the payment?
         (7, UNCLEAR),
         (8, UNCLEAR),

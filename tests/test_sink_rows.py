@@ -87,6 +87,8 @@ def test_only_entries_about_payments_say_where_a_payment_stands() -> None:
     [
         (EntryKind.HELD, "HELD", 0),
         (EntryKind.DEFERRED, "HELD", 0),
+        (EntryKind.REROUTED, "HELD", 0),
+        (EntryKind.SENT, "SENT", 0),
         (EntryKind.UNKNOWN, "UNKNOWN", 0),
         (EntryKind.MANUAL, "MANUAL", 0),
         (EntryKind.POSTED, "POSTED", NOON + 5),

@@ -259,6 +259,7 @@ def test_kinds_that_set_no_state_are_few() -> None:
     """A new payment kind must be looked at: is it a state, or does it leave the state as it was?"""
     assert {kind for kind in EntryKind if kind.value not in _STATES} == {
         EntryKind.DEFERRED,
+        EntryKind.REROUTED,
         EntryKind.REVERSAL_REFUSED,  # POSTED again
         EntryKind.AGENT_OPENED,
         EntryKind.LIMIT_SET,
@@ -289,8 +290,23 @@ def test_kinds_that_set_no_state_are_few() -> None:
         EntryKind.CORRECTION_PROPOSED,
         EntryKind.CORRECTION_DROPPED,
         EntryKind.CORRECTED,
+        EntryKind.VOUCHERS_LOADED,
+        EntryKind.VOUCHER_BATCH_OPENED,
+        EntryKind.VOUCHER_BATCH_DROPPED,
+        EntryKind.VOUCHER_BATCH_BLOCKED,
+        EntryKind.VOUCHER_BATCH_UNBLOCKED,
+        EntryKind.VOUCHER_RESERVED,
+        EntryKind.VOUCHER_LAPSED,
+        EntryKind.VOUCHER_SOLD,
+        EntryKind.VOUCHER_NONE,
+        EntryKind.VOUCHER_REPRINTED,
+        EntryKind.SUPPLIER_PAID,
+        EntryKind.REGISTRY_LINE,
+        EntryKind.REGISTRY_CUT,
+        EntryKind.REGISTRY_DELIVERED,
+        EntryKind.REGISTRY_ANSWERED,
     }
 
 
-_STATES = {"HELD", "DECLINED", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "REVERSING", "REVERSED",
-           "REVERSAL_MANUAL"}  # fmt: skip
+_STATES = {"HELD", "DECLINED", "SENT", "UNKNOWN", "POSTED", "VOIDED", "MANUAL", "WAITING_FUNDS", "QUEUED", "REVERSING",
+           "REVERSED", "REVERSAL_MANUAL"}  # fmt: skip

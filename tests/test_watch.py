@@ -27,6 +27,7 @@ from streams.topics import ALERTS, OPEN_ALERTS, create_or_verify
 from streams.watch import Watch
 from tests.builders import AT, a_deposit, a_place, a_resolve, a_retry, a_settle, a_tree, decided, open_agent, set_limit
 from tests.builders_currency import open_currency
+from tests.builders_reversal import a_cancel, a_reversal
 
 MINUTE = 60_000
 Told = tuple[AlertKind, str, bool]
@@ -74,10 +75,11 @@ def ends(kind: AlertKind, subject: str = "A/S") -> list[Told]:
     return [(kind, subject, True)]
 
 
-LOW, HIT, LONG, WAITS, FAILING = (
+LOW, HIT, LONG, OLD, WAITS, FAILING = (
     AlertKind.LOW_BALANCE,
     AlertKind.LIMIT_HIT,
     AlertKind.PAYMENT_UNKNOWN_LONG,
+    AlertKind.PAYMENT_UNKNOWN_OLD,
     AlertKind.WAITING_FUNDS_LONG,
     AlertKind.GATEWAY_FAILING,
 )
@@ -201,12 +203,43 @@ def test_payments_open_too_long_are_one_alert_of_their_gateway() -> None:
     assert partition.look() == []
     partition.at += 1
     assert partition.look() == begins(LONG, "osmp-1/0")
-    assert (partition.told[-1].count, "kiosk-1.1, received 10 minutes ago" in partition.told[-1].text) == (2, True)
+    assert (partition.told[-1].count, "kiosk-1.1, open for 10 minutes" in partition.told[-1].text) == (2, True)
     assert partition.look() == []
     partition.decide(a_settle("kiosk-1.1"))
     assert partition.look() == []  # the other one is MANUAL
     partition.decide(a_resolve("kiosk-1.2"))
     assert partition.look() == ends(LONG, "osmp-1/0")  # a payment that is HELD is not unclear
+
+
+def test_what_is_unclear_for_24_times_as_long_is_critical_and_each_step_is_told_once() -> None:
+    partition = Partition(contacts={}, settings=Settings(unknown_alert_s=600))
+    partition.decide(*(a_place(number=number, amount=950, fee=50) for number in (1, 2)))
+    partition.decide(a_settle("kiosk-1.1", Verdict.UNCLEAR, retry=a_retry(budget=1)))
+    partition.at += 240 * MINUTE - 1
+    assert partition.look() == begins(LONG, "osmp-1/0")
+    partition.decide(a_settle("kiosk-1.2", Verdict.UNCLEAR, retry=a_retry(budget=1)))
+    assert partition.look() == []
+    partition.at += 1
+    assert partition.look() == begins(OLD, "osmp-1/0")
+    assert (partition.told[-1].severity, partition.told[-1].count) == ("critical", 2)
+    assert partition.look() == []
+    partition.decide(a_resolve("kiosk-1.1"), a_resolve("kiosk-1.2"))
+    assert partition.look() == [*ends(LONG, "osmp-1/0"), *ends(OLD, "osmp-1/0")]
+
+
+def test_a_reversal_in_doubt_grows_old_from_when_the_doubt_began() -> None:
+    partition = Partition(contacts={}, settings=Settings(unknown_alert_s=600))
+    partition.decide(a_place(), a_settle())
+    partition.at += 23 * 60 * MINUTE
+    once = a_retry(budget=1)
+    partition.decide(a_reversal("kiosk-1.1"), a_cancel("kiosk-1.1", Verdict.UNCLEAR, retry=once))
+    assert partition.state.payments["kiosk-1.1"].state == "REVERSAL_MANUAL"
+    partition.at += 10 * MINUTE - 1
+    assert partition.look() == []
+    partition.at += 1
+    assert partition.look() == begins(LONG, "osmp-1/0")
+    partition.decide(a_resolve("kiosk-1.1"))
+    assert partition.look() == ends(LONG, "osmp-1/0")
 
 
 def test_cash_that_waits_too_long_is_one_alert_of_whose_money_it_waits_for() -> None:

@@ -42,7 +42,7 @@ BEHAVIOURS = {
     "internet": Behaviour(decline_pct=5),
 }
 _DECIDED = frozenset({EntryKind.HELD, EntryKind.DECLINED})
-_OPEN = frozenset({EntryKind.HELD, EntryKind.DEFERRED, EntryKind.UNKNOWN})
+_OPEN = frozenset({EntryKind.HELD, EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT, EntryKind.UNKNOWN})
 
 
 class Watch:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from agents.gateways.agent_xml import AgentXmlGateway
 from agents.gateways.capabilities import Capabilities, StatementLine
 from agents.gateways.http import Http
 from agents.gateways.osmp import OsmpGateway
+from agents.gateways.signed_kv import SignedKvGateway
+from agents.gateways.two_phase import TwoPhaseGateway
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.outcome import GatewayOutcome
@@ -52,6 +55,9 @@ class PaymentGateway(Protocol):
 
 PROTOCOLS: dict[str, Callable[[Gateway, Http, Path], PaymentGateway]] = {
     "osmp": OsmpGateway.open,
+    "two-phase": TwoPhaseGateway.open,
+    "agent-xml": AgentXmlGateway.open,
+    "signed-kv": SignedKvGateway.open,
 }
 
 

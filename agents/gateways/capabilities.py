@@ -24,11 +24,14 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One payment as the payee has it. txn: our number; amount: minor units; at: ms UTC of its booking there."""
+    """One payment as the payee has it. txn: our number; amount: minor units; at: ms UTC of its booking there.
+
+    state: open is what the payee has heard of and was not told to take, or not yet.
+    """
 
     txn: int
     amount: int
-    state: Literal["paid", "cancelled"]
+    state: Literal["open", "paid", "cancelled"]
     provider_ref: str
     at: int
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from agents.gateways import osmp_codes, osmp_reply
+from agents.gateways.amounts import is_amount, sum_of
 from agents.gateways.capabilities import Capabilities, StatementLine, unasked
 from agents.gateways.errors import GatewayError, NotSent
 from agents.gateways.http import Http, HttpReply, Line
 from agents.gateways.results import ResultTable, failed
+from agents.gateways.told import major_units, tracked
 from agents.gateways.xml_reply import BrokenReply
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.ids import ms_instant
-from schemas.money import Money
 from schemas.outcome import GatewayOutcome, Step, Verdict
+from schemas.tracking import Tracked
 
 RESERVED = frozenset({"command", "txn_id", "txn_date", "account", "sum"})
 
@@ -25,21 +27,46 @@ RESERVED = frozenset({"command", "txn_id", "txn_date", "account", "sum"})
 class OsmpGateway:
     """A payee that speaks OSMP. It knows a number it has seen, so a pay may be repeated with it."""
 
-    def __init__(self, line: Line, table: ResultTable, capabilities: Capabilities, zone: tzinfo = UTC) -> None:
-        """capabilities: `status` and `cancel` are questions of dialects. zone: whose clock `txn_date` is on."""
+    def __init__(
+        self,
+        line: Line,
+        table: ResultTable,
+        capabilities: Capabilities,
+        zone: tzinfo = UTC,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        """capabilities: `status` and `cancel` are questions of dialects. zone: whose clock `txn_date` is on.
+
+        options: the record's, which name the fields of a check's reply.
+        """
         self.capabilities = capabilities
         self._line = line
         self._table = table
         self._zone = zone
+        self._options = options or {}
 
     @classmethod
     def open(cls, record: Gateway, http: Http, secrets_dir: Path) -> OsmpGateway:
-        capabilities = Capabilities(status="status" in record.asks, cancel=record.cancels)
-        return cls(http.line(record, secrets_dir), table_of(record), capabilities)
+        """Its option `repeats=never`: a dialect that books whatever it is sent, also a number it has."""
+        capabilities = Capabilities(
+            status="status" in record.asks,
+            cancel=record.cancels,
+            idempotent=record.options.get("repeats") != "never",
+        )
+        return cls(http.line(record, secrets_dir), table_of(record), capabilities, options=record.options)
 
     async def check(self, facts: PaymentFacts) -> GatewayOutcome:
         """Would the payee take it? Never raises for what the payee or the network does."""
         return await self._ask("check", facts)
+
+    async def track(self, facts: PaymentFacts) -> Tracked:
+        """A check with all that the payee says of the subscriber. Never raises, as `check` never does."""
+        reply = await self._reply("check", facts)
+        if isinstance(reply, GatewayOutcome):
+            return Tracked(reply)
+        outcome = judge("check", facts, reply, self._table)
+        told = osmp_reply.read(reply.body, reply.charset).fields if outcome.verdict is Verdict.CHECKED else ()
+        return tracked(outcome, told, self._options, major_units(facts.currency))
 
     async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
         """Pay it, under the number it always has. Never raises for what the payee or the network does."""
@@ -61,13 +88,18 @@ class OsmpGateway:
         await self._line.aclose()
 
     async def _ask(self, step: Step, facts: PaymentFacts) -> GatewayOutcome:
+        reply = await self._reply(step, facts)
+        return reply if isinstance(reply, GatewayOutcome) else judge(step, facts, reply, self._table)
+
+    async def _reply(self, step: Step, facts: PaymentFacts) -> HttpReply | GatewayOutcome:
+        """What came back, or the outcome where nothing did."""
         try:
             reply = await self._line.get(query(step, facts, self._zone))
         except GatewayError as error:
             return failed(step, error)
         if reply.status in (401, 403):
             self._line.forget_credentials()
-        return judge(step, facts, reply, self._table)
+        return reply
 
 
 def table_of(record: Gateway) -> ResultTable:
@@ -86,7 +118,7 @@ def query(step: Step, facts: PaymentFacts, zone: tzinfo = UTC) -> str:
     at = ms_instant(facts.received_at).astimezone(zone)
     date = f"&txn_date={at:%Y%m%d%H%M%S}" if step == "pay" else ""
     try:
-        asked = f"command={step}&txn_id={facts.txn}{date}&account={quote(account, safe='')}&sum={_sum(facts)}"
+        asked = f"command={step}&txn_id={facts.txn}{date}&account={quote(account, safe='')}&sum={sum_of(facts)}"
         return f"{asked}&{urlencode(further, quote_via=quote)}" if further else asked
     except UnicodeEncodeError:
         raise NotSent("bad-field", "a field of the subscriber cannot be written in UTF-8") from None
@@ -102,21 +134,7 @@ def judge(step: Step, facts: PaymentFacts, reply: HttpReply, table: ResultTable)
         return GatewayOutcome(step, Verdict.UNCLEAR, "reply-broken", comment=str(error))
     if said.txn != str(facts.txn):
         return GatewayOutcome(step, Verdict.UNCLEAR, "wrong-txn", comment="the reply is about another payment")
-    if said.sum is not None and not _is_amount(said.sum, facts):
+    if said.sum is not None and not is_amount(said.sum, facts):
         return GatewayOutcome(step, Verdict.UNCLEAR, "wrong-sum", said.provider_ref, "the reply names another sum")
     code = str(said.result)
     return GatewayOutcome(step, table.verdict(step, code), code, said.provider_ref, said.comment)
-
-
-def _sum(facts: PaymentFacts) -> str:
-    """The amount as the protocol writes it: major units, a dot, the currency's decimals."""
-    return str(Money(facts.amount, facts.currency))
-
-
-def _is_amount(text: str, facts: PaymentFacts) -> bool:
-    if text == _sum(facts):
-        return True
-    try:
-        return Money.parse(text, facts.currency).minor == facts.amount
-    except ValueError:  # MoneyError, and Python's own for thousands of digits
-        return False

@@ -20,12 +20,9 @@ RESULTS: dict[str, Meaning] = {
     "242": "fatal",
     "243": "fatal",
     "300": "fatal",
-    # The protocol has no status; dialects that have one answer 210 when they do not know the number. What may be said
-    # of the question itself ("not found", "prohibited", "technical", "cannot check", "other") is then no refusal.
+    # The protocol has no status; dialects that have one answer 210 when they do not know the number. A refusal may then
+    # be of the question (a subscriber that is inactive by now, and was paid for yesterday), so none voids a payment
+    # unless a dialect says that it does.
     "status:210": "absent",
-    "status:5": "unknown",
-    "status:7": "unknown",
-    "status:8": "unknown",
-    "status:243": "unknown",
-    "status:300": "unknown",
+    **{f"status:{code}": "unknown" for code in (4, 5, 7, 8, 79, 241, 242, 243, 300)},
 }

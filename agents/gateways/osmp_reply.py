@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
+from xml.etree.ElementTree import Element
 
 from agents.gateways.xml_reply import MAX_COMMENT, MAX_PROVIDER_REF, BrokenReply, document, plain
+
+MAX_FIELDS = 100
 
 _RESULT = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 _KNOWN = frozenset({"osmp_txn_id", "prv_txn", "sum", "result", "comment"})
@@ -13,13 +17,17 @@ _KNOWN = frozenset({"osmp_txn_id", "prv_txn", "sum", "result", "comment"})
 
 @dataclass(frozen=True, slots=True)
 class OsmpReply:
-    """What the payee answered, as text where only the asker can judge it. sum: major units, or None."""
+    """What the payee answered, as text where only the asker can judge it. sum: major units, or None.
+
+    fields: name and text of what is to be shown or printed, as they came.
+    """
 
     txn: str
     result: int
     provider_ref: str
     sum: str | None
     comment: str
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 def read(body: bytes, http_charset: str = "") -> OsmpReply:
@@ -29,7 +37,10 @@ def read(body: bytes, http_charset: str = "") -> OsmpReply:
     """
     root = document(body, http_charset, "response")
     values: dict[str, str] = {}
+    fields: tuple[tuple[str, str], ...] = ()
     for child in root:
+        if child.tag == "fields":
+            fields = fields or _fields(child)
         if child.tag not in _KNOWN:
             continue
         if child.tag in values or len(child):
@@ -43,4 +54,11 @@ def read(body: bytes, http_charset: str = "") -> OsmpReply:
         provider_ref=plain(values.get("prv_txn", ""), MAX_PROVIDER_REF),
         sum=values.get("sum") or None,
         comment=plain(values.get("comment", ""), MAX_COMMENT),
+        fields=fields,
     )
+
+
+def _fields(parent: Element) -> tuple[tuple[str, str], ...]:
+    """`<field1 name="debt" type="disp">-15.20</field1>` …; what has elements in it, or no name, is passed by."""
+    named = ((field.get("name") or "", field.text or "") for field in islice(parent, MAX_FIELDS) if not len(field))
+    return tuple((name, text) for name, text in named if name)

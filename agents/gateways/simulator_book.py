@@ -39,6 +39,20 @@ class Refused:
 
 
 @dataclass(slots=True)
+class Created:
+    """One payment the payee promised to take and was not told to. created_at: ms UTC; cancelled_at: 0: it is not."""
+
+    account: str
+    sum: str
+    created_at: int
+    cancelled_at: int = 0
+
+
+Entry = Paid | Refused | Created
+_KINDS: dict[str, type[Entry]] = {"paid": Paid, "refused": Refused, "created": Created}
+
+
+@dataclass(slots=True)
 class PayeeBook:
     """One payee's book in the order in which it was written, keyed by the asker's number of the payment.
 
@@ -47,6 +61,7 @@ class PayeeBook:
 
     paid: dict[int, Paid] = field(default_factory=dict)
     refused: dict[int, Refused] = field(default_factory=dict)
+    created: dict[int, Created] = field(default_factory=dict)
     asked: Counter[tuple[str, int]] = field(default_factory=Counter)
     inconsistencies: int = 0
 
@@ -61,7 +76,11 @@ class PayeeBook:
         """What this number was answered the first time."""
         return self.paid.get(txn) or self.refused.get(txn)
 
-    def write(self, txn: int, entry: Paid | Refused) -> None:
+    def write(self, txn: int, entry: Entry) -> None:
+        if isinstance(entry, Created):
+            self.created[txn] = entry
+            return
+        self.created.pop(txn, None)
         if isinstance(entry, Paid):
             self.paid[txn] = entry
         else:
@@ -102,11 +121,11 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         os.close(self._fd)
 
-    def write(self, payee: str, txn: int, entry: Paid | Refused) -> None:
-        kind = "paid" if isinstance(entry, Paid) else "refused"
+    def write(self, payee: str, txn: int, entry: Entry) -> None:
+        kind = type(entry).__name__.lower()
         os.write(self._fd, orjson.dumps({"payee": payee, "txn": str(txn), kind: entry}) + b"\n")
 
-    def read(self) -> Iterator[tuple[str, int, Paid | Refused]]:
+    def read(self) -> Iterator[tuple[str, int, Entry]]:
         """Everything written so far. A last line that a kill cut short was never answered and is taken off."""
         with os.fdopen(os.dup(self._fd), "rb") as file:
             file.seek(0)
@@ -115,5 +134,5 @@ class Journal:
         os.ftruncate(self._fd, len(whole))
         for line in whole.splitlines():
             row = orjson.loads(line)
-            entry = Paid(**row["paid"]) if "paid" in row else Refused(**row["refused"])
-            yield row["payee"], int(row["txn"]), entry
+            kind = next(kind for kind in _KINDS if kind in row)
+            yield row["payee"], int(row["txn"]), _KINDS[kind](**row[kind])

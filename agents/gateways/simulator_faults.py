@@ -31,6 +31,7 @@ class Fault(StrEnum):
     GARBAGE = "garbage"  # an HTML page, as proxies like to send
     WRONG_TXN = "wrong_txn"  # a fine reply about another payment
     WRONG_SUM = "wrong_sum"
+    WRONG_SIGNATURE = "wrong_signature"  # only where replies are signed
 
 
 BEFORE_ACCEPTING = frozenset({Fault.TEMPORARY, Fault.TIME_OUT_BEFORE, Fault.HTTP_500_BEFORE})
@@ -46,7 +47,7 @@ class Behaviour(Wire):
     besides.
     """
 
-    protocol: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")] = "osmp"
+    protocol: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = "osmp"
     options: dict[str, str] = Field(default_factory=dict, max_length=20)
     delay_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
     jitter_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
@@ -60,6 +61,7 @@ class Behaviour(Wire):
     garbage_pct: Percent = 0
     wrong_txn_pct: Percent = 0
     wrong_sum_pct: Percent = 0
+    wrong_signature_pct: Percent = 0
     faulty_askings: Annotated[int, Field(ge=0, le=1_000)] = 2
     decline: dict[Suffix, ResultCode] = Field(default_factory=dict, max_length=1_000)
     decline_pct: Percent = 0
@@ -82,6 +84,14 @@ class Behaviour(Wire):
         halves = {Fault.HTTP_500_BEFORE: self.http_500_pct / 2, Fault.HTTP_500_AFTER: self.http_500_pct / 2}
         every = ((fault, halves[fault] if fault in halves else getattr(self, f"{fault}_pct")) for fault in Fault)
         return tuple((fault, percent) for fault, percent in every if percent)
+
+
+def debtor(behaviour: Behaviour, account: str) -> tuple[str, int] | None:
+    """Name and debt (minor units) of a subscriber of a payee whose option `debtors` is "1", always the same."""
+    if behaviour.options.get("debtors") != "1":
+        return None
+    drawn = int.from_bytes(blake2b(account.encode(), digest_size=4).digest(), "big")
+    return f"Абонент {account[-4:]}", 100 + drawn % 100_000
 
 
 class Dice:

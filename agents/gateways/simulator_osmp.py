@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from agents.gateways.simulator_faults import Behaviour, Fault
+from xml.sax.saxutils import escape
+
+from agents.gateways.simulator_faults import Behaviour, Fault, debtor
 from agents.gateways.simulator_question import Answer, BadRequest, Question, Said
 from agents.gateways.simulator_wire import Reply, Request, Wire
 
@@ -20,7 +22,7 @@ CODES = {
 }
 _XML = (
     '<?xml version="1.0" encoding="{encoding}"?>\n<response><osmp_txn_id>{txn}</osmp_txn_id>{prv_txn}'
-    "<sum>{sum}</sum><result>{result}</result><comment>{comment}</comment></response>\n"
+    "<sum>{sum}</sum><result>{result}</result><comment>{comment}</comment>{fields}</response>\n"
 )
 
 
@@ -44,5 +46,19 @@ class OsmpWire(Wire):
             sum=question.sum,
             result=CODES.get(answer.said, answer.code),
             comment=comment,
+            fields=_fields(question, answer, behaviour),
         )
         return Reply(xml.encode(encoding), f"text/xml; charset={encoding.lower()}")
+
+
+def _fields(question: Question, answer: Answer, behaviour: Behaviour) -> str:
+    """What a check tells of a subscriber, where the payee tells that."""
+    known = debtor(behaviour, question.account) if question.command == "check" and answer.said is Said.OK else None
+    if known is None:
+        return ""
+    name, debt = known
+    return (
+        f'<fields><field1 name="name" type="disp">{escape(name)}</field1>'
+        f'<field2 name="debt" type="disp">{debt // 100}.{debt % 100:02}</field2>'
+        '<field3 name="period" type="prt">01.2026</field3></fields>'
+    )

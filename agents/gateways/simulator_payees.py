@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.gateways.simulator_book import Journal, Paid, PayeeBook, Refused
+from agents.gateways.simulator_book import Entry, Journal, Paid, PayeeBook, Refused
 from agents.gateways.simulator_faults import Behaviour, Dice, Fault
 from agents.gateways.simulator_question import Answer, Question, Said
 
@@ -33,9 +33,11 @@ class Payees:
 
     def meet(self, question: Question) -> Fault | None:
         """Count the asking, and say which fault it meets, if any."""
-        asked = self.books[question.payee].ask(question.command, question.txn)
-        behaviour = self.behaviours[question.payee]
-        return self._dice.fault(behaviour, asked, question.payee, question.command, question.txn)
+        book, behaviour = self.books[question.payee], self.behaviours[question.payee]
+        asked = book.ask(question.command, question.txn)
+        if question.part_of != question.command:
+            asked = book.asked[question.part_of, question.txn]
+        return self._dice.fault(behaviour, asked, question.payee, question.part_of, question.txn)
 
     def answer(self, question: Question, at: int) -> Answer:
         """The payee's true answer at `at` (ms UTC). The first pay of a number is booked, later ones get its result."""
@@ -57,6 +59,12 @@ class Payees:
             return Answer(Said.CANCELLED, paid=stored)
         return Answer(Said.OK, paid=None if question.command == "check" else stored)
 
+    def write(self, question: Question, entry: Entry) -> None:
+        """Book it, on file first where there is a journal."""
+        if self._journal:
+            self._journal.write(question.payee, question.txn, entry)
+        self.books[question.payee].write(question.txn, entry)
+
     def _cancel(self, paid: Paid, question: Question, at: int) -> Answer:
         """Given back, or given back before; or why it is kept."""
         if not paid.cancelled_at:
@@ -64,8 +72,7 @@ class Payees:
             if why := self._dice.keeps(behaviour, question.payee, question.txn, at - paid.paid_at):
                 return Answer(why, paid=paid)
             paid.cancelled_at = at
-            if self._journal:
-                self._journal.write(question.payee, question.txn, paid)
+            self.write(question, paid)
         return Answer(Said.OK, paid=paid)
 
     def _decide(self, book: PayeeBook, question: Question, at: int) -> Answer:
@@ -85,7 +92,5 @@ class Payees:
         else:
             prv_txn = self._dice.number("prv_txn", question.payee, question.txn)
             entry = Paid(question.account, question.sum, at, book.asked[question.command, question.txn], prv_txn)
-        if self._journal:
-            self._journal.write(question.payee, question.txn, entry)
-        book.write(question.txn, entry)
+        self.write(question, entry)
         return refused or Answer(Said.OK, paid=book.paid[question.txn])

@@ -40,6 +40,11 @@ class Question:
         """Does it say for whom and how much, and not the number alone?"""
         return bool(self.account or self.sum)
 
+    @property
+    def part_of(self) -> str:
+        """The question this request is a part of, where a question takes several: they meet one fault together."""
+        return self.command
+
     @classmethod
     def read(cls, payee: str, command: str, txn: str, account: str, amount: str) -> Question:
         """A question about one payment. Raises BadRequest when a part is missing or cannot be meant."""
@@ -62,6 +67,7 @@ class Said(StrEnum):
     ABSENT = "absent"  # to a status: nobody paid under this number
     CANCELLED = "cancelled"  # it was given back: it is not paid, and never will be again under this number
     INCONSISTENT = "inconsistent"  # the number came before with another account or sum
+    KNOWN = "known"  # to a pay: the number is here already, with the same terms or others
     NOT_PAID = "not_paid"  # to a cancel: there is nothing to give back
     NO_CANCELS = "no_cancels"  # to a cancel: never
     TOO_LATE = "too_late"  # to a cancel: no more

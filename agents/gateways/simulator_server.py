@@ -66,6 +66,7 @@ class Desk:
         if delay_ms := self._payees.delay_ms(question):
             await asyncio.sleep(delay_ms / 1000)
         fault = self._payees.meet(question)
+        fault = fault if fault is None or wire.meets(question, fault) else None
         at = time.time_ns() // 1_000_000
         answer = Answer(Said.TEMPORARY) if fault in BEFORE_ACCEPTING else wire.answer(self._payees, question, at)
         return await _say(request, wire, behaviour, question, answer, fault)

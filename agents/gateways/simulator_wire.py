@@ -51,3 +51,7 @@ class Wire(ABC):
     def answer(self, payees: Payees, question: Question, at: int) -> Answer:
         """The payee's true answer at `at` (ms UTC); a protocol with questions of its own answers those here."""
         return payees.answer(question, at)
+
+    def meets(self, question: Question, fault: Fault) -> bool:
+        """May this fault hit this request? Where one question takes several, each fault has its place."""
+        return True

@@ -30,16 +30,23 @@ SENTENCES: Mapping[EntryKind, str] = {
     EntryKind.EXCHANGED: "Currency exchange",
     EntryKind.TRANSFER_RETURNED: "Transfer that came back from another tree",
     EntryKind.CORRECTED: "Correction by hand",
+    EntryKind.VOUCHER_BATCH_OPENED: "Vouchers in stock",
+    EntryKind.SUPPLIER_PAID: "Payment for vouchers",
 }
 
 # Kinds that have no legs, and so no postings.
 MOVES_NOTHING = frozenset({
     EntryKind.UNKNOWN, EntryKind.MANUAL, EntryKind.WAITING_FUNDS, EntryKind.DEFERRED, EntryKind.AGENT_OPENED,
+    EntryKind.SENT, EntryKind.REROUTED,
     EntryKind.LIMIT_SET, EntryKind.DIRECTORY_SET, EntryKind.REFUSED, EntryKind.AGENT_BLOCKED,
     EntryKind.AGENT_UNBLOCKED, EntryKind.AGENT_CLOSED, EntryKind.AGENT_MOVED, EntryKind.CURRENCY_OPENED,
     EntryKind.TRANSFER_CONFIRMED, EntryKind.TRANSFER_REJECTED, EntryKind.CHANGE_BLOCKED, EntryKind.CHANGE_UNBLOCKED,
     EntryKind.REVERSING, EntryKind.REVERSAL_REFUSED,
     EntryKind.REVERSAL_MANUAL, EntryKind.CORRECTION_PROPOSED, EntryKind.CORRECTION_DROPPED,
+    EntryKind.VOUCHERS_LOADED, EntryKind.VOUCHER_BATCH_DROPPED, EntryKind.VOUCHER_BATCH_BLOCKED,
+    EntryKind.VOUCHER_BATCH_UNBLOCKED, EntryKind.VOUCHER_RESERVED, EntryKind.VOUCHER_LAPSED, EntryKind.VOUCHER_SOLD,
+    EntryKind.VOUCHER_NONE, EntryKind.VOUCHER_REPRINTED, EntryKind.QUEUED, EntryKind.REGISTRY_LINE,
+    EntryKind.REGISTRY_CUT, EntryKind.REGISTRY_DELIVERED, EntryKind.REGISTRY_ANSWERED,
 })  # fmt: skip
 
 # The kinds that take back what an earlier entry of the same payment did, and which that is.

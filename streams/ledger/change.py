@@ -20,6 +20,8 @@ from streams.ledger.state import AgentState, Book
 _AFTER_THE_HOLD = frozenset(
     {
         EntryKind.DEFERRED,
+        EntryKind.REROUTED,
+        EntryKind.SENT,
         EntryKind.UNKNOWN,
         EntryKind.MANUAL,
         EntryKind.POSTED,

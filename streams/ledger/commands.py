@@ -10,6 +10,7 @@ from schemas.gateway import RetrySchedule
 from schemas.outcome import GatewayOutcome
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
+from schemas.registry import RegistryDelivery
 from schemas.tariff import Tariff
 
 
@@ -19,7 +20,8 @@ class Place:
 
     book: the tree (root agent's id). digest: `order.digest()`. by: the key id that signed it. payee None: there is
     no such payee. tariff None: no fee, no processing, no reward. backlog_max: how many payments may wait for the
-    payee's gateway on this partition.
+    payee's gateway on this partition. is_sealed: the terminal has a sealing key on file, so PINs can be sent to it.
+    unwell: gateways that are known not to work at the moment.
     """
 
     book: str
@@ -29,6 +31,8 @@ class Place:
     payee: Payee | None
     tariff: Tariff | None
     backlog_max: int
+    is_sealed: bool = False
+    unwell: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,34 @@ class Reversible:
 
 
 @dataclass(frozen=True, slots=True)
+class Product:
+    """What the directory, the settings and the key files say of a voucher product at that moment.
+
+    payee: None: there is none. reserve_ms: how long a voucher is kept for a payment. kids: the keys the workers have.
+    is_sealed: as in Place, of the terminal that signed.
+    """
+
+    payee: Payee | None
+    reserve_ms: int = 0
+    kids: frozenset[str] = frozenset()
+    is_sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryTerms:
+    """How the directory wants a payee's registry when it is cut: its file's form, and the zone of its times."""
+
+    form: str = "tsv"
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class Instruct:
     """A verified command. book: `schemas.command.book_of(command)`. digest: `command.digest()`. by: the key id.
 
     terminal: whose key that is, "" for an operator's. reversible: with a reversal. four_eyes_above: up to how many
-    minor units one operator is enough for a correction.
+    minor units one operator is enough for a correction. product: with an order of vouchers. registry: with a command
+    about registries, when their payee is served offline.
     """
 
     book: str
@@ -57,6 +84,8 @@ class Instruct:
     terminal: str = ""
     reversible: Reversible | None = None
     four_eyes_above: int = 0
+    product: Product | None = None
+    registry: RegistryTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +93,8 @@ class Settle:
     """A gateway's answer about one open payment: from dispatch, in memory, not from a topic.
 
     sent_before: an earlier pay request may have left that the ledger knows nothing of (the worker was restarted).
+    is_last: the payee can be asked about it no more, neither again nor for its status. technical: the result codes of
+    a check by which that gateway speaks of itself, so that another may be asked.
     """
 
     book: str
@@ -71,6 +102,16 @@ class Settle:
     outcome: GatewayOutcome
     retry: RetrySchedule
     sent_before: bool
+    is_last: bool = False
+    technical: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A pay that must not be repeated is about to leave: from dispatch, in memory, not from a topic."""
+
+    book: str
+    payment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +163,38 @@ class FeeDue:
     plan_digest: str
 
 
-LedgerCommand = Place | Instruct | Settle | Rouse | WindowDue | ChangeDue | FeeDue
+@dataclass(frozen=True, slots=True)
+class VoucherDue:
+    """Time has passed: reservations in this product's book are over. From a timer, in memory, not from a topic."""
+
+    book: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryDue:
+    """A payee's cut-off has come: from a timer, in memory, not from a topic.
+
+    book: of the payee's registries. number: of the one that is to be cut. due_at: the cut-off, ms UTC.
+    """
+
+    book: str
+    payee: str
+    number: int
+    due_at: int
+    terms: RegistryTerms
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryDelivered:
+    """A registry has reached its payee: from the courier, in memory, not from a topic."""
+
+    book: str
+    payee: str
+    number: int
+    delivery: RegistryDelivery
+
+
+LedgerCommand = (
+    Place | Instruct | Settle | Send | Rouse | WindowDue | ChangeDue | FeeDue | VoucherDue | RegistryDue
+    | RegistryDelivered
+)  # fmt: skip

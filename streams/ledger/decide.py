@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from schemas.entry import EntryKind
+from schemas.entry import Entry, EntryKind
+from schemas.registry_command import AddToRegistry
 from streams.ledger.change_expiry import expire_when_due
 from streams.ledger.charges import charge
-from streams.ledger.commands import ChangeDue, FeeDue, Instruct, LedgerCommand, Place, Rouse, Settle, WindowDue
+from streams.ledger.commands import (
+    ChangeDue,
+    FeeDue,
+    Instruct,
+    LedgerCommand,
+    Place,
+    RegistryDelivered,
+    RegistryDue,
+    Rouse,
+    Send,
+    Settle,
+    VoucherDue,
+    WindowDue,
+)
 from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
 from streams.ledger.place import place
+from streams.ledger.registries import add_line, cut_when_due, note_delivery
 from streams.ledger.reversal import settle_reversal
-from streams.ledger.settle import ends_doubt, settle
-from streams.ledger.state import State
+from streams.ledger.settle import ends_doubt, send, settle
+from streams.ledger.state import Book, State
+from streams.ledger.voucher_sales import note_of
+from streams.ledger.vouchers import lapse_when_due, told_again
 from streams.ledger.windows import close_when_due
 
 __all__ = ["Conflict", "Decision", "Duplicate", "Stale", "decide"]
@@ -27,19 +44,28 @@ def decide(state: State, command: LedgerCommand, at: int) -> Decision:
             return _place(state, command, at)
         case Settle():
             return _settle(state, command, at)
+        case Send():
+            return _send(state, command, at)
         case Instruct():
             return _instruct(state, command, at)
         case Rouse():
             return []  # what follows from it is not the command's: see perform.py
         case WindowDue():
-            closed = close_when_due(state.books.get(command.book), command, at)
-            return closed if isinstance(closed, Stale) else [closed]
+            return _once(close_when_due(state.books.get(command.book), command, at))
         case ChangeDue():
-            expired = expire_when_due(state.books.get(command.book), command, at)
-            return expired if isinstance(expired, Stale) else [expired]
+            return _once(expire_when_due(state.books.get(command.book), command, at))
         case FeeDue():
-            charged = charge(state.books.get(command.book), command, at)
-            return charged if isinstance(charged, Stale) else [charged]
+            return _once(charge(state.books.get(command.book), command, at))
+        case VoucherDue():
+            return _once(lapse_when_due(state.books.get(command.book), command, at))
+        case RegistryDue():
+            return _once(cut_when_due(state.books.get(command.book), command, at))
+        case RegistryDelivered():
+            return _once(note_delivery(state.books.get(command.book), command, at))
+
+
+def _once(found: Entry | Stale) -> Decision:
+    return found if isinstance(found, Stale) else [found]
 
 
 def _place(state: State, command: Place, at: int) -> Decision:
@@ -50,16 +76,27 @@ def _place(state: State, command: Place, at: int) -> Decision:
         return Conflict(f"payment {known.id} was received before with other content; it is {known.state}")
     if known.book != command.book:
         return Conflict(f"payment {known.id} was received before in tree {known.book}")
-    return Duplicate(payment=known)
+    return Duplicate(payment=known, voucher=note_of(known))
 
 
 def _instruct(state: State, command: Instruct, at: int) -> Decision:
     known = state.commands.find(command.book, command.command.id)
+    if known is None and isinstance(command.command, AddToRegistry):
+        return add_line(state.books.get(command.book) or Book(command.book), command, command.command, at)
     if known is None:
         return [instruct(state, command, at)]
     if known.digest != bytes.fromhex(command.digest):
         return Conflict(f"command {known.id} was received before with other content")
-    return Duplicate(command=known)
+    return Duplicate(command=known, voucher=told_again(state, command, known))
+
+
+def _send(state: State, command: Send, at: int) -> Decision:
+    payment = state.payments.open.get(command.payment)
+    if payment is None or payment.book != command.book:
+        return Stale(f"payment {command.payment} is not open in tree {command.book}")
+    if payment.state is not EntryKind.HELD or not payment.is_outstanding:
+        return Stale(f"payment {command.payment} is {payment.state}: nothing is to be sent for the first time")
+    return [send(state.books[payment.book], payment, at)]
 
 
 def _settle(state: State, command: Settle, at: int) -> Decision:

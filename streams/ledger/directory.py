@@ -41,7 +41,7 @@ def new_record(book: Book, order: DirectoryCommand, at: int) -> DirectoryRecord 
         case SetTariff():
             value = _tariff(book, order, at)
         case SetPayee():
-            value = order.payee.model_dump(mode="json")
+            value = _payee(book, order, at)
         case SetGateway():
             value = order.gateway.model_dump(mode="json")
         case SetContact():
@@ -69,6 +69,18 @@ def _terminal(book: Book, order: SetTerminal, at: int) -> Json | Objection:
             belongs = f"agent {on_file['agent']} in tree {on_file['tree']}"
             return Objection(Refusal.NO_RIGHT, f"terminal {terminal.id} belongs to {belongs}")
     return _with_keys(book, terminal.model_dump(mode="json"), at)
+
+
+def _payee(book: Book, order: SetPayee, at: int) -> Json:
+    """No moment before they were set is a cut-off of its registries; the same terms given again change nothing."""
+    value = order.payee.model_dump(mode="json")
+    terms = value.get("offline")
+    if terms is not None:
+        on_file = book.record.value if book.record is not None else {}
+        was = on_file.get("offline") or {}
+        is_same = (was.get("cut_off"), on_file.get("time_zone")) == (terms["cut_off"], value["time_zone"])
+        terms["since"] = was["since"] if is_same else _instant(at)
+    return value
 
 
 def _with_keys(book: Book, value: Json, at: int) -> Json | Objection:

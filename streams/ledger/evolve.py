@@ -7,6 +7,7 @@ from typing import cast
 
 from schemas.change import CHANGE
 from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
+from schemas.outcome import Verdict
 from schemas.reversal import Posted
 from streams.ledger.answered import CommandState
 from streams.ledger.cash import fold_cash, fold_collection
@@ -17,9 +18,12 @@ from streams.ledger.crossings import fold_crossing
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.origins import UNSIGNED
 from streams.ledger.payments import PaymentState
+from streams.ledger.registry_fold import fold_registry
+from streams.ledger.rerouting import is_moved_on
 from streams.ledger.spending import count, give_back
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
+from streams.ledger.stock_fold import fold_voucher
 from streams.ledger.windows import fold_window
 
 # By which a payment order is answered. A hold may also come later, when its money does.
@@ -32,7 +36,9 @@ _ANSWERED = {EntryKind.UNKNOWN, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.MA
 MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     None: {EntryKind.HELD, EntryKind.DECLINED, EntryKind.WAITING_FUNDS},
     EntryKind.WAITING_FUNDS: {EntryKind.HELD, EntryKind.DECLINED},
-    EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED},
+    EntryKind.HELD: {*_ANSWERED, EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT, EntryKind.QUEUED},
+    EntryKind.SENT: {*_ANSWERED, EntryKind.DEFERRED},
+    EntryKind.QUEUED: {EntryKind.POSTED, EntryKind.VOIDED},
     EntryKind.UNKNOWN: _ANSWERED,
     EntryKind.MANUAL: {EntryKind.POSTED, EntryKind.VOIDED},
     EntryKind.POSTED: {EntryKind.REVERSING},
@@ -40,7 +46,11 @@ MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     EntryKind.REVERSAL_MANUAL: _REVERSAL_ENDS,
 }
 # Kinds that are no state: where the payment stands after them.
-_STANDS = {EntryKind.DEFERRED: EntryKind.HELD, EntryKind.REVERSAL_REFUSED: EntryKind.POSTED}
+_STANDS = {
+    EntryKind.DEFERRED: EntryKind.HELD,
+    EntryKind.REROUTED: EntryKind.HELD,
+    EntryKind.REVERSAL_REFUSED: EntryKind.POSTED,
+}
 
 
 def evolve(state: State, entry: Entry) -> State:
@@ -76,6 +86,10 @@ def evolve(state: State, entry: Entry) -> State:
         book.change.note(entry, entry.change)
     if entry.correction is not None:
         fold_correction(book, entry, entry.correction)
+    if entry.voucher is not None:
+        fold_voucher(book, entry, entry.voucher)
+    if entry.registry is not None:
+        fold_registry(book, entry, entry.registry)
     if answers_command(entry):
         _remember(state, book, entry)
     return state
@@ -117,8 +131,8 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
     if entry.kind not in MAY_FOLLOW.get(payment.state if payment is not None else None, ()):
         was = payment.state if payment is not None else "not known"
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {entry.payment.id} is {was}, not {entry.kind}")
-    if payment is not None and payment.state is EntryKind.UNKNOWN and entry.kind is EntryKind.VOIDED:
-        _check_void(book, entry)
+    if payment is not None:
+        _check_answer(book, payment.state, entry)
     if payment is None:
         payment = _take_in(state, book, entry)
     elif payment.book != book.id:
@@ -130,6 +144,8 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
             if replace(entry.payment, txn=0, held_at=0, day="", chain=()) != payment.facts:
                 raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: facts of payment {payment.id} changed")
             payment.facts, payment.txn = entry.payment, entry.payment.txn
+        elif entry.kind is EntryKind.REROUTED:
+            _reroute(book, payment, entry)
     payment.state = _STANDS.get(entry.kind, entry.kind)
     payment.at = entry.at
     payment.refusal = entry.refusal
@@ -147,16 +163,37 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
         give_back(book, entry.payment)
 
 
-def _check_void(book: Book, entry: Entry) -> None:
-    """After an unclear attempt a refusal may be the answer to the repeat only: the payment's own status is believed."""
-    if entry.outcome is None or entry.outcome.step != "status":
+def _reroute(book: Book, payment: PaymentState, entry: Entry) -> None:
+    """Another gateway after something may have been sent is a second payment of the same money."""
+    assert payment.facts is not None
+    if payment.tries or not is_moved_on(entry, payment.facts):
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: payment {payment.id} may not be REROUTED so")
+    payment.facts = entry.payment
+
+
+def _check_answer(book: Book, state: EntryKind, entry: Entry) -> None:
+    """After an unclear attempt a refusal may be the answer to the repeat only: the payment's own status is believed.
+
+    And what was SENT is as if it had not been only where its one request is known not to have left.
+    """
+    outcome = entry.outcome
+    is_status, is_unsent = False, False
+    if outcome is not None:
+        is_status = outcome.step == "status"
+        is_unsent = (outcome.step, outcome.verdict) == ("pay", Verdict.NOT_SENT)
+    if state is EntryKind.UNKNOWN and entry.kind is EntryKind.VOIDED and not is_status:
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: an unclear payment is VOIDED without its status")
+    if state is EntryKind.SENT and entry.kind is EntryKind.DEFERRED and not is_unsent:
+        raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: a payment that was SENT is DEFERRED")
 
 
 def _remember_posting(book: Book, payment: PaymentState, entry: Entry) -> None:
     """What a reversal needs to know is remembered from the posting to the reversal's end, and says so in between."""
     if entry.kind is EntryKind.POSTED:
-        payment.posted = Posted(entry.at, entry.outcome.provider_ref if entry.outcome is not None else "")
+        note = entry.voucher
+        voucher = (note.batch, note.serial, note.kid, note.pin) if note is not None else ()
+        provider_ref = entry.outcome.provider_ref if entry.outcome is not None else ""
+        payment.posted = Posted(entry.at, provider_ref, voucher=voucher)
     elif entry.kind in _REVERSAL:
         was, now = payment.posted, entry.posted
         if was is None or now is None or not now.refund or replace(was, refund=was.refund or now.refund) != now:

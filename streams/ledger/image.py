@@ -10,14 +10,39 @@ from dataclasses import dataclass
 from schemas.correction import Correction
 from schemas.crossing import Crossing
 from schemas.entry import AgentTerms, DirectoryRecord, EntryKind, PaymentFacts
+from schemas.registry import RegistryCut, RegistryLine
 from schemas.reversal import Posted
 from streams.ledger.payments import PaymentState
+from streams.ledger.registry_state import OpenRegistry, Registries, RegistryUnderWay
 from streams.ledger.state import Account, Book, OpenWindow, State
+from streams.ledger.stock_image import StockImage, stock_image, stock_of
 from streams.ledger.tills import Till
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
 # when what is packed is packed otherwise. A change of the classes below is noticed without it.
 VERSION = 6
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWayImage:
+    """A registry that is cut; as in RegistryUnderWay."""
+
+    number: int
+    cut: RegistryCut
+    lines: tuple[RegistryLine, ...]
+    delivered_at: int
+    answered: tuple[tuple[int, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistriesImage:
+    """A payee's registries: what the open one has, and those under way."""
+
+    number: int
+    since: int
+    digest: str
+    lines: tuple[RegistryLine, ...]
+    under_way: tuple[UnderWayImage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +73,8 @@ class BookImage:
     change_blocked: tuple[str, ...] = ()
     change_payments: tuple[tuple[str, str], ...] = ()
     proposals: tuple[Correction, ...] = ()
+    stock: StockImage | None = None
+    registries: RegistriesImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +142,8 @@ def _book_image(book: Book) -> BookImage:
         change_blocked=tuple(sorted(book.change.blocked)),
         change_payments=tuple(book.change.payments.items()),
         proposals=tuple(book.proposals.values()),
+        stock=stock_image(book.stock) if book.stock is not None else None,
+        registries=_registries_image(book.registries) if book.registries is not None else None,
     )  # fmt: skip
 
 
@@ -141,7 +170,31 @@ def _book(image: BookImage) -> Book:
     book.charged = {(plan, name): period for plan, name, period in image.charged}
     book.change.blocked = set(image.change_blocked)
     book.change.payments = dict(image.change_payments)
+    book.stock = stock_of(image.stock) if image.stock is not None else None
+    book.registries = _registries(image.registries) if image.registries is not None else None
     return book
+
+
+def _registries_image(found: Registries) -> RegistriesImage:
+    under_way = tuple(
+        UnderWayImage(one.number, one.cut, tuple(one.lines.values()), one.delivered_at, tuple(one.answered.items()))
+        for one in found.under_way.values()
+    )
+    return RegistriesImage(
+        found.current.number, found.current.since, found.current.digest, tuple(found.current.lines.values()), under_way
+    )  # fmt: skip
+
+
+def _registries(image: RegistriesImage) -> Registries:
+    lines = {line.txn: line for line in image.lines}
+    total, currency = sum(line.amount for line in image.lines), image.lines[0].currency if image.lines else ""
+    under_way = {
+        one.number: RegistryUnderWay(
+            one.number, one.cut, {line.txn: line for line in one.lines}, one.delivered_at, dict(one.answered)
+        )
+        for one in image.under_way
+    }
+    return Registries(OpenRegistry(image.number, image.since, lines, total, currency, image.digest), under_way)
 
 
 def _payment_image(payment: PaymentState) -> PaymentImage:

@@ -15,7 +15,9 @@ from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.refusal import Refusal
+from schemas.registry_command import AddToRegistry, AnswerRegistry, CutRegistry, DeliverRegistry, PaymentAnswered
 from schemas.reversal import ReversePayment
+from schemas.voucher_command import ProductOrder, ReprintVoucher, VoucherNone, VoucherSold
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work, change_status
 from streams.ledger.cash import collect
@@ -31,11 +33,15 @@ from streams.ledger.exchange import exchange
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
 from streams.ledger.objections import Objection
+from streams.ledger.registries import obey_registry
+from streams.ledger.registry_answers import end_queued
 from streams.ledger.resolve import resolve
 from streams.ledger.reversal import reverse
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import transfer, withdraw
+from streams.ledger.voucher_sales import conclude, reprint
+from streams.ledger.vouchers import stock_order
 from streams.ledger.windows import close_by_hand
 
 
@@ -84,8 +90,20 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
             answer = block_or_not(book, order, blank)
         case Correct() | ApproveCorrection() | DropCorrection():
             answer = correction(state, book, order, blank, command.four_eyes_above)
+        case CutRegistry() | DeliverRegistry() | AnswerRegistry():
+            answer = obey_registry(book, order, blank, command.registry)
+        case AddToRegistry():
+            raise AssertionError("it may lead to two entries: see decide")
+        case PaymentAnswered():
+            answer = end_queued(state, book, order, blank)
         case CloseWindow():
             answer = close_by_hand(book, order, blank)
+        case ProductOrder():
+            answer = stock_order(book, command, order, blank)
+        case VoucherSold() | VoucherNone():
+            answer = conclude(state, book, order, blank)
+        case ReprintVoucher():
+            answer = reprint(state, book, command.terminal, order, blank)
         case _:
             record = new_record(book, order, at)
             answer = (

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from schemas.command import ResolvePayment
 from schemas.correction import Correct
 from schemas.entry import Entry
+from schemas.registry_command import PaymentAnswered
 from schemas.reversal import ReversePayment
+from schemas.voucher_command import ReprintVoucher
 from streams.ledger.answered import key_of
 from streams.ledger.commands import Instruct, LedgerCommand, Place
 from streams.ledger.evolve import answers_command
@@ -44,7 +46,7 @@ def needed_to_decide(state: State, commands: Iterable[LedgerCommand]) -> list[by
                 payments.append(order.id)
             case Instruct(book=book, command=order):
                 answered.append(key_of(book, order.id))
-                if isinstance(order, ResolvePayment | ReversePayment):
+                if isinstance(order, ResolvePayment | ReversePayment | ReprintVoucher | PaymentAnswered):
                     payments.append(order.payment)
                 elif isinstance(order, Correct):
                     payments.append(order.corrects)

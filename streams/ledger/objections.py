@@ -11,6 +11,7 @@ from schemas.entry import PaymentFacts
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
 from schemas.refusal import Refusal
+from schemas.voucher import no_sealing_key
 from streams.ledger.commands import Place
 from streams.ledger.limits import barred, over_maximum, over_period, shortfall
 from streams.ledger.prices import Price
@@ -33,11 +34,13 @@ def objection(
     backlog: Mapping[str, int],
     day: str,
     unspendable: Objection | None = None,
+    gateway: str = "",
 ) -> Objection | None:
     """The first rule, in Refusal's order of precedence, that the order breaks.
 
     needed: minor units that the agent itself is to give. backlog: how many payments wait for each gateway. day: the
-    tree's business day. unspendable: why change the order spends cannot be spent.
+    tree's business day. unspendable: why change the order spends cannot be spent. gateway: through which it would be
+    paid.
 
     A wrong currency comes before everything that compares amounts: until it fits, they mean nothing.
     """
@@ -50,6 +53,8 @@ def objection(
         return Objection(Refusal.NO_SUCH_PAYEE)
     if (whose := barred(chain, payee.id)) is not None:
         return Objection(Refusal.PAYEE_UNAVAILABLE, whose)
+    if payee.served == "vouchers" and not command.is_sealed:
+        return Objection(Refusal.PAYEE_UNAVAILABLE, no_sealing_key(order.terminal))
     return (
         _currency(order, payee, chain[0])
         or _subscriber(order, payee)
@@ -58,7 +63,7 @@ def objection(
         or unspendable
         or _limits(chain, order.amount, day)
         or _funds(chain, needed)
-        or _backlog(command, payee, backlog)
+        or _backlog(command, gateway or payee.gateway, backlog)
     )
 
 
@@ -141,9 +146,9 @@ def _funds(chain: Sequence[AgentState], needed: int) -> Objection | None:
     return Objection(refusal) if refusal is not None else None
 
 
-def _backlog(command: Place, payee: Payee, backlog: Mapping[str, int]) -> Objection | None:
+def _backlog(command: Place, gateway: str, backlog: Mapping[str, int]) -> Objection | None:
     """Nothing is held that would wait too long: a dead payee must not take the money and the memory of all others."""
-    waiting = backlog.get(payee.gateway, 0)
+    waiting = backlog.get(gateway, 0)
     if waiting < command.backlog_max:
         return None
-    return Objection(Refusal.TEMPORARY, f"{waiting} payments wait for gateway {payee.gateway} already; repeat later")
+    return Objection(Refusal.TEMPORARY, f"{waiting} payments wait for gateway {gateway} already; repeat later")

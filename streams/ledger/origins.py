@@ -4,6 +4,7 @@ from __future__ import annotations
 
 DISPATCH = "dispatch"  # a gateway's answer
 TIMER = "timer"  # a moment that has come
+REGISTRY = "registry"  # what is served offline goes into a registry; one that is full is cut
 FUNDS = "funds"  # money that came for what waited for it
 
-UNSIGNED = frozenset({DISPATCH, FUNDS, TIMER})
+UNSIGNED = frozenset({DISPATCH, FUNDS, REGISTRY, TIMER})

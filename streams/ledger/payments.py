@@ -16,19 +16,19 @@ from streams.ledger.kept import Kept
 # another version (streams/ledger/image.py).
 _PACKED = struct.Struct("<16sqqqHHBB")
 
-_OUTSTANDING = frozenset({EntryKind.HELD, EntryKind.UNKNOWN, EntryKind.REVERSING})
+_OUTSTANDING = frozenset({EntryKind.HELD, EntryKind.SENT, EntryKind.UNKNOWN, EntryKind.REVERSING})
 
 
 @dataclass(slots=True)
 class PaymentState:
     """Where a payment stands.
 
-    digest: 16 bytes, by which redelivery is judged. state: WAITING_FUNDS, HELD, UNKNOWN or MANUAL while open, then
-    DECLINED, POSTED or VOIDED; a posted one opens again as REVERSING or REVERSAL_MANUAL, and is POSTED or REVERSED
-    then. at: its last change, ms UTC. tries: pay (in a reversal: cancel) requests that may have reached the payee.
-    deferrals: attempts since then, in a row, that did not. due_at: when to ask again, ms UTC, 0: not waiting.
-    facts: None once it is final for ever. kept: what of the payer's cash is on a change account because of it, minor
-    units. posted: of what is POSTED or in a reversal.
+    digest: 16 bytes, by which redelivery is judged. state: WAITING_FUNDS, HELD, QUEUED, SENT, UNKNOWN or MANUAL
+    while open, then DECLINED, POSTED or VOIDED; a posted one opens again as REVERSING or REVERSAL_MANUAL, and is
+    POSTED or REVERSED then. at: its last change, ms UTC. tries: pay (in a reversal: cancel) requests that may have
+    reached the payee. deferrals: attempts since then, in a row, that did not. due_at: when to ask again, ms UTC, 0:
+    not waiting. facts: None once it is final for ever. kept: what of the payer's cash is on a change account
+    because of it, minor units. posted: of what is POSTED or in a reversal.
     """
 
     id: str

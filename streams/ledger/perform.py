@@ -7,6 +7,7 @@ from streams.ledger.commands import LedgerCommand
 from streams.ledger.decide import decide
 from streams.ledger.decisions import Decision
 from streams.ledger.evolve import evolve
+from streams.ledger.registries import queue
 from streams.ledger.state import State
 from streams.ledger.waiting import roused
 
@@ -21,10 +22,18 @@ def perform(state: State, command: LedgerCommand, at: int) -> Decision:
         return decision
     entries = list[Entry]()
     for entry in decision:
-        entries.append(entry)
-        evolve(state, entry)
+        entries += _folded(state, entry)
     if state.waiting and command.book in state.books:
         for entry in roused(state, state.books[command.book], entries or None, at):
-            entries.append(entry)
-            evolve(state, entry)
+            entries += _folded(state, entry)
     return entries
+
+
+def _folded(state: State, entry: Entry) -> list[Entry]:
+    """The entry, and what it calls for in its own book; both in the state."""
+    evolve(state, entry)
+    queued = queue(state, entry)
+    if queued is None:
+        return [entry]
+    evolve(state, queued)
+    return [entry, queued]

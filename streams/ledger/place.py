@@ -13,6 +13,7 @@ from streams.ledger.commands import Place
 from streams.ledger.limits import payer_position
 from streams.ledger.objections import Objection, objection
 from streams.ledger.prices import Price, price_of
+from streams.ledger.routing import routes_of
 from streams.ledger.spending import business_day, counted_for
 from streams.ledger.state import AgentState, Book, State
 from streams.ledger.waiting import LIMITS, in_line, is_full, must_wait_to_give_back
@@ -28,17 +29,21 @@ def place(state: State, command: Place, at: int) -> Entry:
     held = order.amount + price.processing
     day = business_day(chain, at) if chain else ""
     needed = held + beyond(order) - order.from_change
-    why_not = objection(command, chain, price, needed, state.backlog, day, unspendable(book, order))
+    routes = routes_of(command, state.backlog, at)
+    spending = unspendable(book, order)
+    why_not = objection(command, chain, price, needed, state.backlog, day, spending, routes[0] if routes else "")
     if state.waiting.length(book.id, payer, order.currency):
         why_not = in_line(state, book, chain, payer, why_not)
     kind, why_not, given_back = _course(state, book, order, chain, payer, why_not)
     if kind is EntryKind.HELD:
         counts_for = counted_for(chain)
-        facts = _facts(command, at, price, payer=payer, held=held, txn=state.next_txn, day=day, chain=counts_for)
+        facts = _facts(
+            command, at, price, routes, payer=payer, held=held, txn=state.next_txn, day=day, chain=counts_for
+        )
     else:
         waits = kind is EntryKind.WAITING_FUNDS and not order.change_from
         to_be_held = waits and why_not is not None and why_not.refusal in LIMITS
-        facts = _facts(command, at, price, payer=payer, held=held if to_be_held else 0)
+        facts = _facts(command, at, price, routes, payer=payer, held=held if to_be_held else 0)
     movements = keeping(facts, order.collected if given_back else facts.change if kind is EntryKind.HELD else 0)
     return Entry(
         book=book.id,
@@ -77,6 +82,7 @@ def _facts(
     command: Place,
     at: int,
     price: Price,
+    routes: tuple[str, ...],
     *,
     payer: str,
     held: int,
@@ -86,7 +92,8 @@ def _facts(
 ) -> PaymentFacts:
     """What will not change any more. Of a payment that is refused nothing is reserved, taken or shared.
 
-    held: minor units that are reserved, or will be when they come; 0: none will. txn, day, chain: of what is held now.
+    routes: gateways in the order in which they are asked. held: minor units that are reserved, or will be when they
+    come; 0: none will. txn, day, chain: of what is held now.
     """
     order, payee = command.order, command.payee
     return PaymentFacts(
@@ -95,7 +102,7 @@ def _facts(
         terminal=order.terminal,
         agent=order.agent,
         payee=order.payee,
-        gateway=payee.gateway if payee is not None else "",
+        gateway=routes[0] if routes else "",
         subscriber=_in_payees_order(order, payee),
         amount=order.amount,
         fee=order.fee,
@@ -115,6 +122,7 @@ def _facts(
         change_to=order.change_to or "",
         spent=spent_by(order) if txn else (),
         served=payee.served if payee is not None and payee.served != "online" else "",
+        routes=routes[1:],
     )
 
 

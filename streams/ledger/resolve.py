@@ -29,6 +29,8 @@ def resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> En
         return reversal_entry(book, payment, blank.cause, change, blank.at)
     if payment.state is EntryKind.WAITING_FUNDS:
         return _given_up(book, order, payment, blank)
+    if payment.state is EntryKind.QUEUED:
+        return _no(f"payment {payment.id} is in a registry: its payee's answer to that ends it (kassa registry answer)")
     if payment.state is not EntryKind.MANUAL:
         return _no(
             f"payment {order.payment} is {payment.state}; only one in MANUAL or WAITING_FUNDS is decided by an operator"

@@ -31,6 +31,10 @@ def reverse(state: State, book: Book, command: Instruct, order: ReversePayment, 
         return Objection(Refusal.OTHER, f"there is no payment {order.payment} in tree {order.tree}")
     if payment.state is not EntryKind.POSTED or payment.facts is None or payment.posted is None:
         return Objection(Refusal.OTHER, f"payment {payment.id} is {payment.state}; only one that is POSTED is reversed")
+    if payment.posted.voucher:
+        return Objection(
+            Refusal.PAYEE_PROHIBITS, f"payment {payment.id} bought a voucher: whoever has its PIN keeps it"
+        )
     why_not = _not_reversible(payment.facts, command.reversible or Reversible({}, frozenset()), payment.posted.at,
                               blank.at)  # fmt: skip
     if why_not is not None:
@@ -45,6 +49,10 @@ def reverse(state: State, book: Book, command: Instruct, order: ReversePayment, 
 
 
 def _not_reversible(facts: PaymentFacts, now: Reversible, posted_at: int, at: int) -> Objection | None:
+    if facts.served == "offline":
+        return Objection(
+            Refusal.PAYEE_PROHIBITS, f"payee {facts.payee} is served by registries: no gateway can ask a payment back"
+        )
     window_s = now.payees.get(facts.payee, 0)
     if not window_s:
         return Objection(Refusal.PAYEE_PROHIBITS, f"payee {facts.payee} gives no payments back")

@@ -13,6 +13,7 @@ from streams.ledger.change import giving_back
 from streams.ledger.commands import Settle
 from streams.ledger.origins import DISPATCH
 from streams.ledger.payments import PaymentState
+from streams.ledger.rerouting import rerouted
 from streams.ledger.state import Book
 
 # The codes of the field that are a payee's to say. 220 from a payee would tell an agent to bring us money.
@@ -42,9 +43,20 @@ def ends_doubt(payment: PaymentState, outcome: GatewayOutcome) -> bool:
 
 
 def settle(book: Book, payment: PaymentState, command: Settle, at: int) -> Entry:
-    """The entry for a gateway's answer about a payment in HELD or UNKNOWN, or in MANUAL where it `ends_doubt`."""
+    """The entry for a gateway's answer about a payment in HELD, SENT or UNKNOWN, or in MANUAL if it `ends_doubt`."""
+    if (another := rerouted(book, payment, command, at)) is not None:
+        return another
     change = _change(payment, command, at)
     return payment_entry(book, payment, Cause(payment.id, "", DISPATCH), change, at, command.outcome)
+
+
+def send(book: Book, payment: PaymentState, at: int) -> Entry:
+    """The entry without which a pay that must not be repeated does not leave: from here on it may be carried out.
+
+    Network errors before it are still counted, since this one may come to nothing too.
+    """
+    change = Change(EntryKind.SENT, payment.tries + 1, deferrals=payment.deferrals)
+    return payment_entry(book, payment, Cause(payment.id, "", DISPATCH), change, at)
 
 
 def payment_entry(
@@ -77,7 +89,8 @@ def _movements(facts: PaymentFacts, kind: EntryKind) -> Movements:
 
 
 def _change(payment: PaymentState, command: Settle, at: int) -> Change:
-    """The table. `sent`: how many pay requests may have reached the payee before this answer.
+    """The table, for a payment that stays on its route. `sent`: how many pay requests may have reached the payee before
+    the one that is answered.
 
     | answer              | nothing sent before                  | something may have been sent              |
     |---------------------|--------------------------------------|-------------------------------------------|
@@ -91,10 +104,22 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
     |   or status         |                                      |                                           |
 
     PAID to a status is as PAID to a check. CHECKED and CANCELLED say nothing about a pay, so they are as unclear as
-    UNCLEAR. ABSENT is no refusal: a request may still be on its way, so the payment is asked for again.
+    UNCLEAR. ABSENT is no refusal: a request may still be on its way, so the payment is asked for again. What would be
+    UNKNOWN is MANUAL where the payee can be asked no more (`is_last`).
+
+    In SENT the pay is counted already, before its answer: an answer to it is one to the first.
     """
-    sent = max(payment.tries, int(command.sent_before))
     outcome = command.outcome
+    is_counted = payment.state is EntryKind.SENT and outcome.step == "pay"
+    sent = max(payment.tries - is_counted, int(command.sent_before))
+    change = _answer(payment, outcome, sent, command.retry, at)
+    if change.kind is EntryKind.UNKNOWN and command.is_last:
+        reason = "it is not clear whether the payee was paid, and it can be asked no more"
+        return Change(EntryKind.MANUAL, change.tries, reason=reason, deferrals=change.deferrals)
+    return change
+
+
+def _answer(payment: PaymentState, outcome: GatewayOutcome, sent: int, retry: RetrySchedule, at: int) -> Change:
     match outcome.verdict, outcome.step:
         case (Verdict.PAID, "check" | "status") if not sent:
             return Change(EntryKind.MANUAL, sent, reason="the payee says paid, but no pay request was sent")
@@ -105,9 +130,9 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
         case (Verdict.FATAL, _):
             return _refused(outcome, sent)
         case (Verdict.UNCLEAR | Verdict.CHECKED | Verdict.CANCELLED | Verdict.ABSENT, "pay"):
-            return _unclear(sent + 1, command.retry, at)
+            return _unclear(sent + 1, retry, at)
         case _:
-            return _not_asked(outcome, sent, payment.deferrals + 1, command.retry, at)
+            return _not_asked(payment, outcome, sent, retry, at)
 
 
 def _refused(outcome: GatewayOutcome, sent: int) -> Change:
@@ -141,15 +166,19 @@ def _unclear(tries: int, retry: RetrySchedule, at: int) -> Change:
     return Change(EntryKind.UNKNOWN, tries, due_at=at + retry.after(tries))
 
 
-def _not_asked(outcome: GatewayOutcome, sent: int, deferrals: int, retry: RetrySchedule, at: int) -> Change:
-    """No pay request left us this time. Network errors are not tries, but have the same budget of their own.
+def _not_asked(
+    payment: PaymentState, outcome: GatewayOutcome, sent: int, retry: RetrySchedule, at: int
+) -> Change:  # fmt: skip
+    """No pay request left us this time. Network errors are not tries: a schedule gives them a time of their own.
 
-    It counts failures in a row and starts anew when a pay request gets through; so a payment ends after
-    budget × budget answers at the very most.
+    Where it gives none they have the same budget of their own, which counts failures in a row and starts anew when a
+    pay request gets through; so a payment ends after budget × budget answers at the very most.
     """
-    if deferrals < retry.budget:
+    assert payment.facts is not None  # an open payment has them
+    deferrals, held_at = payment.deferrals + 1, payment.facts.held_at or payment.facts.received_at
+    if not retry.is_spent(deferrals, held_at, at):
         kind = EntryKind.UNKNOWN if sent else EntryKind.DEFERRED
-        return Change(kind, sent, deferrals=deferrals, due_at=at + retry.after(deferrals))
+        return Change(kind, sent, deferrals=deferrals, due_at=retry.unsent_due(deferrals, held_at, at))
     if sent:
         reason = f"the payee could not be asked {deferrals} times in a row after an unclear attempt"
         return Change(EntryKind.MANUAL, sent, reason=reason, deferrals=deferrals)

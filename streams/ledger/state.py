@@ -15,6 +15,8 @@ from streams.ledger.answered import Commands
 from streams.ledger.change_kept import KeptChange
 from streams.ledger.payments import Payments, PaymentState
 from streams.ledger.queues import Queues
+from streams.ledger.registry_state import Registries
+from streams.ledger.stock import Stock
 from streams.ledger.tills import Till
 
 # Payment numbers at the payee are digits only, at most 20: a thousand billion for each partition, never shared.
@@ -116,7 +118,8 @@ class OpenWindow:
 
 @dataclass(slots=True)
 class Book:
-    """One key of the ledger: a tree of agents with its accounts, or one directory record, "<table>/<id>".
+    """One key of the ledger: a tree of agents with its accounts, one directory record, "<table>/<id>", or a voucher
+    product's stock, "vouchers/<payee>".
 
     agents: in the tree's own currency, that of its root, which all of them have. currencies: those who have an account
     in a currency, by currency; the tree's own is the first, and its agents are `agents`.
@@ -126,6 +129,8 @@ class Book:
     each subject that has had one closed. under_way: what left for other trees and has no end yet, by the number of
     the entry that sent it. tills: by terminal, agent and currency, those that ever took cash. charged: by plan and
     agent, the last period that was charged. proposals: corrections that were proposed and are not decided, by id.
+    stock: of a product that ever had vouchers.
+    registries: in the book of a payee's registries.
     """
 
     id: str
@@ -141,6 +146,8 @@ class Book:
     tills: dict[tuple[str, str, str], Till] = field(default_factory=dict)
     charged: dict[tuple[str, str], str] = field(default_factory=dict)
     proposals: dict[str, Correction] = field(default_factory=dict)
+    stock: Stock | None = None
+    registries: Registries | None = None
 
     def account(self, name: str, currency: str) -> Account:
         """The account, opened empty when it was never used. For `evolve` only: `decide` changes nothing."""

@@ -18,7 +18,7 @@ from streams.topics import LEDGER, PAYMENTS
 from tests.chaos.schedule import Timeline
 from tests.chaos.site import SINK, Site
 
-_OPEN = "SELECT count() FROM payments WHERE state IN ('HELD', 'UNKNOWN')"
+_OPEN = "SELECT count() FROM payments WHERE state IN ('HELD', 'SENT', 'UNKNOWN')"
 _LOOK_S = 2.0
 _SAY_S = 10.0
 STALLED_S = 180.0

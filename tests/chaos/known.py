@@ -56,9 +56,20 @@ class DirectoryPast:
         found = _at(self._gateways.get(gateway, []), at)
         return [one.retry if one is not None else RetrySchedule() for one in found]
 
+    def repeats_nothing(self, gateway: str, at: int) -> list[bool]:
+        """Whether its payee must not be asked to pay twice, and has no status to be asked for."""
+        found = _at(self._gateways.get(gateway, []), at)
+        return [one is not None and one.options.get("repeats") == "never" and not one.asks for one in found]
+
     def cancels(self, gateway: str, at: int) -> list[bool]:
         """Whether its payees can be asked to give a payment back."""
         return [one is not None and one.cancels for one in _at(self._gateways.get(gateway, []), at)]
+
+    def technical(self, payee: str, gateway: str, at: int) -> list[frozenset[str]]:
+        """The codes by which a gateway of the payee's speaks of itself."""
+        found = [one.routes if one is not None else () for one in self.payees(payee, at)]
+        return [frozenset(code for route in routes if route.gateway == gateway for code in route.technical)
+                for routes in found]  # fmt: skip
 
     def is_terminal(self, owner: str) -> bool:
         return owner in self._terminals

@@ -10,22 +10,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 from console.audit_payments import command_key
 from schemas.command import DirectoryCommand, TreeCommand
 from schemas.correction import ApproveCorrection, Correct, DropCorrection
 from schemas.entry import FINAL, Entry
+from schemas.registry_command import PaymentAnswered, RegistryCommand
 from schemas.reversal import ReversePayment
 from tests.chaos.model_agents import agent_of, remember_sale
-from tests.chaos.model_answer import answered, told_of
+from tests.chaos.model_answer import answered, sent, told_of
 from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
 from tests.chaos.model_command import obeyed
 from tests.chaos.model_correction import corrected, remember_correction
 from tests.chaos.model_fees import charged_before, fee_charged
+from tests.chaos.model_registry import payment_answered, queued, registry_obeyed, registry_timed, remember_registry
 from tests.chaos.model_reversal import asked_back, cancelled, posted_now
+from tests.chaos.model_routes import line_of, passed_on
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
 from tests.chaos.model_window import window_closed
@@ -37,9 +41,9 @@ Commands = Callable[[str, str, str], TreeCommand | DirectoryCommand | None]
 
 _FIRST_NUMBER = 10**15
 _NEW = ("HELD", "DECLINED", "WAITING_FUNDS")
-_OURS = ("dispatch", "funds", "timer")  # causes that nobody signed
-_ASKED = ("HELD", "UNKNOWN", "REVERSING")
-_STANDS = {"DEFERRED": "HELD", "REVERSAL_REFUSED": "POSTED"}
+_OURS = ("dispatch", "funds", "registry", "timer")  # causes that nobody signed
+_ASKED = ("HELD", "SENT", "UNKNOWN", "REVERSING")
+_STANDS = {"DEFERRED": "HELD", "REROUTED": "HELD", "REVERSAL_REFUSED": "POSTED"}
 _COLUMNS = Expected._fields
 
 
@@ -89,7 +93,9 @@ class Model:
             is_again = id in self.decided
         elif entry.cause.by == "funds":
             is_again = id in self.decided and (id not in self.open or self.open[id].state != "WAITING_FUNDS")
-        elif entry.cause.by == "timer":
+        elif entry.kind.value == "QUEUED":
+            is_again = id in self.decided and (id not in self.open or self.open[id].state != "HELD")
+        elif entry.cause.by in ("timer", "registry"):
             is_again = entry.cause.id in book.timers or charged_before(book, entry)
         elif entry.cause.by == "dispatch":
             is_again = id in self.decided and id not in self.open
@@ -127,6 +133,10 @@ class Model:
             is_named = entry.cause.id == f"fee/{fee.plan}/{fee.agent}/{fee.period}" and not entry.cause.digest
             charged = fee_charged(entry.book, book, fee, entry.at)
             return [charged] if charged and is_named else []
+        if entry.kind.value == "QUEUED" and entry.cause.by == "registry":
+            return queued(self.open.get(entry.cause.id), entry)
+        if entry.registry is not None and entry.cause.by in _OURS:
+            return registry_timed(book, entry, self._known)
         if entry.cause.by == "timer":
             if entry.change is not None and entry.kind.value == "CHANGE_EXPIRED":
                 return expired(book, entry)
@@ -141,6 +151,10 @@ class Model:
             return asked_back(entry.book, book, command, entry, sale, self._known)
         if isinstance(command, Correct | ApproveCorrection | DropCorrection):
             return corrected(book, command, entry, self._known.four_eyes_above)
+        if isinstance(command, PaymentAnswered):
+            return [payment_answered(entry.book, command, self.open.get(command.payment))]
+        if isinstance(command, RegistryCommand):
+            return registry_obeyed(book, command, entry, self._known)
         return [] if command is None else [obeyed(entry.book, book, command, self.open, entry.at)]
 
     def _sale(self, book: Book, entry: Entry) -> Iterable[Expected]:
@@ -149,7 +163,8 @@ class Model:
             return
         for payee in self._known.payees(order["payee"], entry.at):
             for tariff in self._known.tariffs(order["payee"], entry.at):
-                is_full = payee is not None and self._is_full(payee.gateway)
+                gateways = line_of(payee, entry.at, entry.payment)
+                is_full = payee is not None and self._is_full(gateways[0])
                 waiting = Counter(
                     sale.facts.payer_agent
                     for sale in self.open.values()
@@ -157,7 +172,7 @@ class Model:
                     == (entry.book, "WAITING_FUNDS", order.get("currency"))
                 )
                 number = self._next_number
-                yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting)
+                yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting, gateways)
 
     def _roused(self, book: Book, entry: Entry) -> Iterable[Expected]:
         """Money came for the oldest of those that wait for its payer's."""
@@ -181,7 +196,10 @@ class Model:
     def _answer(self, book: Book, entry: Entry) -> Iterable[Expected]:
         """Whether an earlier worker may have asked is known to dispatch alone; to say so is the careful side."""
         sale = self.open.get(entry.cause.id)
-        if sale is None or sale.book != entry.book or entry.outcome is None:
+        if sale is None or sale.book != entry.book:
+            return
+        if entry.outcome is None:
+            yield from sent(sale)
             return
         if sale.state == "MANUAL":
             yield from told_of(sale, entry.outcome)
@@ -190,14 +208,17 @@ class Model:
             return
         if (sale.state == "REVERSING") != (entry.outcome.step == "cancel"):
             return
-        for schedule in self._known.schedules(sale.facts.gateway, entry.at):
+        gateway, outcome, at = sale.facts.gateway, entry.outcome, entry.at
+        lasts = self._known.repeats_nothing(gateway, at)
+        for schedule, is_last in product(self._known.schedules(gateway, at), lasts):
             usual, careful = (
-                cancelled(book, sale, entry.outcome, schedule, entry.at, asked_before=asked)
+                cancelled(book, sale, outcome, schedule, at, asked_before=asked)
                 if sale.state == "REVERSING"
-                else answered(sale, entry.outcome, schedule, entry.at, asked_before=asked)
+                else answered(sale, outcome, schedule, at, asked_before=asked, is_last=is_last)
                 for asked in (False, True)
             )
-            yield usual
+            another = list(passed_on(sale, entry, schedule, self._known))
+            yield from another or [usual]
             found = _seen(entry)
             self.presumed_asked += found == careful != usual
             yield careful
@@ -225,7 +246,7 @@ class Model:
         for leg in entry.legs:
             book.ends[leg.account, leg.currency] = (leg.seq, leg.balance)
         remember_change(book, entry)
-        if entry.cause.by == "timer":
+        if entry.cause.by in ("timer", "registry"):
             book.timers.add(entry.cause.id)
         if entry.payment is not None:
             self._believe_payment(entry)
@@ -238,6 +259,7 @@ class Model:
             book.windows[entry.window.subject] = entry.window.number
         remember_crossing(book, entry)
         remember_correction(book, entry)
+        remember_registry(book, entry)
         if (terms := entry.agent) is not None:
             book.believe(terms.agent, terms.currency, agent_of(terms))
         if entry.record is not None:
@@ -289,6 +311,7 @@ def _seen(entry: Entry) -> Expected:
         entry.charge,
         entry.posted,
         entry.correction,
+        entry.registry,
     )
 
 

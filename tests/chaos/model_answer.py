@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from schemas.gateway import RetrySchedule
 from schemas.outcome import GatewayOutcome, Verdict
@@ -12,10 +13,20 @@ _A_PAYEE_MAY_SAY = {4, 5, 7, 8, 79, 241, 242, 243, 300}
 _LONGEST_WAIT_MS = 86_400_000
 
 
-def answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: int, *, asked_before: bool) -> Expected:
-    """asked_before: whoever asks cannot know whether a worker before it had asked."""
-    sent = sale.sent or int(asked_before)
+def answered(
+    sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: int, *, asked_before: bool, is_last: bool
+) -> Expected:
+    """asked_before: whoever asks cannot know whether a worker before it had asked. is_last: nobody can ask again."""
+    expected = _answered(sale, outcome, schedule, at, asked_before=asked_before)
+    if expected.kind != "UNKNOWN" or not is_last:
+        return expected
+    return _changed(sale, "MANUAL", expected.tries, unreached=expected.deferrals)
+
+
+def _answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: int, *, asked_before: bool) -> Expected:
     is_pay = outcome.step == "pay"
+    # In SENT the one request is counted before it is answered.
+    sent = (0 if sale.state == "SENT" and is_pay else sale.sent) or int(asked_before)
     if outcome.verdict is Verdict.PAID:
         if is_pay or sent:
             return _changed(sale, "POSTED", sent + is_pay)
@@ -39,6 +50,12 @@ def answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: i
     return _changed(sale, "VOIDED", 0, unreached=unreached, refusal=243 if outcome.step == "check" else 300)
 
 
+def sent(sale: Sale) -> Iterable[Expected]:
+    """A pay that must not be repeated is about to leave: only the first may."""
+    if sale.state == "HELD":
+        yield _changed(sale, "SENT", 1, unreached=sale.unreached)
+
+
 def told_of(sale: Sale, outcome: GatewayOutcome) -> list[Expected]:
     """What the payee says of a payment in MANUAL itself; nothing, where the payment stays an operator's."""
     if outcome.step != "status" or not sale.sent:
@@ -53,6 +70,11 @@ def told_of(sale: Sale, outcome: GatewayOutcome) -> list[Expected]:
 def resolved(sale: Sale, *, paid: bool) -> Expected:
     """An operator has evidence about a payment in MANUAL."""
     return _changed(sale, "POSTED", sale.sent) if paid else _changed(sale, "VOIDED", sale.sent, refusal=300)
+
+
+def queued_ends(sale: Sale, *, accepted: bool) -> Expected:
+    """Its payee has answered to its line of a registry."""
+    return _changed(sale, "POSTED", 0) if accepted else _changed(sale, "VOIDED", 0, refusal=300)
 
 
 def _changed(sale: Sale, kind: str, sent: int, *, unreached: int = 0, due_at: int = 0, refusal: int = 0) -> Expected:

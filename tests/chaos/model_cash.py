@@ -20,7 +20,7 @@ def remember_cash(book: Book, entry: Entry) -> None:
     if not facts.collected:
         rest = facts.amount + facts.fee - sum(spent for _, spent in facts.spent)
         amount = max(rest, 0) if entry.kind.value == "POSTED" else 0
-    elif entry.cause.id == facts.id and entry.cause.by not in ("dispatch", "funds"):
+    elif entry.cause.id == facts.id and entry.cause.by not in ("dispatch", "funds", "registry"):
         kept = entry.kind.value == "DECLINED" and not entry.legs
         amount = 0 if kept else facts.collected
     if amount:

@@ -11,7 +11,7 @@ from tests.chaos.model_terms import Book
 # What the books have accounts of, said here once more.
 _ACCOUNTS = {
     "agent", "hold", "payee", "change", "fee", "reward", "bank", "clearing", "exchange", "unclaimed", "agent-fees",
-    "cash", "cash-taken",
+    "cash", "cash-taken", "voucher-stock", "supplier",
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from schemas.command import (
     SetContact,
     SetLimit,
     SetOperator,
+    SetPayee,
     SetPlan,
     SetSchedule,
     SetTariff,
@@ -181,8 +182,14 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
         case SetChart():
             value = charted(book, order) or _OTHER
+        case SetPayee():
+            value = order.payee.model_dump(mode="json")
+            if (terms := value.get("offline")) is not None:
+                was = (book.record or {}).get("offline") or {}
+                same = was.get("cut_off") == terms["cut_off"] and (book.record or {})["time_zone"] == value["time_zone"]
+                terms["since"] = was["since"] if same else _instant(at)
         case _:
-            value = (order.payee if order.kind == "payee.set" else order.gateway).model_dump(mode="json")
+            value = order.gateway.model_dump(mode="json")
     if isinstance(value, int):
         return _refused(value)
     return Expected("DIRECTORY_SET", record=DirectoryRecord(table, name, value))

@@ -27,6 +27,9 @@ def asked_back(
         yield Expected("REFUSED", _OTHER)
         return
     facts, posted = sale.facts, replace(sale.posted, refund=order.refund)
+    if facts.served == "offline":
+        yield Expected("REFUSED", 7)
+        return
     can_cancel = known.cancels(facts.gateway, entry.at)
     for payee in known.payees(facts.payee, entry.at):
         window_s = payee.reversal_s if payee is not None else 0

@@ -27,11 +27,12 @@ Json = dict[str, Any]
 
 def sold(
     tree: str, book: Book, order: Json, payee: Payee | None, tariff: Tariff | None, at: int, txn: int, is_full: bool,
-    waiting: Counter[str],
+    waiting: Counter[str], gateways: tuple[str, ...],
 ) -> Expected:  # fmt: skip
     """HELD, WAITING_FUNDS or DECLINED. order: the payload as it was signed; txn: the next number at the payee.
 
     is_full: as many payments wait for the payee's gateway as may. waiting: payer -> how many wait for its money.
+    gateways: in the order in which they are asked.
     """
     line = book.line(order["agent"])
     payer = next((agent for agent in line if book.agents[agent].funding == "own"), "")
@@ -57,7 +58,7 @@ def sold(
         terminal=order["terminal"],
         agent=order["agent"],
         payee=order["payee"],
-        gateway=payee.gateway if payee else "",
+        gateway=gateways[0],
         subscriber=order["subscriber"],
         amount=amount,
         fee=fee,
@@ -76,6 +77,8 @@ def sold(
         tariff_rule=price.rule,
         change_to=order.get("change_to", ""),
         spent=tuple(spent.items()) if kind == "HELD" else (),
+        served="" if payee is None or payee.served == "online" else payee.served,
+        routes=gateways[1:],
     )
     moves = _hold(facts) if kind == "HELD" else ()
     if given_back:

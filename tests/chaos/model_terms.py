@@ -13,6 +13,7 @@ from schemas.entry import AgentTerms, DirectoryRecord, PaymentFacts
 from schemas.gateway import RetrySchedule
 from schemas.payee import Payee
 from schemas.plan import Charge
+from schemas.registry import RegistryNote
 from schemas.reversal import Posted
 from schemas.tariff import Tariff
 
@@ -40,6 +41,7 @@ class Expected(NamedTuple):
     charge: Charge | None = None
     posted: Posted | None = None
     correction: Correction | None = None
+    registry: RegistryNote | None = None
 
 
 class Finding(NamedTuple):
@@ -62,7 +64,9 @@ class Known(Protocol):
     def payees(self, id: str, at: int) -> list[Payee | None]: ...
     def tariffs(self, payee: str, at: int) -> list[Tariff | None]: ...
     def schedules(self, gateway: str, at: int) -> list[RetrySchedule]: ...
+    def repeats_nothing(self, gateway: str, at: int) -> list[bool]: ...
     def cancels(self, gateway: str, at: int) -> list[bool]: ...
+    def technical(self, payee: str, gateway: str, at: int) -> list[frozenset[str]]: ...
     def is_terminal(self, owner: str) -> bool: ...
 
 
@@ -117,6 +121,7 @@ class Book:
     tills: dict[tuple[str, str, str], tuple[int, int, int]] = field(default_factory=dict)
     payments: set[str] = field(default_factory=set)  # ever asked for
     proposals: dict[str, Correction] = field(default_factory=dict)  # corrections that another operator must approve
+    registries: dict[int, Any] = field(default_factory=dict)  # number -> model_registry.Registry
 
     def agent_in(self, agent: str, currency: str) -> Agent | None:
         """Its terms in that currency, if it has an account in it."""

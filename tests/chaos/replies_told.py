@@ -8,6 +8,7 @@ from tests.chaos.past import Past, reply_fingerprint
 
 # What became final so shortly before the terminals stopped listening may not have been heard.
 _LAST_WORDS_MS = 10_000
+_NO_NEWS = frozenset({EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT})
 # How a transfer to another tree ends, and what whoever asked for it is told then.
 _ENDS = {EntryKind.TRANSFER_CONFIRMED: "DONE", EntryKind.TRANSFER_RETURNED: "REFUSED"}
 
@@ -24,7 +25,7 @@ class Truths:
     def see(self, entry: Entry) -> None:
         facts, at = entry.payment, entry.at
         if facts is not None:
-            state = EntryKind.HELD.value if entry.kind is EntryKind.DEFERRED else entry.kind.value
+            state = EntryKind.HELD.value if entry.kind in _NO_NEWS else entry.kind.value
             self._sayable.add(reply_fingerprint(facts.id, state, entry.refusal, at, facts.txn))
             if entry.kind is EntryKind.REVERSAL_REFUSED:  # from then on it is posted again, since then
                 self._sayable.add(reply_fingerprint(facts.id, EntryKind.POSTED.value, entry.refusal, at, facts.txn))
