@@ -30,6 +30,7 @@ from streams.topics import (
     PAYMENTS,
     REJECTS,
     REPLIES,
+    SUBSCRIBERS,
     TARIFFS,
     TERMINALS,
     Topic,
@@ -104,7 +105,7 @@ def test_a_partners_endpoint_is_a_terminal_that_looks_prices_up() -> None:
 
 def test_a_worker_may_do_what_a_worker_does() -> None:
     assert topics("worker", "Read") == {
-        *(topic.name for topic in (PAYMENTS, COMMANDS, CHECKS, LEDGER, OPEN_ALERTS)),
+        *(topic.name for topic in (PAYMENTS, COMMANDS, CHECKS, LEDGER, OPEN_ALERTS, SUBSCRIBERS)),
         *DIRECTORY_NAMES,
     }
     sources = (PAYMENTS, COMMANDS, CHECKS)
@@ -132,7 +133,7 @@ def test_notify_may_do_what_notify_does() -> None:
 
 def test_nobody_but_workers_writes_to_the_ledger() -> None:
     assert {one.role for one in grants() if (one.name, one.operation) == (LEDGER.name, "Write")} == {"worker"}
-    assert topics("operator", "Write") == {COMMANDS.name}
+    assert topics("operator", "Write") == {COMMANDS.name, SUBSCRIBERS.name}
     assert topics("analyst", "Write") == set()
 
 
