@@ -131,6 +131,13 @@ class Settings(BaseSettings):
     waiting_alert_s: Annotated[
         int, Field(ge=1, le=30 * 86_400, description="how long a payment may wait for funds before an alert")
     ] = 3_600
+    registry_late_s: Annotated[
+        int, Field(ge=1, le=30 * 86_400, description="how long a registry may be cut and not delivered before an alert")
+    ] = 3_600
+    registry_answer_s: Annotated[
+        int,
+        Field(ge=1, le=365 * 86_400, description="how long a delivered registry may lack answers before an alert"),
+    ] = 3 * 86_400
     shortage_above: Annotated[
         int, Field(ge=0, le=10**12, description="minor units that a collection may be short of, for no alert")
     ] = 0
@@ -212,6 +219,11 @@ class Settings(BaseSettings):
     def snapshots(self) -> Path:
         """Snapshots of the folds of this machine's workers."""
         return self.dir / "snapshots"
+
+    @property
+    def registries(self) -> Path:
+        """Below it, a directory for each payee that is served offline and fetches its registries here."""
+        return self.dir / "registries"
 
     @classmethod
     def settings_customise_sources(
