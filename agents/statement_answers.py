@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agents.gateways.capabilities import StatementLine
@@ -57,11 +57,16 @@ class Contradiction:
     text: str
 
 
-def doubts(state: State, tenure: int) -> Iterator[Doubt]:
-    """The partition's payments in doubt. Where nothing was sent, a payee's "paid" is about somebody else's number."""
+def doubts(state: State, tenure: int, gateways: Collection[str]) -> Iterator[Doubt]:
+    """The partition's payments in doubt at these gateways.
+
+    Where nothing was sent, a payee's "paid" is about somebody else's number.
+    """
     for payment in state.open.values():
         facts = payment.facts
-        if payment.state not in _IN_DOUBT or facts is None or facts.served or not payment.tries or not facts.txn:
+        if payment.state not in _IN_DOUBT or facts is None or facts.gateway not in gateways:
+            continue
+        if facts.served or not payment.tries or not facts.txn:
             continue
         yield Doubt(
             payment.id, payment.book, state.partition, tenure, facts.gateway, facts.txn, facts.amount, facts.currency,

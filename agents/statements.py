@@ -34,7 +34,7 @@ from streams.shards import NotOurs, Shards
 
 log = structlog.get_logger()
 
-_LOOK_S = 1.0
+_LOOK_S = 5.0  # a look goes through all open payments, in the loop that decides
 _LONGEST_WAIT_MS = 3_600_000
 _DAY_MS = 86_400_000
 _AT_ONCE = 1_000  # payments looked for in one go, the oldest first
@@ -59,6 +59,7 @@ class StatementClock(Service):
         self._told = told
         self._http = Http()
         self._asking: set[str] = set()
+        self._having: dict[str, tuple[Gateway, bool]] = {}
         # By payment, and whether it is still asked about: how long it waits after a look in vain, and till when.
         self._waits: dict[tuple[str, bool], tuple[int, int]] = {}
         self._alerted: set[str] = set()
@@ -67,17 +68,18 @@ class StatementClock(Service):
     async def _run(self) -> None:
         while not self.should_stop:
             now = self._clock.now_ms()
-            for record, due in self.due(now):
+            for record, due in await self.due(now):
                 self._asking.add(record.id)
                 self.add_future(self._ask_once(record, due, now))
             await self.sleep(_LOOK_S)
 
-    def due(self, now: int) -> list[tuple[Gateway, list[Doubt]]]:
+    async def due(self, now: int) -> list[tuple[Gateway, list[Doubt]]]:
         """By gateway, the payments whose payee's statement is to be asked for now (ms UTC)."""
         found: dict[str, list[Doubt]] = defaultdict(list)
-        for partition in self._shards.partitions():
+        having = {record.id for record in list(self._directory.gateways.values()) if await self._has_one(record)}
+        for partition in self._shards.partitions() if having else ():
             state = self._shards.state(partition)
-            for doubt in doubts(state, self._shards.tenure(partition)) if state is not None else ():
+            for doubt in doubts(state, self._shards.tenure(partition), having) if state is not None else ():
                 if now - doubt.received_at <= self._back_ms:
                     found[doubt.gateway].append(doubt)
         known = {doubt.payment for held in found.values() for doubt in held}
@@ -92,19 +94,27 @@ class StatementClock(Service):
         return asked
 
     async def ask(self, record: Gateway, due: Sequence[Doubt], now: int) -> int:
-        """Ask for the payee's statement up to now (ms UTC) where it has one; how many answers were handed on."""
+        """Ask for the payee's statement up to now (ms UTC); how many answers were handed on."""
         gateway = open_gateway(record.model_copy(update={"connections": 1}), self._http, self._secrets)
         complete_ms, told = record.statement_complete_ms, 0
         try:
-            if gateway.capabilities.statement:
-                for window in windows(due, now, complete_ms):
-                    lines = await self._lines(record, gateway, window)
-                    for said in answers(window, lines, complete_ms) if lines is not None else ():
-                        told += await self._hand_on(record, said)
+            for window in windows(due, now, complete_ms):
+                lines = await self._lines(record, gateway, window)
+                for said in answers(window, lines, complete_ms) if lines is not None else ():
+                    told += await self._hand_on(record, said)
         finally:
             await gateway.aclose()
             self._wait_longer(due, now)
         return told
+
+    async def _has_one(self, record: Gateway) -> bool:
+        """Can this payee be asked for a statement? Nothing is sent to find out, and each record is looked at once."""
+        known = self._having.get(record.id)
+        if known is None or known[0] != record:
+            gateway = open_gateway(record, self._http, self._secrets)
+            known = self._having[record.id] = record, gateway.capabilities.statement
+            await gateway.aclose()
+        return known[1]
 
     async def _ask_once(self, record: Gateway, due: list[Doubt], now: int) -> None:
         """One slow payee holds no other's statement up, and is not asked a second time meanwhile."""

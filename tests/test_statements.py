@@ -104,7 +104,7 @@ class Desk:
 
     async def looks(self, later_ms: int = 10_000) -> EntryKind:
         """What the payment is after a look."""
-        for record, due in self.clock.due(self.at + later_ms):
+        for record, due in await self.clock.due(self.at + later_ms):
             await self.clock.ask(record, due, self.at + later_ms)
         return self.state.payments[PAYMENT].state
 
@@ -132,7 +132,7 @@ async def test_what_the_payee_has_is_posted_with_its_number(desk: Desk) -> None:
     posted = desk.state.payments[PAYMENT].posted
     assert posted is not None
     assert posted.provider_ref
-    assert not desk.clock.due(desk.at + HOUR_MS)
+    assert not await desk.clock.due(desk.at + HOUR_MS)
 
 
 async def test_what_the_payee_cancelled_is_voided(desk: Desk) -> None:
@@ -164,7 +164,7 @@ async def test_a_look_in_vain_is_followed_by_ever_rarer_ones(desk: Desk) -> None
     desk.sees(a_place(), *IN_DOUBT)
     looks, at = [], 0
     while at < 6 * HOUR_MS:
-        if desk.clock.due(desk.at + at):
+        if await desk.clock.due(desk.at + at):
             looks.append(at)
             await desk.looks(at)
         at += 60_000
@@ -177,8 +177,8 @@ async def test_a_look_in_vain_is_followed_by_ever_rarer_ones(desk: Desk) -> None
 async def test_nobody_is_looked_for_for_ever(desk: Desk) -> None:
     desk.sees(a_place(), *IN_DOUBT)
     days = 24 * HOUR_MS
-    assert desk.clock.due(desk.at + 3 * days)
-    assert not desk.clock.due(desk.at + 3 * days + 1)
+    assert await desk.clock.due(desk.at + 3 * days)
+    assert not await desk.clock.due(desk.at + 3 * days + 1)
 
 
 async def test_another_sum_is_told_once_and_changes_nothing(desk: Desk, simulator: Simulator) -> None:
@@ -254,7 +254,7 @@ async def test_a_payee_that_books_and_never_says_so_is_believed_by_its_statement
             await asyncio.to_thread(until, "it is in doubt", lambda: state() is EntryKind.MANUAL)
             simulator.behave(payee, Behaviour(protocol="two-phase"))
             now = Clock().now_ms()
-            for asked, due in statements.due(now):
+            for asked, due in await statements.due(now):
                 await statements.ask(asked, due, now)
             await asyncio.to_thread(until, "it is posted", lambda: state() is EntryKind.POSTED)
     assert len(simulator.book_of(payee)) == 1
