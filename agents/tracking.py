@@ -112,7 +112,9 @@ class Tracking(Service):
         if state is None:
             return _reply(check, payee, looked, _unasked("another worker takes over: ask again"), now)
         tariff, backlog = self._directory.tariffs.get(request.payee), self._settings.gateway_backlog
-        looked = look(state, check.tree, request, payee, tariff, now, backlog)
+        terminal = self._directory.terminals.get(request.terminal)
+        is_sealed = terminal is not None and terminal.sealing is not None
+        looked = look(state, check.tree, request, payee, tariff, now, backlog, is_sealed=is_sealed)
         if payee is None or looked.objection is not None:
             return _reply(check, payee, looked, Found("rules", Tracked(_CHECKED)), now)
         found = await self._found(payee, facts_of(request, payee, looked.amount, now))

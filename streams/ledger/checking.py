@@ -32,12 +32,20 @@ class Looked(NamedTuple):
 
 
 def look(
-    state: State, book_id: str, request: CheckRequest, payee: Payee | None, tariff: Tariff | None, at: int, backlog: int
+    state: State,
+    book_id: str,
+    request: CheckRequest,
+    payee: Payee | None,
+    tariff: Tariff | None,
+    at: int,
+    backlog: int,
+    *,
+    is_sealed: bool = False,
 ) -> Looked:
     """Would an order for this be taken at `at` (ms UTC)? Changes nothing.
 
     book_id: the terminal's tree. backlog: how many payments may wait for the payee's gateway. Where the amount is not
-    known yet it is tried with the least that the payee takes.
+    known yet it is tried with the least that the payee takes. is_sealed: as in Place.
     """
     book = state.books.get(book_id) or Book(book_id)
     amount = request.amount or least(payee)
@@ -45,7 +53,7 @@ def look(
     chain = book.chain(request.agent, payee.currency if payee is not None else "") or book.chain(request.agent)
     order = _order(request, payee, amount, fee or 0)
     price = price_of(tariff, book_id, order, chain, at)
-    place = Place(book_id, order, "", "", payee, tariff, backlog)
+    place = Place(book_id, order, "", "", payee, tariff, backlog, is_sealed)
     day = business_day(chain, at) if chain else ""
     why_not = objection(place, chain, price, amount + price.processing, state.backlog, day)
     if chain and why_not is None and state.waiting.length(book_id, chain[payer_position(chain)].id, order.currency):
