@@ -16,6 +16,7 @@ from schemas.ids import ms_instant
 from schemas.outcome import Verdict
 from schemas.payee import Payee
 from schemas.reject import RejectReason
+from schemas.sealing import OpeningKey
 from schemas.tracking import CheckReply, Tracked
 from streams.arrival import Arrival, Check, Forward, Item, Quarantine
 from streams.clock import Clock
@@ -25,9 +26,11 @@ from streams.partitioner import partition_of
 from streams.settings import Settings
 from streams.shards import Shards
 from tests.builders import AT, a_payee, a_tariff, a_terminal, a_tree
+from tests.builders_offline import some_terms
 from tests.builders_tracking import a_check, an_asked, tracked
 
 KEY = SigningKey.generate("kiosk-1:1")
+SEALING = OpeningKey.generate("kiosk-1:1").public()
 PARTITIONS = 4
 LISTED = AT - 60_000
 
@@ -59,7 +62,9 @@ def a_directory(**payee: Any) -> Directory:
     record = a_payee(**payee)
     directory.apply("payees", record.id, record.model_dump_json().encode())
     directory.apply("tariffs", record.id, a_tariff().model_dump_json().encode())
-    directory.apply("terminals", "kiosk-1", a_terminal(keys=(KEY.public(),)).model_dump_json().encode())
+    directory.apply(
+        "terminals", "kiosk-1", a_terminal(keys=(KEY.public(),), sealing=SEALING).model_dump_json().encode()
+    )
     return directory
 
 
@@ -113,7 +118,9 @@ async def test_what_kassa_itself_would_decline_nobody_is_asked_about() -> None:
     assert (reply.code, reply.source) == (6, "rules")
 
 
-@pytest.mark.parametrize("payee", [{"skip_check": True}, {"served": "offline"}, {"served": "vouchers"}])
+@pytest.mark.parametrize(
+    "payee", [{"skip_check": True}, {"served": "offline", "offline": some_terms()}, {"served": "vouchers"}]
+)
 async def test_where_nobody_can_be_asked_the_rules_alone_are_the_answer(payee: dict[str, Any]) -> None:
     reply = await told(tracked(name="not asked"), directory=a_directory(**payee))
     assert (reply.code, reply.source, reply.name) == (0, "rules", "")
