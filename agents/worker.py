@@ -18,6 +18,7 @@ from agents.dispatch import Dispatch
 from agents.registry_clock import RegistryClock
 from agents.registry_courier import RegistryCourier
 from agents.settlement import SettlementClock
+from agents.statements import StatementClock
 from agents.tracking import NoLists, Tracking
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
@@ -105,6 +106,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     app.add_dependency(BillingClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(RegistryClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(RegistryCourier(settings, directory.directory, shards, clock, beacon=app.beacon))
+    app.add_dependency(StatementClock(settings, directory.directory, shards, clock, dispatch.told, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app
