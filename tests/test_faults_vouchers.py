@@ -156,7 +156,7 @@ def _by_state(client: Client, sent: int) -> dict[str, int]:
     return still | ({"not known": unknown} if unknown else {})
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(560)
 def test_ten_thousand_pins_from_eight_terminals_with_the_worker_killed_ten_times(tmp_path: Path) -> None:
     seed = int(os.environ.get("TEST_SEED", "0")) or Random().randrange(1, 10**6)
     print(f"seed {seed}: TEST_SEED={seed} repeats it")
@@ -172,12 +172,12 @@ def test_ten_thousand_pins_from_eight_terminals_with_the_worker_killed_ten_times
         sent = send(stack, sellers, rng, each)
         # Held, sold and posted are three entries a payment at least, so all kills fall into the run.
         for moment in sorted(rng.sample(range(begin, begin + 3 * PINS * 9 // 10), KILLS)):
-            until(f"the worker is due at {moment}", lambda moment=moment: ledger_end(ends, stack) >= moment, 120)  # type: ignore[misc]
+            until(f"the worker is due at {moment}", lambda moment=moment: ledger_end(ends, stack) >= moment, 240)  # type: ignore[misc]
             stack.kill("worker-1")
             stack.revive("worker-1")
         stack.wait_ready()
         with open_warehouse(stack.settings) as client:
-            until("every payment is final", lambda: _by_state(client, len(sent)) == {}, 120,
+            until("every payment is final", lambda: _by_state(client, len(sent)) == {}, 240,
                   lambda: _by_state(client, len(sent)), every_s=0.5)  # fmt: skip
         states, sealed = told(stack, sellers)
         report = run_audit(stack.settings, simulator=None, wait_s=90)
