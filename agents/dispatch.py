@@ -101,6 +101,10 @@ class Dispatch(Service):
         self._known.pop(partition, None)
         self._maybe_sent.pop(partition, None)
 
+    def told(self, job: Job, settle: Settle) -> None:
+        """An answer about a payment that came otherwise than by asking about it, to be decided as ours are."""
+        self._decided_soon(job, settle)
+
     def waiting(self) -> dict[str, int]:
         """How many payments wait for a connection, by gateway. May be asked from any thread."""
         return {bulkhead.gateway.id: bulkhead.waiting for bulkhead in list(self._bulkheads.values())}

@@ -15,7 +15,10 @@ from agents.billing import BillingClock
 from agents.change_clock import ChangeClock
 from agents.check_replies import CheckReplies
 from agents.dispatch import Dispatch
+from agents.registry_clock import RegistryClock
+from agents.registry_courier import RegistryCourier
 from agents.settlement import SettlementClock
+from agents.statements import StatementClock
 from agents.tracking import NoLists, Tracking
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
@@ -101,6 +104,9 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     app.add_dependency(ChangeClock(shards, clock, settings.change_days, beacon=app.beacon))
     app.add_dependency(VoucherClock(shards, clock, beacon=app.beacon))
     app.add_dependency(BillingClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
+    app.add_dependency(RegistryClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
+    app.add_dependency(RegistryCourier(settings, directory.directory, shards, clock, beacon=app.beacon))
+    app.add_dependency(StatementClock(settings, directory.directory, shards, clock, dispatch.told, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app

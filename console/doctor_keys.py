@@ -9,7 +9,17 @@ from agents.gateways.errors import NotSent
 from agents.gateways.secrets_named import secret_names, try_secrets
 from console.doctor_findings import Finding, fail, ok
 from schemas.gateway import Gateway
-from streams.keyring import KeyFileError, load_trusted, read_private, read_public, server_key_file, server_public_file
+from streams.keyring import (
+    KeyFileError,
+    load_sealing_key,
+    load_trusted,
+    owned,
+    read_private,
+    read_public,
+    server_key_file,
+    server_public_file,
+)
+from streams.pin_keys import load_pin_key
 from streams.settings import Settings
 
 
@@ -63,11 +73,15 @@ def _trusted(settings: Settings) -> Finding:
 
 def _files(settings: Settings) -> Finding:
     private = [path for kind in ("operators", "terminals") for path in sorted((settings.keys / kind).glob("*.jwk"))]
-    for path in private:
-        try:
+    try:
+        for path in private:
             read_private(path)
-        except KeyFileError as error:
-            return _told("keys.files", error)
+        for terminal in owned(settings, "sealing"):
+            load_sealing_key(settings, terminal)
+        for kid in owned(settings, "vouchers"):
+            load_pin_key(settings, kid)
+    except KeyFileError as error:
+        return _told("keys.files", error)
     if settings.keys.is_dir() and settings.keys.stat().st_mode & 0o022:
         return fail("keys.files", f"others may write to {settings.keys}", f"chmod 700 {settings.keys}")
     return ok("keys.files", f"{len(private)} private keys of operators and terminals")

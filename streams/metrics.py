@@ -143,6 +143,12 @@ CHECK_SECONDS = _histogram(
     "worker", "kassa_check_seconds", "seconds", "from a check's receipt by Kafka to its reply on the way", "source"
 )
 
+# --- worker: registries of payees that are served offline
+REGISTRY_DELIVERIES = _counter(
+    "worker", "kassa_registry_deliveries_total", "tries",
+    "tries to deliver a registry: by file, mail or http; delivered or failed", "by", "result",
+)  # fmt: skip
+
 # --- worker: payees
 GATEWAY_IN_FLIGHT = _read(
     "worker", "kassa_gateway_in_flight", "requests", "requests that have left, or wait for their turn at the rate",

@@ -62,10 +62,14 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class RegistryTerms:
-    """How the directory wants a payee's registry when it is cut: its file's form, and the zone of its times."""
+    """How the directory wants a payee's registry when it is cut: its file's form, and the zone of its times.
+
+    currency: the payee's; of a registry without lines.
+    """
 
     form: str = "tsv"
     time_zone: str = "UTC"
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
