@@ -11,6 +11,7 @@ from console.doctor_findings import Verdict
 from console.doctor_keys import judge_credentials
 from tests.builders_protocols import AGENT_XML, SIGNED_KV, a_key, public_pem, with_a_password, with_keys
 from tests.gateway_builders import a_gateway
+from tests.self_signed import certificate
 
 
 @pytest.fixture
@@ -68,6 +69,16 @@ def test_a_secret_that_others_may_read_is_told(secrets: Path, gateway: str, file
     (secrets / file).chmod(0o640)
     found = judge_credentials(secrets, [a_gateway("http://x/", **{"id": gateway, **GATEWAYS[gateway]})])
     assert found.says == f"gateway {gateway}: {secrets / file} is open to others"
+
+
+def test_our_certificate_is_a_secret_too(secrets: Path) -> None:
+    record = a_gateway("http://x/", id="bank", client_certificate="localhost.pem")
+    assert "cannot use the certificate 'localhost.pem'" in judge_credentials(secrets, [record]).says
+    path = certificate(secrets)
+    path.chmod(0o644)
+    assert judge_credentials(secrets, [record]).says == f"gateway bank: {path} is open to others"
+    path.chmod(0o600)
+    assert judge_credentials(secrets, [record]).verdict is Verdict.OK
 
 
 def test_an_option_that_is_missing_is_told(secrets: Path) -> None:
