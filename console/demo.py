@@ -12,12 +12,14 @@ from zoneinfo import ZoneInfo
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from console import demo_network as network
+from console import demo_protocols as protocols
 from console.audit_report import Report, print_report
 from console.audit_run import run_audit
 from console.client import Client
 from console.demo_counter import at_the_counter
+from console.demo_offline import heating_at_the_counter
 from console.demo_report import print_answers, print_trial_balance
 from console.demo_settlement import chart, payees_windows, trees_windows, write_files
 from console.demo_vouchers import vouchers_at_the_counter
@@ -33,6 +35,7 @@ from console.serving import keep_running
 from console.stack import Stack
 from schemas.command import DirectoryCommand, TreeCommand
 from schemas.envelope import SigningKey
+from schemas.payee import Payee
 from sinks.registries.build import FORMATS, build
 from sinks.warehouse import open_warehouse
 from streams.keyring import load_operator_key
@@ -62,6 +65,7 @@ def run_demo(settings: Settings, count: int, seed: int, *, serve: bool) -> None:
         print_answers(tally)
         at_the_counter(stack.settings)
         vouchers_at_the_counter(stack.settings)
+        heating_at_the_counter(stack.settings)
         _settle(stack)
         report = run_audit(stack.settings, simulator=simulator.url, wait_s=_ANSWER_S)
         write_files(stack.settings, stack.directory / "settlement")
@@ -74,21 +78,27 @@ def run_demo(settings: Settings, count: int, seed: int, *, serve: bool) -> None:
             keep_running(stack)
 
 
+def _payees() -> list[Payee]:
+    """Those the fleet pays, in every protocol there is."""
+    return [*network.payees(), *protocols.payees()]
+
+
 @contextmanager
-def _simulator(stack: Stack, seed: int) -> Iterator[OsmpSimulator]:
-    with OsmpSimulator.start(stack.directory / "run" / "simulator", network.BEHAVIOURS, seed) as simulator:
+def _simulator(stack: Stack, seed: int) -> Iterator[Simulator]:
+    behaviours = {**network.BEHAVIOURS, **protocols.behaviours(stack.settings.keys / "gateways")}
+    with Simulator.start(stack.directory / "run" / "simulator", behaviours, seed) as simulator:
         yield simulator
 
 
-def _introduce(stack: Stack, simulator: OsmpSimulator, fleet: list[FleetTerminal]) -> None:
+def _introduce(stack: Stack, simulator: Simulator, fleet: list[FleetTerminal]) -> None:
     """Open the agents and put the directory in place, by signed commands like anybody's."""
     key = load_operator_key(stack.settings, "root")
     with Client(stack.settings, ["root"], many=True) as client:
-        first = [*network.first_commands(simulator.url_of, fleet), chart()]
+        first = [*network.first_commands(simulator.url_of, fleet), *protocols.commands(simulator.url_of), chart()]
         steps = (first, network.sub_agents(), network.deposits())
         total = sum(carry_out(client, step, key) for step in steps)
     agents = sum(1 + len(network.agents_below(tree)) for tree in network.TREES)
-    say(f"{len(network.TREES)} trees with {agents} agents, {len(fleet)} terminals, {len(network.BEHAVIOURS)} payees "
+    say(f"{len(network.TREES)} trees with {agents} agents, {len(fleet)} terminals, {len(_payees())} payees "
         f"({total} signed commands)")  # fmt: skip
 
 
@@ -116,7 +126,7 @@ def carry_out(
 
 def _pay(stack: Stack, fleet: list[FleetTerminal], count: int, seed: int) -> Tally:
     rng = Random(seed)
-    receivers = [FleetPayee.of(payee, network.tariff(payee.id), rng) for payee in network.payees()]
+    receivers = [FleetPayee.of(payee, network.tariff(payee.id), rng) for payee in _payees()]
     world = World(fleet, receivers, datetime.now(UTC))
     rejects = RejectReader(stack.settings)
     owners = [one.id for one in fleet]
@@ -149,7 +159,7 @@ def _registries(stack: Stack, since: datetime) -> None:
     out = stack.directory / "registries"
     written: list[Path] = []
     with open_warehouse(stack.settings) as client:
-        for payee in network.payees():
+        for payee in _payees():
             zone = ZoneInfo(payee.time_zone)
             for day in sorted({since.astimezone(zone).date(), datetime.now(zone).date()}):
                 written += [build(client, payee.id, day, form, out) for form in FORMATS]

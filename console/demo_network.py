@@ -32,12 +32,12 @@ SUBS_PER_TREE = 3  # right below the root; under the first and the last of them 
 TERMINALS = 40
 
 # The demo is impatient so that it ends: a real network waits a minute and asks for hours.
-_RETRY = RetrySchedule(interval_ms=300, factor_pct=130, budget=25)
+RETRY = RetrySchedule(interval_ms=300, factor_pct=130, budget=25)
 _PHONE = SubscriberField(name="account", title="Phone number", pattern=r"9\d{9}")
 _CONTRACT = SubscriberField(name="account", title="Contract", pattern=r"\d{8}")
 
 BEHAVIOURS = {
-    "mobile": Behaviour(),
+    "mobile": Behaviour(options={"debtors": "1"}),  # tells names and debts when it is asked
     "electro": Behaviour(delay_ms=100, jitter_ms=100, cp1251=True),  # slow
     "water": Behaviour(time_out_after_accept_pct=4, http_500_pct=2, temporary_pct=3),  # takes the money, says nothing
     "internet": Behaviour(decline_pct=15),  # does not know every subscriber
@@ -126,7 +126,7 @@ def first_commands(url_of: Callable[[str], str], fleet: list[FleetTerminal]) -> 
         yield _order(OpenAgent, tree, tree=tree, agent=tree, name=tree.capitalize(), currency=CURRENCY)
     for payee in payees():
         gateway = Gateway(
-            id=payee.id, protocol="osmp", url=url_of(payee.id), time_out_ms=1_500, connections=30, retry=_RETRY,
+            id=payee.id, protocol="osmp", url=url_of(payee.id), time_out_ms=1_500, connections=30, retry=RETRY,
             cancels=payee.id == "mobile", **_DIALECTS.get(payee.id, {}),
         )  # fmt: skip
         yield _order(SetGateway, payee.id, gateway=gateway)

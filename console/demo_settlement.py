@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 
+from console import demo_protocols as protocols
 from console.demo_network import CURRENCY, TREES, agents_below, payees
 from console.output import say
 from console.postings import write
@@ -29,7 +30,7 @@ _FIRST = 1
 def payees_windows() -> Iterator[CloseWindow]:
     """Close the first window of every payee in every tree, which pays the payees out."""
     for tree in TREES:
-        for payee in payees():
+        for payee in (*payees(), *protocols.payees()):
             yield _close(tree, payee.id)
 
 
