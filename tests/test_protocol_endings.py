@@ -94,7 +94,6 @@ async def test_every_payment_ends_as_the_payees_book_has_it(spoken: Spoken, tmp_
     posted = {payment for payment, kind in ended.items() if kind is EntryKind.POSTED}
     assert book == {txns[one]: (facts[one].subscriber["phone"], str(Money(facts[one].amount, "RUB"))) for one in posted}
     declined = {payment for payment in txns if facts[payment].subscriber["phone"].endswith("7")}
-    assert txns.keys() - posted == declined  # an operator has at most what was refused after a worker died
-    assert sum(ended[payment] is EntryKind.VOIDED for payment in declined) >= len(declined) // 2
+    assert txns.keys() - posted == declined  # an operator has at most what was refused after something was unclear
     assert sum(balance for name, balance in balances(state).items()) == 0
     assert worker.deaths > 5

@@ -14,6 +14,7 @@ from agents.gateways import signed_kv_message as message
 from agents.gateways.http import HttpReply
 from agents.gateways.rsa_keys import Verifier, verifier
 from agents.gateways.signed_kv import judge
+from agents.gateways.signed_kv_reply import read
 from schemas.outcome import GatewayOutcome, Step, Verdict
 from tests.builders_protocols import SIGNED_KV, a_signer, a_verifier, signed
 from tests.gateway_builders import GOLDEN, a_gateway, a_payment
@@ -85,6 +86,8 @@ def test_every_reply_on_file_is_in_the_table() -> None:
 
 def test_everything_an_answer_holds_is_kept_and_the_payees_own_code_too() -> None:
     assert judged(golden("check_ok"), "check") == GatewayOutcome("check", CHECKED, "0", "1000000002016", "Иванов И. И.")
+    told = read(message.read(golden("check_ok"), ON_FILE)).told
+    assert told == (("OPNAME", "phone"), ("ADDINFO", "Иванов И. И."))  # what may be shown of the subscriber
     assert judged(golden("check_not_found_23"), "check").comment == "ERROR=23 Абонент не найден"
 
 

@@ -16,10 +16,12 @@ from agents.gateways.errors import GatewayError, NotSent
 from agents.gateways.http import Http, HttpReply, Line
 from agents.gateways.options import option
 from agents.gateways.results import ResultTable, failed
+from agents.gateways.told import major_units, tracked
 from agents.gateways.xml_reply import BrokenReply
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.outcome import GatewayOutcome, Step, Verdict
+from schemas.tracking import Tracked
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
 
@@ -44,6 +46,17 @@ class AgentXmlGateway:
         """Would the payee take it? Never raises for what the payee or the network does."""
         return await self._ask("check", facts)
 
+    async def track(self, facts: PaymentFacts) -> Tracked:
+        """A check with all that the payee says of the subscriber. Never raises, as `check` never does."""
+        reply = await self._reply("check", facts)
+        if isinstance(reply, GatewayOutcome):
+            return Tracked(reply)
+        outcome = self._judge("check", facts, reply)
+        if outcome.verdict is not Verdict.CHECKED:
+            return Tracked(outcome)
+        said = agent_xml_reply.read(reply.body, reply.charset, QUESTIONS["check"]).payment
+        return tracked(outcome, said.told if said else (), self._record.options, major_units(facts.currency))
+
     async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
         """Pay it, under the number it always has: mostly accepted first, UNCLEAR, and paid when its status says so."""
         return await self._ask("pay", facts)
@@ -64,12 +77,19 @@ class AgentXmlGateway:
         await self._line.aclose()
 
     async def _ask(self, step: Step, facts: PaymentFacts) -> GatewayOutcome:
+        reply = await self._reply(step, facts)
+        return reply if isinstance(reply, GatewayOutcome) else self._judge(step, facts, reply)
+
+    async def _reply(self, step: Step, facts: PaymentFacts) -> HttpReply | GatewayOutcome:
+        """What came back, or the outcome where nothing did."""
         try:
             if self._asker is None:
                 self._asker = asker_of(self._record, self._secrets_dir)
-            reply = await self._line.post(request(step, facts, self._asker), CONTENT_TYPE)
+            return await self._line.post(request(step, facts, self._asker), CONTENT_TYPE)
         except GatewayError as error:
             return failed(step, error)
+
+    def _judge(self, step: Step, facts: PaymentFacts, reply: HttpReply) -> GatewayOutcome:
         outcome = judge(step, facts, reply, self._table)
         if outcome.code in ("http-401", "http-403", "150"):
             self._asker = None  # what we have is refused: the password is read again before the next request

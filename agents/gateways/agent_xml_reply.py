@@ -13,7 +13,10 @@ _NUMBER = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class PaymentSaid:
-    """What the payee says of one payment. status: None: it says none. amount: major units, or None."""
+    """What the payee says of one payment. status: None: it says none. amount: major units, or None.
+
+    told: what else it says of the subscriber, name and text.
+    """
 
     id: str
     result: int
@@ -21,6 +24,7 @@ class PaymentSaid:
     provider_ref: str
     amount: str | None
     comment: str
+    told: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ def _payment(said: Element) -> PaymentSaid:
         provider_ref=plain(said.get("transaction", ""), MAX_PROVIDER_REF),
         amount=said.get("amount") or None,
         comment=plain(said.get("comment", ""), MAX_COMMENT),
+        told=tuple(field for extras in said.findall("extras") for field in extras.attrib.items()),
     )
 
 

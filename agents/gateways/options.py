@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from agents.gateways.errors import NotSent
 from schemas.gateway import Gateway
 
+# Which of a payee's fields is what (agents.gateways.told).
+_FIELDS = {"name_field": False, "debt_field": False, "balance_field": False, "denominations_field": False}
+
 # Protocol -> option -> is it needed? A protocol that is not here takes what it is given.
 OPTIONS: Mapping[str, Mapping[str, bool]] = {
-    "agent-xml": {"login": True, "terminal": True, "service": True, "password": True, "digest": False},
+    "agent-xml": {"login": True, "terminal": True, "service": True, "password": True, "digest": False, **_FIELDS},
     "signed-kv": {
         "sd": True,
         "ap": True,
@@ -23,6 +26,7 @@ OPTIONS: Mapping[str, Mapping[str, bool]] = {
         "check_path": False,
         "pay_path": False,
         "status_path": False,
+        **_FIELDS,
     },
 }
 

@@ -16,10 +16,12 @@ from agents.gateways.results import ResultTable, failed
 from agents.gateways.rsa_keys import DIGESTS, Signer, Verifier, signer, verifier
 from agents.gateways.signed_kv_reply import TAKEN, of_pay, outcome_of, read
 from agents.gateways.signed_kv_request import Asker, lines
+from agents.gateways.told import major_units, tracked
 from agents.gateways.xml_reply import BrokenReply
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
 from schemas.outcome import GatewayOutcome, Step, Verdict
+from schemas.tracking import Tracked
 
 MAX_PEM_BYTES = 64 * 1024
 PATHS: dict[Step, str] = {"check": "pay_check.cgi", "pay": "pay.cgi", "status": "pay_status.cgi"}
@@ -45,6 +47,15 @@ class SignedKvGateway:
     async def check(self, facts: PaymentFacts) -> GatewayOutcome:
         """Would the payee take it? Never raises for what the payee or the network does."""
         return await self._ask("check", facts)
+
+    async def track(self, facts: PaymentFacts) -> Tracked:
+        """A check with all that the payee says of the subscriber. Never raises, as `check` never does."""
+        reply = await self._reply("check", facts)
+        if isinstance(reply, GatewayOutcome):
+            return Tracked(reply)
+        outcome = self._judge("check", facts, *reply)
+        told = read(message.read(reply[0].body, reply[1])).told if outcome.verdict is Verdict.CHECKED else ()
+        return tracked(outcome, told, self._record.options, major_units(facts.currency))
 
     async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
         """Pay it, under the session it always has; where the payee says that it has it, ask at once what became of it.
@@ -72,15 +83,22 @@ class SignedKvGateway:
         await self._line.aclose()
 
     async def _ask(self, step: Step, facts: PaymentFacts) -> GatewayOutcome:
+        reply = await self._reply(step, facts)
+        return reply if isinstance(reply, GatewayOutcome) else self._judge(step, facts, *reply)
+
+    async def _reply(self, step: Step, facts: PaymentFacts) -> tuple[HttpReply, Verifier] | GatewayOutcome:
+        """What came back and with which key it is to be signed, or the outcome where nothing came."""
         try:
             if self._keys is None:
                 self._keys = keys_of(self._record, self._secrets_dir)
             ours, theirs = self._keys
             asked = message.write(lines(step, facts, asker_of(self._record)), ours)
             path = self._record.options.get(f"{step}_path", PATHS[step])
-            reply = await self._line.post(message.form(asked), message.CONTENT_TYPE, path)
+            return await self._line.post(message.form(asked), message.CONTENT_TYPE, path), theirs
         except GatewayError as error:
             return failed(step, error)
+
+    def _judge(self, step: Step, facts: PaymentFacts, reply: HttpReply, theirs: Verifier) -> GatewayOutcome:
         outcome = judge(step, facts, reply, theirs, self._record)
         if outcome.code in ("http-401", "http-403", "wrong-signature"):
             self._keys = None  # either side may have a new key: both are read again before the next request

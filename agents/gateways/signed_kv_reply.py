@@ -18,12 +18,29 @@ TAKEN = "taken"  # our word for a pay that was accepted and is not final
 # ERROR's meaning and RESULT of a status that knows of no pay. With another ERROR, RESULT 1 is no more than "failed".
 _NOT_HERE = frozenset({("ok", codes.ONLY_CHECKED), ("absent", codes.ONLY_CHECKED), ("absent", None)})
 
+# Lines that say nothing of a subscriber.
+_OWN = frozenset(
+    [
+        "DATE",
+        "SESSION",
+        "ERROR",
+        "RESULT",
+        "TRANSID",
+        "AUTHCODE",
+        "AMOUNT",
+        "ERRMSG",
+        "REST",
+        "GATEWAY_IN",
+        "GATEWAY_OUT",
+    ],
+)
+
 _NUMBER = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedReply:
-    """result: None: the reply has none. amount: major units, or None."""
+    """result: None: the reply has none. amount: major units, or None. told: lines that are none of the protocol's."""
 
     session: str
     error: str
@@ -31,6 +48,7 @@ class SignedReply:
     provider_ref: str
     amount: str | None
     comment: str
+    told: tuple[tuple[str, str], ...] = ()
 
 
 def read(values: Mapping[str, str]) -> SignedReply:
@@ -45,6 +63,7 @@ def read(values: Mapping[str, str]) -> SignedReply:
         provider_ref=plain(values.get("TRANSID", ""), MAX_PROVIDER_REF),
         amount=values.get("AMOUNT") or None,
         comment=plain(values.get("ERRMSG") or values.get("ADDINFO", ""), MAX_COMMENT),
+        told=tuple((key, value) for key, value in values.items() if key not in _OWN and value.strip()),
     )
 
 

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 from defusedxml.ElementTree import fromstring
 
 from agents.gateways.agent_xml_request import QUESTIONS, digest_of
-from agents.gateways.simulator_faults import Behaviour, Fault
+from agents.gateways.simulator_faults import Behaviour, Fault, debtor
 from agents.gateways.simulator_payees import Payees
 from agents.gateways.simulator_question import Answer, BadRequest, Question, Said
 from agents.gateways.simulator_wire import Reply, Request, Wire
@@ -66,6 +66,9 @@ class AgentXmlWire(Wire):
             payment.set("transaction", str(answer.paid.prv_txn))
         if amount := question.sum or (answer.paid.sum if answer.paid else ""):
             payment.set("amount", amount)
+        if question.command == "check" and answer.said is Said.OK and (known := debtor(behaviour, question.account)):
+            name, debt = known
+            SubElement(payment, "extras", name=name, debt=f"{debt // 100}.{debt % 100:02}", period="01.2026")
         if behaviour.cp1251:
             payment.set("comment", "Платёж принят" if answer.said is Said.OK else "Отказ")
         body: bytes = tostring(root, encoding=encoding, xml_declaration=True)

@@ -13,7 +13,7 @@ from agents.gateways import signed_kv_message as message
 from agents.gateways.errors import NotSent
 from agents.gateways.rsa_keys import Signer, Verifier, signer, verifier
 from agents.gateways.signed_kv import PATHS
-from agents.gateways.simulator_faults import Behaviour, Fault
+from agents.gateways.simulator_faults import Behaviour, Fault, debtor
 from agents.gateways.simulator_payees import Payees
 from agents.gateways.simulator_question import Answer, BadRequest, Question, Said
 from agents.gateways.simulator_wire import Reply, Request, Wire
@@ -67,6 +67,9 @@ class SignedKvWire(Wire):
             said.append(("TRANSID", str(answer.paid.prv_txn)))
         if amount := question.sum or (answer.paid.sum if answer.paid else ""):
             said.append(("AMOUNT", amount))
+        if question.command == "check" and answer.said is Said.OK and (known := debtor(behaviour, question.account)):
+            name, debt = known
+            said += [("NAME", name), ("DEBT", f"{debt // 100}.{debt % 100:02}"), ("PERIOD", "01.2026")]
         if behaviour.cp1251:
             said.append(("ADDINFO", "Платёж принят") if error == 0 else ("ERRMSG", "Отказ"))
         body = message.write(said, _signer(behaviour))
