@@ -18,11 +18,14 @@ from typing import Any
 import structlog
 from mode import Service
 
-from agents.asking import Answer, Asking
+from agents.asking import Asking
+from agents.breaker import OPEN_CODE, Circuit
 from agents.bulkhead import Bulkhead, Job
-from agents.gateway_health import GatewayHealth
-from agents.gateways.base import PaymentGateway, open_gateway
+from agents.gateway_silence import GatewaySilence
+from agents.gateways.base import open_gateway
+from agents.gateways.guarded import GuardedGateway, Health
 from agents.gateways.http import Http
+from agents.gateways.seam import PaymentGateway
 from agents.listed import NO_LIST, Listed
 from schemas.entry import Entry, EntryKind, PaymentFacts, holds
 from schemas.gateway import Gateway, RetrySchedule
@@ -64,9 +67,9 @@ class Dispatch(Service):
         self._secrets = secrets
         self._clock = clock
         self._http = Http()
-        self._health = GatewayHealth()
+        self._silence = GatewaySilence()
         self._bulkheads: dict[str, Bulkhead] = {}
-        self._gateways: dict[str, PaymentGateway] = {}
+        self._gateways: dict[str, GuardedGateway] = {}
         # By partition: what is queued, asked, or waits for its answer to be decided …
         self._known: dict[int, set[str]] = defaultdict(set)
         # … and what was recovered from the ledger: an earlier worker may have asked.
@@ -106,13 +109,22 @@ class Dispatch(Service):
         self._known.pop(partition, None)
         self._maybe_sent.pop(partition, None)
 
+    def told(self, job: Job, settle: Settle) -> None:
+        """An answer about a payment that came otherwise than by asking about it, to be decided as ours are."""
+        self._decided_soon(job, settle)
+
     def waiting(self) -> dict[str, int]:
         """How many payments wait for a connection, by gateway. May be asked from any thread."""
         return {bulkhead.gateway.id: bulkhead.waiting for bulkhead in list(self._bulkheads.values())}
 
     def unwell(self) -> frozenset[str]:
         """Gateways that do not work at the moment. May be asked from any thread."""
-        return self._health.unwell(self._clock.now_ms())
+        left_alone = {gateway for gateway, health in self.health().items() if health.circuit is Circuit.OPEN}
+        return self._silence.unwell(self._clock.now_ms()) | left_alone
+
+    def health(self) -> dict[str, Health]:
+        """Of the gateways asked here so far, by id. May be asked from any thread."""
+        return {gateway: guarded.health for gateway, guarded in list(self._gateways.items())}
 
     @Service.task
     async def _retry(self) -> None:
@@ -207,29 +219,30 @@ class Dispatch(Service):
         if payment is None or payment.facts is None:
             self._known[job.partition].discard(job.payment)  # final, or it comes again when its shard is open again
             return
+        settle = await self._asked(job, payment, payment.facts)
+        if settle is not None:  # else it was given up meanwhile, and what is known now is of another tenure
+            self._decided_soon(job, settle)
+
+    async def _asked(self, job: Job, payment: PaymentState, facts: PaymentFacts) -> Settle | None:
+        """Ask the payee; None: it is not ours to ask any more."""
         maybe_sent = payment.id in self._maybe_sent[job.partition]
-        record = self._directory.gateways.get(payment.facts.gateway)
+        record = self._directory.gateways.get(facts.gateway)
         if record is None:
-            answer: Answer | None = _nobody_to_ask(payment, maybe_sent)
-        else:
-            asking = Asking(
-                self._asked_gateway(record, payment.facts),
-                payment,
-                payment.facts,
-                maybe_sent,
-                partial(self._leave, job, payment),
-            )
-            answer = await asking.answer(wants_check=self._wants_check(payment.facts))
-        if answer is None:  # it was given up meanwhile, and what is known now is of another tenure
-            return
-        if record is not None and answer.outcome.code != NO_LIST:  # which says nothing of the gateway
-            self._health.answered(record.id, answer.outcome, self._clock.now_ms())
-        retry = record.retry if record is not None else RetrySchedule()
-        technical = self._technical(payment.facts)
-        settle = Settle(
-            payment.book, payment.id, answer.outcome, retry, answer.sent_before, answer.is_last, technical
+            nobody, technical = _nobody_to_ask(payment), self._technical(facts)
+            return Settle(payment.book, payment.id, nobody, RetrySchedule(), maybe_sent, technical=technical)
+        gateway = self._gateway(record)
+        asking = Asking(self._as_asked(gateway, facts), payment, facts, maybe_sent, partial(self._leave, job, payment))
+        answer = await asking.answer(wants_check=self._wants_check(facts))
+        if answer is None:
+            return None
+        outcome = answer.outcome
+        if outcome.code != NO_LIST:  # which says nothing of the gateway
+            self._silence.answered(record.id, outcome, self._clock.now_ms())
+        not_before = self._clock.now_ms() + gateway.health.open_for_ms if outcome.code == OPEN_CODE else 0
+        return Settle(
+            payment.book, payment.id, outcome, record.retry, answer.sent_before, answer.is_last,
+            self._technical(facts), not_before,
         )  # fmt: skip
-        self._decided_soon(job, settle)
 
     def _technical(self, facts: PaymentFacts) -> frozenset[str]:
         """By which codes of a check this gateway speaks of itself, not of the subscriber."""
@@ -248,7 +261,7 @@ class Dispatch(Service):
         self._to_decide.append((job, command))
         self._has_to_decide.set()
 
-    def _gateway(self, record: Gateway) -> PaymentGateway:
+    def _gateway(self, record: Gateway) -> GuardedGateway:
         gateway = self._gateways.get(record.id)
         if gateway is None:
             gateway = self._gateways[record.id] = open_gateway(record, self._http, self._secrets)
@@ -258,24 +271,24 @@ class Dispatch(Service):
         payee = self._directory.payees.get(facts.payee)
         return payee is None or not payee.skip_check or payee.checked_at == "subscribers"
 
-    def _asked_gateway(self, record: Gateway, facts: PaymentFacts) -> PaymentGateway:
+    def _as_asked(self, gateway: GuardedGateway, facts: PaymentFacts) -> PaymentGateway:
         """The gateway; where the payee's subscribers are in its list, with the list's word for the payee's check."""
         payee = self._directory.payees.get(facts.payee)
         if payee is None or payee.checked_at != "subscribers":
-            return self._gateway(record)
-        return Listed(self._gateway(record), partial(self.check_in_list, payee))
+            return gateway
+        return Listed(gateway, partial(self.check_in_list, payee))
 
 
-def _nobody_to_ask(payment: PaymentState, maybe_sent: bool) -> Answer:
+def _nobody_to_ask(payment: PaymentState) -> GatewayOutcome:
     step: Step = "cancel" if payment.state is EntryKind.REVERSING else "check"
-    return Answer(GatewayOutcome(step, Verdict.NOT_SENT, "no-gateway", comment=_NOT_CONFIGURED), maybe_sent)
+    return GatewayOutcome(step, Verdict.NOT_SENT, "no-gateway", comment=_NOT_CONFIGURED)
 
 
 def _unconfigured(gateway: str) -> Gateway:
     return Gateway(id=gateway, protocol="osmp", url="http://unconfigured.invalid/", connections=1)
 
 
-async def _wind_up(bulkhead: Bulkhead, gateway: PaymentGateway | None) -> None:
+async def _wind_up(bulkhead: Bulkhead, gateway: GuardedGateway | None) -> None:
     await bulkhead.finished()
     if gateway is not None:
         await gateway.aclose()

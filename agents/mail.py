@@ -24,10 +24,13 @@ class Mailer:
         self._tls = tls or ssl.create_default_context()
 
     def send(self, delivery: Delivery, address: str) -> None:
-        """Hand it to the mail server. Raises NotDelivered, Undeliverable."""
+        """Hand an alert to the mail server. Raises NotDelivered, Undeliverable."""
+        self.hand_over(message_of(delivery, address, self._settings.smtp_from))
+
+    def hand_over(self, message: EmailMessage) -> None:
+        """Hand any mail to the mail server. Raises NotDelivered, Undeliverable."""
         if not self._settings.smtp:
             raise NotDelivered("no mail server is set (setting smtp)")
-        message = message_of(delivery, address, self._settings.smtp_from)
         try:
             with self._connected() as server:
                 server.send_message(message)

@@ -162,7 +162,9 @@ class Verifier:
         if not isinstance(command, RegistryCommand) or isinstance(command, PaymentAnswered):
             return None
         payee = self._directory.payees.get(command.payee)
-        return RegistryTerms(payee.offline.form, payee.time_zone) if payee is not None and payee.offline else None
+        if payee is None or payee.offline is None:
+            return None
+        return RegistryTerms(payee.offline.form, payee.time_zone, payee.currency)
 
     def _check_right(self, terminal: str, command: TreeCommand | DirectoryCommand) -> None:
         """A terminal may order a few things, and only for its own tree."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mode import Service
 from prometheus_client.metrics_core import GaugeMetricFamily
 
+from agents.breaker import Circuit
 from agents.dispatch import Dispatch
+from agents.gateways.guarded import Health
 from schemas.entry import EntryKind
 from streams import metrics
 from streams.ends import Ends, EndsUnknown
@@ -29,6 +31,7 @@ _BEAT_S = 1.0
 # The loop stops for a batch to be decided, tens of milliseconds; ten times a second it asks for retries that are due.
 _BOUND_S = 15.0
 _ENDS_S = 2.0
+_OPENNESS = {Circuit.CLOSED: 0.0, Circuit.HALF_OPEN: 0.5, Circuit.OPEN: 1.0}
 
 
 class WorkerVitals:
@@ -65,6 +68,7 @@ class WorkerVitals:
         yield metrics.PARTITIONS_ASSIGNED.family({(): len(self.assigned)})
         yield metrics.PARTITIONS_OPEN.family({(): len(states)})
         yield metrics.CONSUMER_LAG.family({(topic, str(place)): n for (topic, place), n in self._lag().items()})
+        yield from gateways(self.dispatch.health())
         yield metrics.DISPATCH_QUEUE.family({(gateway,): n for gateway, n in self.dispatch.waiting().items()})
         yield from folds(states, self._clock_ms())
 
@@ -93,6 +97,13 @@ class Pulse(Service):
         while not self.should_stop:
             self._heartbeat.beat()
             await self.sleep(_BEAT_S)
+
+
+def gateways(healths: Mapping[str, Health]) -> Iterator[GaugeMetricFamily]:
+    """How the gateways are that were asked from here."""
+    yield metrics.GATEWAY_IN_FLIGHT.family({(gateway,): health.in_flight for gateway, health in healths.items()})
+    breakers = {gateway: health.circuit for gateway, health in healths.items() if health.circuit is not None}
+    yield metrics.GATEWAY_BREAKER.family({(gateway,): _OPENNESS[circuit] for gateway, circuit in breakers.items()})
 
 
 def folds(states: Sequence[State], now_ms: int) -> Iterator[GaugeMetricFamily]:

@@ -15,7 +15,10 @@ from agents.billing import BillingClock
 from agents.change_clock import ChangeClock
 from agents.check_replies import CheckReplies
 from agents.dispatch import Dispatch
+from agents.registry_clock import RegistryClock
+from agents.registry_courier import RegistryCourier
 from agents.settlement import SettlementClock
+from agents.statements import StatementClock
 from agents.subscriber_keeper import SubscriberKeeper
 from agents.tracking import Tracking
 from agents.verify import Verifier
@@ -106,6 +109,9 @@ def create_worker(
     app.add_dependency(ChangeClock(shards, clock, settings.change_days, beacon=app.beacon))
     app.add_dependency(VoucherClock(shards, clock, beacon=app.beacon))
     app.add_dependency(BillingClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
+    app.add_dependency(RegistryClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
+    app.add_dependency(RegistryCourier(settings, directory.directory, shards, clock, beacon=app.beacon))
+    app.add_dependency(StatementClock(settings, directory.directory, shards, clock, dispatch.told, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app

@@ -157,7 +157,7 @@ class RegistryAudit:
 def _cut_wrongly(registry: _Registry, cut: RegistryCut) -> Iterator[str]:
     if (cut.lines, cut.digest) != (registry.lines, registry.digest):
         yield f"is cut with {cut.lines} lines and digest {cut.digest}, has {registry.lines} and {registry.digest}"
-    if {cut.currency: cut.total} != (registry.totals or {"": 0}):
+    if {cut.currency: cut.total} != (registry.totals or {cut.currency: 0}):
         yield f"is cut with {cut.total} {cut.currency}, its lines have {dict(registry.totals)}"
 
 

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from console.context import broker_settings
+from console.gateway_health import health
+from console.gateway_options import breaker_of, options_of, results_of
 from console.lookup import gateways
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
 from console.output import json_line, rows
 from console.signing import done, give, now
 from schemas.command import SetGateway
-from schemas.gateway import Gateway, RetrySchedule
+from schemas.gateway import Gateway, Protocol, RetrySchedule
+
+
+class Asked(StrEnum):
+    STATUS = "status"
+    STATEMENT = "statement"
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Gateways: add, list.", no_args_is_help=True)
+    group = typer.Typer(help="Gateways: add, list, health.", no_args_is_help=True)
     group.command("add")(add)
     group.command("list")(list_gateways)
+    group.command("health")(health)
     app.add_typer(group, name="gateway")
 
 
 def add(
     gateway: Annotated[str, typer.Argument(metavar="GATEWAY", help="The gateway's id.")],
     url: Annotated[str, typer.Option(metavar="URL", help="The payee's system: http:// or https://.")],
+    protocol: Annotated[Protocol, typer.Option(help="What it speaks: a page of docs/gateways.")] = "osmp",
     call_time_out_ms: Annotated[int, typer.Option(metavar="MS", help="How long one call may take.")] = 60_000,
     connections: Annotated[int, typer.Option(metavar="N", help="Calls in flight at once.")] = 15,
     retry_interval_ms: Annotated[int, typer.Option(metavar="MS", help="Wait after the first unclear answer.")] = 60_000,
@@ -45,19 +55,41 @@ def add(
         str | None, typer.Option(metavar="NAME", help="Name of a secret file under the workers' keys directory.")
     ] = None,
     cancels: Annotated[
-        bool, typer.Option("--cancels", help="This dialect can be asked to give a payment back (command=cancel).")
+        bool, typer.Option("--cancels", help="This dialect can be asked to give a payment back.")
     ] = False,
+    asks: Annotated[
+        list[Asked] | None, typer.Option(help="What else this dialect can be asked. May be repeated.")
+    ] = None,
+    result: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODE=MEANING",
+            help="What a code means in this dialect: ok, fatal, repeat, absent or unknown. May be repeated.",
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="What the protocol wants to know besides. May be repeated."),
+    ] = None,
+    per_second: Annotated[int, typer.Option(metavar="N", help="Requests a second and worker at most; 0: any.")] = 0,
+    breaker: Annotated[
+        str | None,
+        typer.Option(metavar="FAILURES:MS", help="Leave it alone after so many failures in a row, for so long."),
+    ] = None,
+    client_certificate: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of a PEM file under the workers' keys directory.")
+    ] = None,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
 ) -> None:
-    """Add a gateway (protocol OSMP check/pay), or change its record."""
+    """Add a gateway, or change its record."""
     retry = RetrySchedule(
         interval_ms=retry_interval_ms, factor_pct=retry_factor_pct, budget=retry_budget, give_up_s=give_up_s
     )
     record = Gateway(
         id=gateway,
-        protocol="osmp",
+        protocol=protocol,
         url=url,
         time_out_ms=call_time_out_ms,
         connections=connections,
@@ -65,6 +97,12 @@ def add(
         fatal_codes=tuple(fatal_code) if fatal_code else None,
         credentials=credentials,
         cancels=cancels,
+        asks=tuple(one.value for one in asks or ()),
+        results=results_of(result),
+        options=options_of(option),
+        per_s=per_second,
+        breaker=breaker_of(breaker),
+        client_certificate=client_certificate,
     )
     settings = broker_settings()
     command = SetGateway(id=command_id or fresh_id(), issued_at=now(), gateway=record)
@@ -88,6 +126,7 @@ def list_gateways(as_json: AsJson = False) -> None:
         "fatal codes",
         "credentials",
         "cancels",
+        "besides",
     )
     rows(columns, (_line(one) for one in found), right=("time-out ms", "connections"))
 
@@ -97,4 +136,15 @@ def _line(one: Gateway) -> tuple[object, ...]:
     retry += f", unsent {one.retry.give_up_s} s" if one.retry.give_up_s is not None else ""
     codes = "protocol's" if one.fatal_codes is None else ", ".join(map(str, one.fatal_codes))
     return (one.id, one.protocol, one.url, one.time_out_ms, one.connections, retry, codes, one.credentials or "-",
-            "yes" if one.cancels else "-")  # fmt: skip
+            "yes" if one.cancels else "-", _besides(one))  # fmt: skip
+
+
+def _besides(one: Gateway) -> str:
+    """What few records have, in the words of the options that set it."""
+    said = [f"asks {step}" for step in one.asks]
+    said += [f"{code}={meaning}" for code, meaning in one.results.items()]
+    said += [f"{name}={value}" for name, value in one.options.items()]
+    said += [f"{one.per_s}/s"] if one.per_s else []
+    said += [f"breaker {one.breaker.failures}:{one.breaker.open_ms}"] if one.breaker is not None else []
+    said += [f"certificate {one.client_certificate}"] if one.client_certificate is not None else []
+    return ", ".join(said) or "-"

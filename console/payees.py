@@ -14,12 +14,11 @@ from console.lookup import payees
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
 from console.output import json_line, major, rows
+from console.payee_offline import Form, terms_of
 from console.payee_routes import route_of, routes
 from console.signing import done, give, now
 from schemas.command import SetPayee
 from schemas.payee import Payee, Served, StockLevel, SubscriberField
-
-_HOW = {"offline": "served by registries", "vouchers": "sold from stock"}
 
 
 class CheckedAt(StrEnum):
@@ -78,6 +77,18 @@ def add(
         list[str] | None,
         typer.Option(metavar="AMOUNT:COUNT", help="Of vouchers: tell when fewer of this denomination are left."),
     ] = None,
+    cut_off: Annotated[
+        str | None,
+        typer.Option(metavar="CRON", help="Served offline: when its registry is cut, in its time zone: '0 0 * * *'."),
+    ] = None,
+    registry_to: Annotated[
+        str | None,
+        typer.Option(metavar="WHERE", help="And where that goes: file:DIRECTORY, mail:ADDRESS, [post+]https://…"),
+    ] = None,
+    registry_form: Annotated[Form, typer.Option(help="And in which form.")] = Form.TSV,
+    registry_credentials: Annotated[
+        str | None, typer.Option(metavar="NAME", help="And with which secret of keys/gateways, user:password.")
+    ] = None,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
@@ -85,6 +96,7 @@ def add(
     """Add a payee, or change its record."""
     if served not in get_args(Served):
         raise BadInput(f"--served {served!r} is none of {', '.join(get_args(Served))}")
+    offline = terms_of(cut_off, registry_to, registry_form.value, registry_credentials)
     record = Payee(
         id=payee,
         name=name or payee,
@@ -99,15 +111,17 @@ def add(
         reversal_s=reversal_s,
         checked_at=checked_at.value,
         routes=tuple(map(route_of, route or ())),
-        served=cast(Served, served),
         low_stock=tuple(_level(text, currency) for text in low_stock or ()),
+        served="offline" if offline is not None else cast(Served, served),
+        offline=offline,
     )
     settings = broker_settings()
     command = SetPayee(id=command_id or fresh_id(), issued_at=now(), payee=record)
     answer = give(settings, command, operator, time_out)
     ways = list(dict.fromkeys(one.gateway for one in record.routes)) or [gateway]
     through = f"through gateway{'s' if len(ways) > 1 else ''} {', '.join(ways)}"
-    done(f"payee {payee} is on file, {_HOW.get(record.served, through)}", command, answer)
+    how = {"offline": f"by registries, {cut_off} to {registry_to}", "vouchers": "sold from stock"}
+    done(f"payee {payee} is on file, {how.get(record.served, through)}", command, answer)
 
 
 def list_payees(as_json: AsJson = False) -> None:

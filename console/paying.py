@@ -74,8 +74,8 @@ def pay(
 ) -> None:
     """Send one signed payment and wait for its signed replies.
 
-    Exit code 0: paid (with --no-wait: accepted; with --check: it would be taken); 1: refused; 3: accepted, its outcome
-    is not clear yet (with --check: nobody can tell now).
+    Exit code 0: paid, or queued for its payee's registry (with --no-wait: accepted; with --check: it would be taken);
+    1: refused; 3: accepted, its outcome is not clear yet (with --check: nobody can tell now).
     """
     settings = broker_settings()
     key = load_terminal_key(settings, terminal)
@@ -115,6 +115,8 @@ def send(
         for answer in client.ask(request, time_out, 0 if no_wait else wait):
             _tell(settings, order.terminal, answer, as_json)
             last = answer.reply
+            if last.state == "QUEUED":
+                break  # its payee is told by a registry: that takes a day, or days
     if last is not None:
         _judge(order.id, last, no_wait, wait)
 
@@ -193,6 +195,8 @@ def _judge(payment: str, last: Reply, no_wait: bool, wait: float) -> None:
     """Raises Refused or NotFinal where the payment is not (yet) what the shell's 0 would say."""
     if last.state in ("DECLINED", "VOIDED", "REJECTED"):
         raise Refused(f"payment {payment} is {last.state}", last.code, last.reason, retryable=last.retryable)
+    if last.state == "QUEUED":
+        return
     if last.state not in _PAID_OR_HELD or not (last.final or no_wait):
         raise NotFinal(
             f"payment {payment} is {last.state}, not final after {wait:g} s: "

@@ -23,7 +23,7 @@ from schemas.reply import Reply
 
 _TURN_S = 0.05
 # Further replies come when people or money do something, and that is not waited for.
-_SETTLED_FOR_NOW = frozenset({"MANUAL", "WAITING_FUNDS", "REJECTED"})
+_SETTLED_FOR_NOW = frozenset({"MANUAL", "WAITING_FUNDS", "QUEUED", "REJECTED"})
 
 
 class Outcome(NamedTuple):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from console import registry_numbers
 from console.amounts import calendar_day
 from console.context import load_settings
 from console.errors import BadInput
@@ -24,14 +25,10 @@ class FileFormat(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Registries: build.", no_args_is_help=True)
-    group.callback()(_registry)  # or typer takes a group of one command for that command
+    group = typer.Typer(help="Registries: build, list, show, cut, deliver, answer.", no_args_is_help=True)
     group.command("build")(build)
+    registry_numbers.register(group)
     app.add_typer(group, name="registry")
-
-
-def _registry() -> None:
-    """Registries: build."""
 
 
 def build(

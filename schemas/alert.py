@@ -20,14 +20,17 @@ class AlertKind(StrEnum):
     PAYMENT_UNKNOWN_LONG = "PAYMENT_UNKNOWN_LONG"  # payments of a gateway are SENT, UNKNOWN or MANUAL for too long
     PAYMENT_UNKNOWN_OLD = "PAYMENT_UNKNOWN_OLD"  # the same, and 24 times as long
     DELIVERY_DEAD = "DELIVERY_DEAD"  # alerts do not reach one of those who should hear of them
+    REGISTRY_LATE = "REGISTRY_LATE"  # registries of a payee are cut and not delivered for too long
+    REGISTRY_UNANSWERED = "REGISTRY_UNANSWERED"  # a payee has not answered all lines of a registry for too long
     GATEWAY_FAILING = "GATEWAY_FAILING"  # a gateway's answers are unclear, or nothing can be sent to it
     WAITING_FUNDS_LONG = "WAITING_FUNDS_LONG"  # payments whose cash was taken wait for an agent's money for too long
+    STATEMENT_DIFFERS = "STATEMENT_DIFFERS"  # a payee's statement has a payment in doubt, but not as we have it
     SHORTAGE = "SHORTAGE"  # less was counted in a terminal than payments put in
     LOW_STOCK = "LOW_STOCK"  # a payee has fewer vouchers of a denomination left than its record wants to know of
 
 
 # Never over: nothing is open after them.
-EVENTS = frozenset({AlertKind.SHORTAGE})
+EVENTS = frozenset({AlertKind.STATEMENT_DIFFERS, AlertKind.SHORTAGE})
 
 
 class Severity(StrEnum):

@@ -44,7 +44,7 @@ class RegistryCut:
 
     since, until: when the one before it was cut and when this one was, 0 for the first; it has the lines that came in
     between. due_at: the moment of the cut-off, 0 when an operator or a full registry cut it. digest: of all lines, in
-    order; 32 hex digits. form, time_zone: of the file. currency: "" when there are no lines.
+    order; 32 hex digits. form, time_zone: of the file. currency: of the lines; the payee's when there are none.
     """
 
     lines: int

@@ -143,7 +143,22 @@ CHECK_SECONDS = _histogram(
     "worker", "kassa_check_seconds", "seconds", "from a check's receipt by Kafka to its reply on the way", "source"
 )
 
+# --- worker: registries of payees that are served offline
+REGISTRY_DELIVERIES = _counter(
+    "worker", "kassa_registry_deliveries_total", "tries",
+    "tries to deliver a registry: by file, mail or http; delivered or failed", "by", "result",
+)  # fmt: skip
+
 # --- worker: payees
+GATEWAY_IN_FLIGHT = _read(
+    "worker", "kassa_gateway_in_flight", "requests", "requests that have left, or wait for their turn at the rate",
+    "gateway",
+)  # fmt: skip
+GATEWAY_BREAKER = _read(
+    "worker", "kassa_gateway_breaker_open", "0, 0.5 or 1",
+    "1: its circuit breaker is open and nothing is sent; 0.5: one request may go, to see; not shown without a breaker",
+    "gateway",
+)  # fmt: skip
 GATEWAY_REQUESTS = _counter(
     "worker", "kassa_gateway_requests_total", "requests", "requests to payees by what came of them",
     "gateway", "step", "verdict",

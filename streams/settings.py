@@ -131,6 +131,13 @@ class Settings(BaseSettings):
     waiting_alert_s: Annotated[
         int, Field(ge=1, le=30 * 86_400, description="how long a payment may wait for funds before an alert")
     ] = 3_600
+    registry_late_s: Annotated[
+        int, Field(ge=1, le=30 * 86_400, description="how long a registry may be cut and not delivered before an alert")
+    ] = 3_600
+    registry_answer_s: Annotated[
+        int,
+        Field(ge=1, le=365 * 86_400, description="how long a delivered registry may lack answers before an alert"),
+    ] = 3 * 86_400
     shortage_above: Annotated[
         int, Field(ge=0, le=10**12, description="minor units that a collection may be short of, for no alert")
     ] = 0
@@ -141,6 +148,13 @@ class Settings(BaseSettings):
     gateway_alert_good: Annotated[
         int, Field(ge=1, le=1_000, description="clear answers in a row after which that alert is over")
     ] = 5
+    statement_every_s: Annotated[
+        int,
+        Field(ge=1, le=86_400, description="how soon, and how often at most, a payee's statement is looked into"),
+    ] = 300
+    statement_days: Annotated[
+        int, Field(ge=0, le=31, description="for how long a payment in doubt is looked for in statements; 0: never")
+    ] = 3
     clock_ahead_s: Annotated[int, Field(ge=0, description="how far a terminal's clock may run ahead")] = 600
     clock_behind_s: Annotated[int, Field(ge=0, description="how late an offline payment may be uploaded")] = 30 * 86_400
     sink_batch_rows: Annotated[int, Field(ge=1, le=1_000_000, description="rows in one insert at most")] = 20_000
@@ -205,6 +219,11 @@ class Settings(BaseSettings):
     def snapshots(self) -> Path:
         """Snapshots of the folds of this machine's workers."""
         return self.dir / "snapshots"
+
+    @property
+    def registries(self) -> Path:
+        """Below it, a directory for each payee that is served offline and fetches its registries here."""
+        return self.dir / "registries"
 
     @classmethod
     def settings_customise_sources(

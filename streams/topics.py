@@ -42,7 +42,7 @@ PAYMENTS = Topic(
 COMMANDS = Topic(
     "commands",
     "root agent's id or <table>/<id>",
-    "JWS of Command (operator's key; server's for what one tree says to another)",
+    "JWS of Command (operator's key; server's for what one book says to another)",
     True,
     {**_MONTH, **_INBOUND, **_APPEND_TIME},
 )

@@ -19,6 +19,7 @@ from streams.settings import Settings
 from streams.watch_agents import Funds, Limits
 from streams.watch_cash import shortages
 from streams.watch_gateways import Answers
+from streams.watch_registries import registries_late
 from streams.watch_unclear import long_unclear
 from streams.watch_vouchers import Stocks
 from streams.watch_waiting import long_waiting
@@ -65,4 +66,6 @@ class Watch:
         waiting_ms = self._settings.waiting_alert_s * 1000
         alerts = [*self._funds.look(state, at), *long_unclear(self._open, state, at, after_ms)]
         alerts += self._stocks.look(state, at)
+        late_ms, answer_ms = self._settings.registry_late_s * 1000, self._settings.registry_answer_s * 1000
+        alerts += registries_late(self._open, state, at, late_ms, answer_ms)
         return [*alerts, *long_waiting(self._open, state, at, waiting_ms)]

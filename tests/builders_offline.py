@@ -16,7 +16,7 @@ from streams.ledger.registry_answers import registry_words
 from tests.builders import AT, NOW, OPERATOR_KID, a_payee, a_place, an_instruct, an_order
 from tests.builders_clearing import Partitions
 
-TERMS = RegistryTerms("tsv", "Europe/Moscow")
+TERMS = RegistryTerms("tsv", "Europe/Moscow", "RUB")
 FIRST = 10**15 + 1  # the number at the payee of the first payment that partition 0 holds
 
 

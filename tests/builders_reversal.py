@@ -38,7 +38,8 @@ def a_cancel(
     book: str = "A",
     retry: RetrySchedule | None = None,
     sent_before: bool = False,
+    not_before: int = 0,
 ) -> Settle:
     """What a payee said to a cancel."""
     outcome = an_outcome(verdict, "cancel", code, comment=comment)
-    return Settle(book, payment, outcome, retry if retry is not None else a_retry(), sent_before)
+    return Settle(book, payment, outcome, retry if retry is not None else a_retry(), sent_before, not_before=not_before)

@@ -21,6 +21,7 @@ from schemas.payee import Payee, SubscriberField
 from schemas.period import following
 from schemas.registry_command import RegistryCommand
 from schemas.tariff import Fee, Tariff
+from schemas.voucher_command import ProductOrder
 from streams.ledger.commands import (
     ChangeDue,
     Instruct,
@@ -30,6 +31,7 @@ from streams.ledger.commands import (
     RegistryTerms,
     Reversible,
     Settle,
+    VoucherDue,
 )
 from streams.ledger.perform import perform
 from streams.ledger.state import State
@@ -76,10 +78,12 @@ from tests.builders_fees import a_plan, fee_due, set_plan
 from tests.builders_offline import an_offline_payee, some_terms, words_by
 from tests.builders_reversal import REVERSIBLE, a_cancel, a_reversal
 from tests.builders_routes import a_route
+from tests.builders_vouchers import vouchers_words
 from tests.chaos.model import Model
 from tests.chaos_corrections import a_correction_of
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
 from tests.chaos_registries import a_registrys_step
+from tests.chaos_vouchers import PRODUCT, vouchers_steps
 
 CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
 AGENTS = ("A", "B", "S", "T", "U", "V")
@@ -149,6 +153,10 @@ class Asked:
                     self.terminals.add(command.terminal)
                 if isinstance(command.command, RegistryCommand):
                     self._see_terms(command.command, command.registry)
+                if command.product is not None:
+                    self.payee = command.product.payee
+                elif isinstance(command.command, ProductOrder):
+                    self.payee = PRODUCT
                 if command.reversible is not None:
                     self._see_directory(command.reversible)
                 self.commands.setdefault((command.book, command.command.id, command.digest), command.command)
@@ -209,6 +217,7 @@ class Story:
         self.at = AT
         self.on_the_way: list[LedgerCommand] = []  # what trees say to each other
         self.to_registries: list[LedgerCommand] = []  # and to registries, and these to them
+        self.to_stocks: list[LedgerCommand] = []  # and to stocks of vouchers, and these to them
 
     def steps(self) -> Iterator[tuple[LedgerCommand, Entry]]:
         while True:
@@ -220,6 +229,7 @@ class Story:
                 for entry in decision if isinstance(decision, list) else ():
                     self.on_the_way += called_for_by([entry])
                     self.to_registries += words_by([entry])
+                    self.to_stocks += vouchers_words([entry])
                     yield command, Entry.decode(entry.encode())
 
     def _next(self) -> Iterator[LedgerCommand]:
@@ -257,7 +267,12 @@ class Story:
             yield self._remembered(self.to_registries.pop(self.rng.randrange(len(self.to_registries))))
         elif pick < 38:
             yield self._remembered(a_registrys_step(self.state, self.rng, self._id()))
-        elif pick < 62:
+        elif pick < 42 and self.to_stocks:
+            yield self._remembered(self.to_stocks.pop(self.rng.randrange(len(self.to_stocks))))
+        elif pick < 46:
+            for command in vouchers_steps(self.state, self.rng, len(self.asked)):
+                yield command if isinstance(command, VoucherDue) else self._remembered(command)
+        elif pick < 66:
             yield self._remembered(self._sale())
         else:
             yield from self._course()
@@ -552,6 +567,12 @@ class Story:
             return
         if payment.state == "HELD" and rng.random() < 0.2:
             yield a_send(payment.id, payment.book)
+            return
+        if rng.random() < 0.1:
+            yield a_settle(
+                payment.id, Verdict.NOT_SENT, rng.choice(("check", "pay", "status")), code="breaker-open",
+                book=payment.book, retry=rng.choice(SCHEDULES), not_before=self.at + rng.choice((1, 3_000, 900_000)),
+            )  # fmt: skip
             return
         answer = rng.choice(list(Verdict)), rng.choice(("check", "pay", "pay", "status"))
         if payment.facts is not None and payment.facts.routes and rng.random() < 0.6:

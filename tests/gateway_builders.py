@@ -60,7 +60,7 @@ async def a_line(
     url: str, secrets_dir: Path = NO_SECRETS, tls: ssl.SSLContext | None = None, **record: Any
 ) -> AsyncIterator[Line]:
     """Connections to a gateway of this address, closed afterwards."""
-    line = (Http(tls) if tls else HTTP).line(a_gateway(url, **record), secrets_dir)
+    line = (Http(lambda: tls) if tls else HTTP).line(a_gateway(url, **record), secrets_dir)
     try:
         yield line
     finally:

@@ -65,6 +65,13 @@ ANYWHERE = [
 AMOUNTS = [
     ("gateway", ["add", "osmp", "--url", "ftp://payee"], "url: string should match pattern"),
     ("gateway", ["add", "o/smp", "--url", "http://payee"], "id: string should match pattern"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--breaker", "3"], "'3' is not FAILURES:MS"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--breaker", "0:9"], "failures: input should be greater"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--result", "3=mad"], "'mad' is none of ok, fatal, repeat"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--result", "3"], "'3' is not CODE=MEANING"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--option", "a=1", "--option", "a=2"], "a is given twice"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--option", "A=1"], "string should match pattern"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--protocol", "telex"], "'telex' is not one of 'osmp'"),
     ("gateway", ["add", "osmp", "--url", "http://payee", "--retry-budget", "0"], "budget: input should be greater"),
     ("payee", [*ADD, "phone", "--max", "10"], "is not NAME:PATTERN[:TITLE]"),
     ("payee", [*ADD, "phone:[", "--max", "10"], "not a regular expression"),

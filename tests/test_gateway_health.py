@@ -1,49 +1,41 @@
-"""Which gateways are chosen last because they do not answer."""
+"""`kassa gateway health` reads what workers say of their gateways."""
 
 from __future__ import annotations
 
-import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.registry import Collector
 
-from agents.gateway_health import GatewayHealth, is_answer
-from schemas.outcome import GatewayOutcome, Verdict
-from tests.builders import AT, an_outcome
-
-SILENT = an_outcome(Verdict.UNCLEAR, code="timeout")
-
-
-@pytest.mark.parametrize(
-    ("outcome", "answered"),
-    [
-        (an_outcome(), True),
-        (an_outcome(Verdict.FATAL, code="5"), True),
-        (an_outcome(Verdict.UNCLEAR, code="90"), True),
-        (an_outcome(Verdict.UNCLEAR, code="-31008"), True),
-        (SILENT, False),
-        (an_outcome(Verdict.UNCLEAR, code="http-502"), False),
-        (an_outcome(Verdict.NOT_SENT, code="connect"), False),
-        (an_outcome(Verdict.NOT_SENT, "check", code="243"), False),
-    ],
-)
-def test_a_payees_own_code_is_an_answer_and_silence_is_none(outcome: GatewayOutcome, answered: bool) -> None:
-    assert is_answer(outcome) == answered
+from agents.breaker import Circuit
+from agents.gateways.guarded import Health
+from agents.vitals import gateways
+from console.gateway_health import Seen, seen_in
 
 
-def test_a_gateway_is_unwell_after_three_silences_in_a_row_and_until_it_speaks() -> None:
-    health = GatewayHealth()
-    for n, outcome in enumerate([SILENT, SILENT, an_outcome(), SILENT, SILENT]):
-        health.answered("a", outcome, AT + n)
-        assert health.unwell(AT + n) == frozenset()
-    health.answered("b", SILENT, AT + 9)
-    health.answered("a", SILENT, AT + 9)
-    assert health.unwell(AT + 9) == {"a"}
-    health.answered("a", an_outcome(Verdict.FATAL), AT + 10)
-    assert health.unwell(AT + 10) == frozenset()
+class Page(Collector):
+    def collect(self):
+        return gateways({
+            "calm": Health(Circuit.CLOSED, 0, 2),
+            "down": Health(Circuit.OPEN, 900, 0),
+            "trying": Health(Circuit.HALF_OPEN, 0, 5),
+            "plain": Health(None, 0, 1),
+        })  # fmt: skip
 
 
-def test_what_is_not_asked_any_more_is_tried_again_after_a_while() -> None:
-    health = GatewayHealth()
-    for _ in range(3):
-        health.answered("a", SILENT, AT)
-    assert (health.unwell(AT + 14_999), health.unwell(AT + 15_000)) == ({"a"}, frozenset())
-    health.answered("a", SILENT, AT + 15_001)  # it was asked, and it is still silent
-    assert health.unwell(AT + 15_001) == {"a"}
+REQUESTS = """
+kassa_dispatch_queue_payments{gateway="down"} 7.0
+kassa_gateway_requests_total{gateway="calm",step="check",verdict="CHECKED"} 3.0
+kassa_gateway_requests_total{gateway="calm",step="pay",verdict="PAID"} 2.0
+kassa_gateway_requests_total{gateway="calm",step="pay",verdict="UNCLEAR"} 1.0
+kassa_gateway_requests_total{gateway="down",step="check",verdict="NOT_SENT"} 4.0
+"""
+
+
+def test_a_workers_page_tells_how_its_gateways_are() -> None:
+    registry = CollectorRegistry()
+    registry.register(Page())
+    seen = seen_in(generate_latest(registry).decode() + REQUESTS)
+    assert seen["calm"] == Seen("closed", 2, 0, {"CHECKED": 3, "PAID": 2, "UNCLEAR": 1})
+    assert seen["calm"].answered == 5
+    assert seen["down"] == Seen("open", 0, 7, {"NOT_SENT": 4})
+    assert seen["trying"] == Seen("half-open", 5, 0, {})
+    assert seen["plain"] == Seen("-", 1, 0, {})

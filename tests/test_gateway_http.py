@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 import traceback
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from agents.gateways.attempt import meaning
 from agents.gateways.errors import NotSent, OutcomeUnknown
@@ -34,7 +36,7 @@ from tests.payee_talks import (
     speak_first,
 )
 from tests.scripted_payee import Conversation, ScriptedPayee, Talk, free_port
-from tests.self_signed import server_and_client_tls
+from tests.self_signed import certificate, server_and_client_tls
 
 QUERY = f"command=pay&txn_id=1234567&account={SUBSCRIBER}&sum=200.00"
 SHORT_MS = 1_000
@@ -261,3 +263,36 @@ async def test_a_post_without_a_connection_was_not_sent() -> None:
             await line.post(b"<pay/>", "text/xml")
         with pytest.raises(NotSent, match="bad-url"):
             await line.post(b"<pay/>", "text/xml", "\n")
+
+
+# --- our own certificate --------------------------------------------------------------------------------------------
+
+
+async def test_a_payee_that_asks_for_our_certificate_is_shown_it(tmp_path: Path) -> None:
+    server, client = server_and_client_tls(tmp_path)
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_verify_locations(tmp_path / "localhost.pem")
+    (tmp_path / "ours.pem").write_bytes((tmp_path / "localhost.pem").read_bytes())
+    without = ssl.create_default_context(cafile=str(tmp_path / "localhost.pem"))
+    async with ScriptedPayee(answer, server) as payee:
+        url = payee.url.replace("127.0.0.1", "localhost")
+        async with a_line(url, tmp_path, client, client_certificate="ours.pem") as line:
+            assert (await line.get(QUERY)).status == 200
+        async with a_line(url, tmp_path, without) as line:
+            with pytest.raises((NotSent, OutcomeUnknown)):
+                await line.get(QUERY)
+
+
+@pytest.mark.parametrize("name", ["missing.pem", "empty.pem", "no_key.pem", "sealed.pem", "../ours.pem", ".."])
+async def test_without_a_certificate_that_can_be_used_nothing_is_sent(tmp_path: Path, name: str) -> None:
+    pem = certificate(tmp_path).read_bytes()
+    (tmp_path / "empty.pem").touch()
+    (tmp_path / "no_key.pem").write_bytes(pem[pem.index(b"-----BEGIN CERTIFICATE") :])
+    key = serialization.load_pem_private_key(pem, None)
+    sealed = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"word")
+    )
+    (tmp_path / "sealed.pem").write_bytes(sealed + pem[pem.index(b"-----BEGIN CERTIFICATE") :])
+    async with a_line("https://localhost:1/", tmp_path, client_certificate=name) as line:
+        with pytest.raises(NotSent, match="no-certificate"):
+            await line.get(QUERY)

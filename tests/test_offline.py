@@ -122,7 +122,7 @@ def test_a_cut_registry_has_number_total_and_digest_and_what_comes_later_is_in_t
 def test_a_registry_is_cut_also_when_it_is_empty_and_then_only_has_to_be_delivered():
     world = offices()
     entry = world.one(registry_due())
-    assert (entry.registry.cut.lines, entry.registry.cut.total, entry.registry.cut.currency) == (0, 0, "")
+    assert (entry.registry.cut.lines, entry.registry.cut.total, entry.registry.cut.currency) == (0, 0, "RUB")
     world.ask(registry_delivered())
     assert world.states[BOOK].books[BOOK].registries.under_way == {}
 

@@ -180,7 +180,7 @@ async def test_a_pay_that_was_taken_or_is_known_is_asked_about_at_once(tmp_path:
     assert [(one.step, one.verdict, one.code) for one in outcomes] == [
         ("pay", UNCLEAR, "result-3"),
         ("pay", PAID, "0"),
-        ("pay", IS_FATAL, "5"),
+        ("status", IS_FATAL, "5"),  # of the payment itself: it voids, also after an unclear pay
         ("pay", UNCLEAR, "11"),  # it says that it has the session and that it has not: nobody knows
         ("pay", UNCLEAR, "wrong-signature"),
     ]

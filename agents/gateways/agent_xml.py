@@ -132,12 +132,16 @@ def _of_payment(step: Step, facts: PaymentFacts, said: PaymentSaid, table: Resul
 
 
 def _of_status(step: Step, said: PaymentSaid, status: int) -> GatewayOutcome:
-    """The payment's own status decides; its result says why it failed, and must not speak against a yes."""
+    """The payment's own status decides; its result says why it failed, and must not speak against a yes.
+
+    A final no is a status's, also where a pay was answered with it: it is about the payment, not about this request.
+    """
     verdict = codes.of_status(status)
     if verdict is Verdict.PAID and said.result:
         return GatewayOutcome(
             step, Verdict.UNCLEAR, "contradiction", said.provider_ref, f"status {status}, but result {said.result}"
         )
-    is_told = said.result and verdict is Verdict.FATAL
-    code = str(said.result) if is_told else f"status-{status}"
+    code = f"status-{status}"
+    if verdict is Verdict.FATAL:
+        step, code = "status", str(said.result) if said.result else code
     return GatewayOutcome(step, verdict, code, said.provider_ref, said.comment)

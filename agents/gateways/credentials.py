@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from base64 import b64encode
 from pathlib import Path
 
@@ -15,7 +16,7 @@ def secret_file(secrets_dir: Path, name: str, limit: int = MAX_SECRET_BYTES) -> 
 
     The comment names the file and never shows what is in it.
     """
-    if Path(name).name != name or name in {"", ".."}:
+    if not _is_file_name(name):
         raise NotSent("no-credentials", "the credentials' name is not that of a file under the keys directory")
     try:
         with (secrets_dir / name).open("rb") as file:
@@ -45,3 +46,21 @@ def basic_auth(secrets_dir: Path, name: str) -> str:
     if not (user and colon):
         raise NotSent("no-credentials", f"the secret {name!r} is not one line user:password")
     return "Basic " + b64encode(secret).decode("ascii")
+
+
+def load_client_certificate(tls: ssl.SSLContext, secrets_dir: Path, name: str) -> None:
+    """Show payees the certificate in this PEM file, with its key, which has no password.
+
+    Raises NotSent when there is no such file or it does not hold that.
+    """
+    if not _is_file_name(name):
+        raise NotSent("no-certificate", "the certificate's name is not that of a file under the keys directory")
+    try:
+        tls.load_cert_chain(secrets_dir / name, password="")  # without one, OpenSSL would ask at the terminal
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        reason = f"cannot use the certificate {name!r}: {type(error).__name__}"
+        raise NotSent("no-certificate", reason) from None
+
+
+def _is_file_name(name: str) -> bool:
+    return Path(name).name == name and name not in {"", ".."}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from agents.gateways.attempt import QuietLineRequest, one_attempt
-from agents.gateways.credentials import basic_auth
+from agents.gateways.credentials import basic_auth, load_client_certificate
 from agents.gateways.errors import NotSent, OutcomeUnknown
 from schemas.gateway import Gateway
 
@@ -45,30 +45,32 @@ class HttpReply:
 class Http:
     """What the gateways of a process share: whom to trust. A gateway's connections are its own (its bulkhead)."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        """tls: other authorities than the system's, a client certificate. By default certificates are verified
-        against certifi's list, or the file or directory of SSL_CERT_FILE or SSL_CERT_DIR."""
-        self.tls = tls or httpx.create_ssl_context()
+    def __init__(self, fresh_tls: Callable[[], ssl.SSLContext] = httpx.create_ssl_context) -> None:
+        """fresh_tls: makes a context that knows whom to trust. By default certificates are verified against certifi's
+        list, or the file or directory of SSL_CERT_FILE or SSL_CERT_DIR."""
+        self.tls = fresh_tls()
+        self.fresh_tls = fresh_tls
 
     def line(self, record: Gateway, secrets_dir: Path) -> Line:
         """The connections to this gateway. Nothing is opened or read yet."""
-        return Line(record, secrets_dir, self.tls)
+        return Line(record, secrets_dir, self)
 
 
 class Line:
     """Connections to one gateway, at most `record.connections`. Belongs to the event loop it is first used in."""
 
-    def __init__(self, record: Gateway, secrets_dir: Path, tls: ssl.SSLContext) -> None:
+    def __init__(self, record: Gateway, secrets_dir: Path, http: Http) -> None:
         self._record = record
         self._secrets_dir = secrets_dir
-        self._tls = tls
+        self._http = http
+        self._tls: ssl.SSLContext | None = None  # known once it is needed, as the two below
         self._time_out_s = record.time_out_ms / 1000
         # A connection that cannot be had must be told from an answer that does not come, so it gives up sooner.
         connect_s = min(CONNECT_TIMEOUT_S, self._time_out_s / 2)
         self._extensions = {"timeout": {"pool": connect_s, "connect": connect_s}}
-        self._address = ""  # both are made when first needed, so that a record that cannot work opens too
+        self._address = ""  # made when first needed, so that a record that cannot work opens too
         self._headers: httpx.Headers | None = None
-        self._transport = AiohttpTransport(verify=tls, client=self._session)
+        self._transport = AiohttpTransport(verify=http.tls, client=self._session)
         self._is_closed = False
 
     async def get(self, query: str) -> HttpReply:
@@ -122,6 +124,8 @@ class Line:
     def _request(self, method: str, url: str, body: bytes | None = None) -> httpx.Request:
         if self._headers is None:
             self._headers = self._read_headers()
+        if self._tls is None:
+            self._tls = self._context()
         request = httpx.Request(method, url, content=body, extensions=self._extensions)
         request.headers = self._headers
         return request
@@ -131,6 +135,15 @@ class Line:
         return httpx.Headers(
             _HEADERS if name is None else {**_HEADERS, "Authorization": basic_auth(self._secrets_dir, name)}
         )
+
+    def _context(self) -> ssl.SSLContext:
+        """Whom we trust, and, where the payee wants one, our own certificate."""
+        name = self._record.client_certificate
+        if name is None:
+            return self._http.tls
+        tls = self._http.fresh_tls()
+        load_client_certificate(tls, self._secrets_dir, name)
+        return tls
 
     async def _exchange(self, request: httpx.Request) -> HttpReply:
         try:
@@ -146,6 +159,7 @@ class Line:
             await stream.aclose()  # unread bytes: aiohttp drops the connection instead of using it again
 
     def _session(self) -> aiohttp.ClientSession:
+        assert self._tls is not None  # a request was made
         connector = aiohttp.TCPConnector(limit=self._record.connections, ssl=self._tls, keepalive_timeout=KEEP_ALIVE_S)
         return aiohttp.ClientSession(
             connector=connector,

@@ -8,8 +8,7 @@ from schemas.gateway import Meaning
 
 SESSION_EXISTS = "1"  # to a pay: the payee has it already, and what became of it is for a status to say
 
-# ERROR -> meaning. 24 and 30 are failures on the payee's way to somebody else, 26 asks for patience; 11 is "no such
-# session", which is an answer only to a status.
+# ERROR -> meaning. 24, 26 and 30 are temporary; 11 is "no such session", which is an answer only to a status.
 RESULTS: Mapping[str, Meaning] = {
     "0": "ok",
     SESSION_EXISTS: "unknown",

@@ -104,8 +104,11 @@ def _result_of(said: SignedReply) -> str:
 def of_pay(pay: GatewayOutcome, status: GatewayOutcome) -> GatewayOutcome:
     """What a pay came to that the payee has, and whose status was asked at once.
 
-    What is not final is unclear, whatever kept the status from being known: the pay has left us.
+    A final no is a status's own: it is about the payment, also where an earlier pay of it was unclear. What is not
+    final is an unclear pay, whatever kept the status from being known: the pay has left us.
     """
     ref, comment = status.provider_ref or pay.provider_ref, status.comment or pay.comment
-    verdict = status.verdict if status.verdict in (Verdict.PAID, Verdict.FATAL) else Verdict.UNCLEAR
+    if status.verdict is Verdict.FATAL:
+        return status
+    verdict = Verdict.PAID if status.verdict is Verdict.PAID else Verdict.UNCLEAR
     return GatewayOutcome("pay", verdict, status.code, ref, comment)

@@ -84,7 +84,11 @@ FROM
         JSONExtractUInt(registry, 'number') AS number,
         countIf(kind = 'REGISTRY_LINE') AS lines,
         sumIf(JSONExtractInt(registry, 'line', 'amount'), kind = 'REGISTRY_LINE') AS total,
-        anyIf(JSONExtractString(registry, 'line', 'currency'), kind = 'REGISTRY_LINE') AS currency,
+        anyIf(
+            if(kind = 'REGISTRY_CUT', JSONExtractString(registry, 'cut', 'currency'),
+                JSONExtractString(registry, 'line', 'currency')),
+            kind IN ('REGISTRY_CUT', 'REGISTRY_LINE')
+        ) AS currency,
         maxIf(JSONExtractString(registry, 'cut', 'digest'), kind = 'REGISTRY_CUT') AS digest,
         sum(length(arrayFilter(said -> JSONExtractBool(said, 'accepted'), answers))) AS accepted,
         sum(length(answers)) - accepted AS rejected,

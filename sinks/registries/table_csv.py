@@ -6,13 +6,11 @@ import csv
 import io
 
 from sinks.registries.day import RegistryDay
+from streams.registry_file import plain
 
 HEADER = (
     "txn_id", "date", "time", "subscriber", "other_fields", "amount", "fee", "currency", "payment_id", "provider_ref",
 )  # fmt: skip
-
-# A cell that begins with one of these is a formula to a spreadsheet, and what a payer typed in must never be one.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def render(registry: RegistryDay) -> bytes:
@@ -37,8 +35,3 @@ def render(registry: RegistryDay) -> bytes:
     count = len(registry.rows)
     writer.writerow(("Total:", "", "", count, "", registry.amount, registry.fee, registry.amount.currency, "", ""))
     return table.getvalue().encode()
-
-
-def plain(text: str) -> str:
-    """The text as a cell that no spreadsheet evaluates: an apostrophe in front makes it text."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

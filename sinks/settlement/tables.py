@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from schemas.money import Money
-from sinks.registries.table_csv import plain
+from streams.registry_file import plain
 
 
 def semicolons(columns: Sequence[str], lines: Iterable[Sequence[object]]) -> str:

@@ -62,10 +62,14 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class RegistryTerms:
-    """How the directory wants a payee's registry when it is cut: its file's form, and the zone of its times."""
+    """How the directory wants a payee's registry when it is cut: its file's form, and the zone of its times.
+
+    currency: the payee's; of a registry without lines.
+    """
 
     form: str = "tsv"
     time_zone: str = "UTC"
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,9 @@ class Settle:
     """A gateway's answer about one open payment: from dispatch, in memory, not from a topic.
 
     sent_before: an earlier pay request may have left that the ledger knows nothing of (the worker was restarted).
-    is_last: the payee can be asked about it no more, neither again nor for its status. technical: the result codes of
-    a check by which that gateway speaks of itself, so that another may be asked.
+    is_last: the payee can be asked about it no more, neither again nor for its status. not_before: the payee is left
+    alone until then, ms UTC; 0: it is not. technical: the result codes of a check by which that gateway speaks of
+    itself, so that another may be asked.
     """
 
     book: str
@@ -104,6 +109,7 @@ class Settle:
     sent_before: bool
     is_last: bool = False
     technical: frozenset[str] = frozenset()
+    not_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def _cut(registry: OpenRegistry, payee: str, terms: RegistryTerms | None, due_at
     cut = RegistryCut(
         lines=len(registry.lines),
         total=registry.total,
-        currency=registry.currency,
+        currency=registry.currency or terms.currency,
         digest=registry.digest,
         since=registry.since,
         until=blank.at,

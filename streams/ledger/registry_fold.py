@@ -47,7 +47,7 @@ def _cut(registries: Registries, number: int, cut: RegistryCut) -> str | None:
     registry = registries.current
     if number != registry.number:
         return f"is cut, {registry.number} is open"
-    has = len(registry.lines), registry.total, registry.currency, registry.digest, registry.since
+    has = len(registry.lines), registry.total, registry.currency or cut.currency, registry.digest, registry.since
     if (cut.lines, cut.total, cut.currency, cut.digest, cut.since) != has:
         return "is cut with other lines than it has"
     registries.under_way[number] = RegistryUnderWay(number, cut, registry.lines)

@@ -16,7 +16,7 @@ from streams.ledger.commands import Instruct, Reversible, Settle
 from streams.ledger.objections import Objection
 from streams.ledger.origins import DISPATCH
 from streams.ledger.payments import PaymentState
-from streams.ledger.settle import Change, refusal_of
+from streams.ledger.settle import Change, later, refusal_of
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 
@@ -70,7 +70,7 @@ def _not_reversible(facts: PaymentFacts, now: Reversible, posted_at: int, at: in
 def settle_reversal(book: Book, payment: PaymentState, command: Settle, at: int) -> Entry:
     """The entry for a gateway's answer about a payment in REVERSING."""
     cause = Cause(payment.id, "", DISPATCH)
-    return reversal_entry(book, payment, cause, _change(payment, command, at), at, command.outcome)
+    return reversal_entry(book, payment, cause, later(_change(payment, command, at), command), at, command.outcome)
 
 
 def reversal_entry(

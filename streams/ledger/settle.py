@@ -46,8 +46,13 @@ def settle(book: Book, payment: PaymentState, command: Settle, at: int) -> Entry
     """The entry for a gateway's answer about a payment in HELD, SENT or UNKNOWN, or in MANUAL if it `ends_doubt`."""
     if (another := rerouted(book, payment, command, at)) is not None:
         return another
-    change = _change(payment, command, at)
+    change = later(_change(payment, command, at), command)
     return payment_entry(book, payment, Cause(payment.id, "", DISPATCH), change, at, command.outcome)
+
+
+def later(change: Change, command: Settle) -> Change:
+    """No sooner than the payee is to be asked at all: one that is down costs a payment few network errors."""
+    return change._replace(due_at=max(change.due_at, command.not_before)) if change.due_at else change
 
 
 def send(book: Book, payment: PaymentState, at: int) -> Entry:

@@ -19,8 +19,9 @@ from schemas.correction import ApproveCorrection, Correct, DropCorrection
 from schemas.entry import FINAL, Entry
 from schemas.registry_command import PaymentAnswered, RegistryCommand
 from schemas.reversal import ReversePayment
+from schemas.voucher_command import ProductOrder, ReprintVoucher, VoucherNone, VoucherSold
 from tests.chaos.model_agents import agent_of, remember_sale
-from tests.chaos.model_answer import answered, sent, told_of
+from tests.chaos.model_answer import answered, left_alone, sent, told_of
 from tests.chaos.model_cash import remember_cash
 from tests.chaos.model_change import expired, remember_change
 from tests.chaos.model_clearing import remember_crossing, seen_crossing
@@ -32,6 +33,7 @@ from tests.chaos.model_reversal import asked_back, cancelled, posted_now
 from tests.chaos.model_routes import line_of, passed_on
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
+from tests.chaos.model_vouchers import concluded, lapsed, remember_vouchers, reprinted, stock_obeyed
 from tests.chaos.model_window import window_closed
 
 # The signed order with this id and digest: its payload. None: none arrived.
@@ -140,6 +142,8 @@ class Model:
         if entry.cause.by == "timer":
             if entry.change is not None and entry.kind.value == "CHANGE_EXPIRED":
                 return expired(book, entry)
+            if entry.voucher is not None:
+                return lapsed(book, entry)
             window = entry.window
             if window is None or entry.cause.id != f"window/{window.subject}/{window.number}" or entry.cause.digest:
                 return []
@@ -151,6 +155,12 @@ class Model:
             return asked_back(entry.book, book, command, entry, sale, self._known)
         if isinstance(command, Correct | ApproveCorrection | DropCorrection):
             return corrected(book, command, entry, self._known.four_eyes_above)
+        if isinstance(command, ProductOrder):
+            return stock_obeyed(book, command, entry, self._known)
+        if isinstance(command, VoucherSold | VoucherNone):
+            return [concluded(entry.book, command, self.open.get(command.payment))]
+        if isinstance(command, ReprintVoucher):
+            return [reprinted(entry.book, command, entry, self._posted.get(command.payment))]
         if isinstance(command, PaymentAnswered):
             return [payment_answered(entry.book, command, self.open.get(command.payment))]
         if isinstance(command, RegistryCommand):
@@ -173,6 +183,11 @@ class Model:
                 )
                 number = self._next_number
                 yield sold(entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting, gateways)
+                if payee is not None and payee.served == "vouchers":  # its terminal may have no sealing key
+                    yield sold(
+                        entry.book, book, order, payee, tariff, entry.at, number, is_full, waiting, gateways,
+                        is_bare=True,
+                    )  # fmt: skip
 
     def _roused(self, book: Book, entry: Entry) -> Iterable[Expected]:
         """Money came for the oldest of those that wait for its payer's."""
@@ -217,6 +232,7 @@ class Model:
                 else answered(sale, outcome, schedule, at, asked_before=asked, is_last=is_last)
                 for asked in (False, True)
             )
+            usual, careful = (left_alone(one, outcome, entry) for one in (usual, careful))
             another = list(passed_on(sale, entry, schedule, self._known))
             yield from another or [usual]
             found = _seen(entry)
@@ -260,6 +276,7 @@ class Model:
         remember_crossing(book, entry)
         remember_correction(book, entry)
         remember_registry(book, entry)
+        remember_vouchers(book, entry)
         if (terms := entry.agent) is not None:
             book.believe(terms.agent, terms.currency, agent_of(terms))
         if entry.record is not None:
@@ -276,6 +293,7 @@ class Model:
         state = _STANDS.get(entry.kind.value, entry.kind.value)
         sale = self.open.pop(facts.id, None) or self._posted.pop(facts.id, None) or Sale(entry.book, facts, state)
         sale.posted = posted_now(sale, entry)
+        sale.voucher = entry.voucher or sale.voucher
         if state == "POSTED":
             self._posted[facts.id] = sale
         elif state not in FINAL:
@@ -312,6 +330,7 @@ def _seen(entry: Entry) -> Expected:
         entry.posted,
         entry.correction,
         entry.registry,
+        entry.voucher,
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from schemas.entry import Entry
 from schemas.gateway import RetrySchedule
 from schemas.outcome import GatewayOutcome, Verdict
 from tests.chaos.model_terms import Expected, Moves, Sale, kept_for, moves_of
 
 _A_PAYEE_MAY_SAY = {4, 5, 7, 8, 79, 241, 242, 243, 300}
 _LONGEST_WAIT_MS = 86_400_000
+_LONGEST_OPEN_MS = 3_600_000
 
 
 def answered(
@@ -20,7 +22,7 @@ def answered(
     expected = _answered(sale, outcome, schedule, at, asked_before=asked_before)
     if expected.kind != "UNKNOWN" or not is_last:
         return expected
-    return _changed(sale, "MANUAL", expected.tries, unreached=expected.deferrals)
+    return changed(sale, "MANUAL", expected.tries, unreached=expected.deferrals)
 
 
 def _answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: int, *, asked_before: bool) -> Expected:
@@ -29,31 +31,39 @@ def _answered(sale: Sale, outcome: GatewayOutcome, schedule: RetrySchedule, at: 
     sent = (0 if sale.state == "SENT" and is_pay else sale.sent) or int(asked_before)
     if outcome.verdict is Verdict.PAID:
         if is_pay or sent:
-            return _changed(sale, "POSTED", sent + is_pay)
-        return _changed(sale, "MANUAL", 0)
+            return changed(sale, "POSTED", sent + is_pay)
+        return changed(sale, "MANUAL", 0)
     if outcome.verdict is Verdict.FATAL:
         if outcome.step == "status":
-            return _changed(sale, "VOIDED", sent, refusal=code_of(outcome.code))
+            return changed(sale, "VOIDED", sent, refusal=code_of(outcome.code))
         if sent:
-            return _changed(sale, "MANUAL", sent + is_pay)
-        return _changed(sale, "VOIDED", int(is_pay), refusal=code_of(outcome.code))
+            return changed(sale, "MANUAL", sent + is_pay)
+        return changed(sale, "VOIDED", int(is_pay), refusal=code_of(outcome.code))
     if is_pay and outcome.verdict is not Verdict.NOT_SENT:
         if sent + 1 >= schedule.budget:
-            return _changed(sale, "MANUAL", sent + 1)
-        return _changed(sale, "UNKNOWN", sent + 1, due_at=at + wait_of(schedule, sent + 1))
+            return changed(sale, "MANUAL", sent + 1)
+        return changed(sale, "UNKNOWN", sent + 1, due_at=at + wait_of(schedule, sent + 1))
     unreached = sale.unreached + 1
     if unreached < schedule.budget:
         state = "UNKNOWN" if sent else "DEFERRED"
-        return _changed(sale, state, sent, unreached=unreached, due_at=at + wait_of(schedule, unreached))
+        return changed(sale, state, sent, unreached=unreached, due_at=at + wait_of(schedule, unreached))
     if sent:
-        return _changed(sale, "MANUAL", sent, unreached=unreached)
-    return _changed(sale, "VOIDED", 0, unreached=unreached, refusal=243 if outcome.step == "check" else 300)
+        return changed(sale, "MANUAL", sent, unreached=unreached)
+    return changed(sale, "VOIDED", 0, unreached=unreached, refusal=243 if outcome.step == "check" else 300)
+
+
+def left_alone(expected: Expected, outcome: GatewayOutcome, entry: Entry) -> Expected:
+    """Where the gateway's breaker was open, the payment waits for it too: how long that is the worker alone knows."""
+    is_open = outcome.code == "breaker-open" and outcome.verdict is Verdict.NOT_SENT and expected.due_at
+    if not is_open or entry.due_at > entry.at + _LONGEST_OPEN_MS:
+        return expected
+    return expected._replace(due_at=max(expected.due_at, entry.due_at))
 
 
 def sent(sale: Sale) -> Iterable[Expected]:
     """A pay that must not be repeated is about to leave: only the first may."""
     if sale.state == "HELD":
-        yield _changed(sale, "SENT", 1, unreached=sale.unreached)
+        yield changed(sale, "SENT", 1, unreached=sale.unreached)
 
 
 def told_of(sale: Sale, outcome: GatewayOutcome) -> list[Expected]:
@@ -61,23 +71,24 @@ def told_of(sale: Sale, outcome: GatewayOutcome) -> list[Expected]:
     if outcome.step != "status" or not sale.sent:
         return []
     if outcome.verdict is Verdict.PAID:
-        return [_changed(sale, "POSTED", sale.sent)]
+        return [changed(sale, "POSTED", sale.sent)]
     if outcome.verdict is Verdict.FATAL:
-        return [_changed(sale, "VOIDED", sale.sent, refusal=code_of(outcome.code))]
+        return [changed(sale, "VOIDED", sale.sent, refusal=code_of(outcome.code))]
     return []
 
 
 def resolved(sale: Sale, *, paid: bool) -> Expected:
     """An operator has evidence about a payment in MANUAL."""
-    return _changed(sale, "POSTED", sale.sent) if paid else _changed(sale, "VOIDED", sale.sent, refusal=300)
+    return changed(sale, "POSTED", sale.sent) if paid else changed(sale, "VOIDED", sale.sent, refusal=300)
 
 
 def queued_ends(sale: Sale, *, accepted: bool) -> Expected:
     """Its payee has answered to its line of a registry."""
-    return _changed(sale, "POSTED", 0) if accepted else _changed(sale, "VOIDED", 0, refusal=300)
+    return changed(sale, "POSTED", 0) if accepted else changed(sale, "VOIDED", 0, refusal=300)
 
 
-def _changed(sale: Sale, kind: str, sent: int, *, unreached: int = 0, due_at: int = 0, refusal: int = 0) -> Expected:
+def changed(sale: Sale, kind: str, sent: int, *, unreached: int = 0, due_at: int = 0, refusal: int = 0) -> Expected:
+    """The payment in its next state, with what that moves."""
     facts = sale.facts
     return Expected(
         kind, refusal, _moves(sale, kind), sent, unreached, due_at, facts=facts, fields=tuple(facts.subscriber)

@@ -122,11 +122,12 @@ def _cut(
         content = [one.txn, one.payment, one.tree, one.subscriber, one.amount, one.currency, one.paid_at]
         digest = blake2b(digest.encode() + orjson.dumps(content), digest_size=16).hexdigest()
     for record in known.payees(payee, at):
-        form, zone = ("tsv", "UTC")
+        form, zone, currency = ("tsv", "UTC", "")
         if record is not None and record.offline is not None:
-            form, zone = record.offline.form, record.time_zone
+            form, zone, currency = record.offline.form, record.time_zone, record.currency
+        currency = lines[0].currency if lines else currency
         cut = RegistryCut(
-            len(lines), sum(one.amount for one in lines), lines[0].currency if lines else "", digest, registry.since,
+            len(lines), sum(one.amount for one in lines), currency, digest, registry.since,
             at, due_at, form, zone,
         )  # fmt: skip
         yield Expected("REGISTRY_CUT", registry=RegistryNote(payee, number, cut=cut))

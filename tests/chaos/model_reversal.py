@@ -27,7 +27,7 @@ def asked_back(
         yield Expected("REFUSED", _OTHER)
         return
     facts, posted = sale.facts, replace(sale.posted, refund=order.refund)
-    if facts.served == "offline":
+    if facts.served:
         yield Expected("REFUSED", 7)
         return
     can_cancel = known.cancels(facts.gateway, entry.at)

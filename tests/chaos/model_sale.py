@@ -27,12 +27,13 @@ Json = dict[str, Any]
 
 def sold(
     tree: str, book: Book, order: Json, payee: Payee | None, tariff: Tariff | None, at: int, txn: int, is_full: bool,
-    waiting: Counter[str], gateways: tuple[str, ...],
+    waiting: Counter[str], gateways: tuple[str, ...], *, is_bare: bool = False,
 ) -> Expected:  # fmt: skip
     """HELD, WAITING_FUNDS or DECLINED. order: the payload as it was signed; txn: the next number at the payee.
 
     is_full: as many payments wait for the payee's gateway as may. waiting: payer -> how many wait for its money.
     gateways: in the order in which they are asked.
+    is_bare: the terminal has no sealing key, and a voucher is asked for.
     """
     line = book.line(order["agent"])
     payer = next((agent for agent in line if book.agents[agent].funding == "own"), "")
@@ -45,7 +46,7 @@ def sold(
     spent = spent_of(order)
     rest = amount + fee - sum(spent.values())
     needed = amount + processing - sum(spent.values()) + (max(0, collected - rest) if collected else 0)
-    code = _refusal(book, order, payee, price.fee, line, payer, needed, fee, collected, day)
+    code = _refusal(book, order, payee, price.fee, line, payer, needed, fee, collected, day, is_bare=is_bare)
     if not code and waiting[payer]:
         code = 220 if payer == line[0] else 280
     code = code or (1 if is_full else 0)
@@ -147,7 +148,7 @@ def _course(
 
 def _refusal(
     book: Book, order: Json, payee: Payee | None, right_fee: int, line: list[str], payer: str,
-    needed: int, fee: int, collected: int, day: str,
+    needed: int, fee: int, collected: int, day: str, *, is_bare: bool,
 ) -> int:  # fmt: skip
     """The code, 0: none."""
     amount = order["amount"]
@@ -156,6 +157,8 @@ def _refusal(
     if payee is None:
         return 6
     if any(book.agents[name].payees and payee.id not in book.agents[name].payees for name in line):
+        return 155
+    if is_bare:
         return 155
     if order["currency"] != payee.currency or book.agent_in(line[0], order["currency"]) is None:
         return 300

@@ -16,6 +16,7 @@ from schemas.plan import Charge
 from schemas.registry import RegistryNote
 from schemas.reversal import Posted
 from schemas.tariff import Tariff
+from schemas.voucher import VoucherNote
 
 Moves = tuple[tuple[str, str, int], ...]  # account, currency, minor units
 
@@ -42,6 +43,7 @@ class Expected(NamedTuple):
     posted: Posted | None = None
     correction: Correction | None = None
     registry: RegistryNote | None = None
+    voucher: VoucherNote | None = None
 
 
 class Finding(NamedTuple):
@@ -96,6 +98,7 @@ class Sale:
     unreached: int = 0
     refusal: int = 0
     posted: Posted | None = None
+    voucher: VoucherNote | None = None
 
 
 @dataclass(slots=True)
@@ -122,6 +125,7 @@ class Book:
     payments: set[str] = field(default_factory=set)  # ever asked for
     proposals: dict[str, Correction] = field(default_factory=dict)  # corrections that another operator must approve
     registries: dict[int, Any] = field(default_factory=dict)  # number -> model_registry.Registry
+    shelves: Any = None  # model_vouchers.Shelves, of a product
 
     def agent_in(self, agent: str, currency: str) -> Agent | None:
         """Its terms in that currency, if it has an account in it."""

@@ -20,7 +20,7 @@ class _Silence:
     last_at: int = 0
 
 
-class GatewayHealth:
+class GatewaySilence:
     """Times are ms UTC."""
 
     def __init__(self) -> None:

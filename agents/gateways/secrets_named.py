@@ -1,0 +1,31 @@
+"""The secrets a gateway's record names, each tried as its protocol will use it, for who looks before it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from agents.gateways import agent_xml, signed_kv
+from agents.gateways.credentials import basic_auth
+from schemas.gateway import Gateway
+
+# Options that name a file nobody else may read, by protocol, and what such a gateway makes of its options and files.
+_NAMED: Mapping[str, tuple[str, ...]] = {"agent-xml": ("password",), "signed-kv": ("key",)}
+_MADE: Mapping[str, Callable[[Gateway, Path], object]] = {
+    "agent-xml": agent_xml.asker_of,
+    "signed-kv": lambda record, secrets_dir: (signed_kv.asker_of(record), signed_kv.keys_of(record, secrets_dir)),
+}
+
+
+def secret_names(record: Gateway) -> list[str]:
+    """Names of the files under the keys directory that are secret, as far as the record has them."""
+    named = [record.options[option] for option in _NAMED.get(record.protocol, ()) if option in record.options]
+    return named if record.credentials is None else [record.credentials, *named]
+
+
+def try_secrets(record: Gateway, secrets_dir: Path) -> None:
+    """Raises NotSent, with the comment its questions would have, where one is missing or will not do."""
+    if record.credentials is not None:
+        basic_auth(secrets_dir, record.credentials)
+    if record.protocol in _MADE:
+        _MADE[record.protocol](record, secrets_dir)

@@ -1,0 +1,49 @@
+"""What `kassa gateway add` is told in pairs, made the record's fields. A mistake is BadInput."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from console.errors import BadInput
+from schemas.gateway import Breaker, Meaning
+
+_MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
+
+
+def options_of(given: Sequence[str] | None) -> dict[str, str]:
+    """NAME=VALUE, each name once."""
+    return _pairs(given, "--option", "NAME=VALUE")
+
+
+def results_of(given: Sequence[str] | None) -> dict[str, Meaning]:
+    """CODE=MEANING or STEP:CODE=MEANING, each code once."""
+    results: dict[str, Meaning] = {}
+    for code, said in _pairs(given, "--result", "CODE=MEANING").items():
+        meaning = next((one for one in _MEANINGS if one == said), None)
+        if meaning is None:
+            raise BadInput(f"--result: {said!r} is none of {', '.join(_MEANINGS)}")
+        results[code] = meaning
+    return results
+
+
+def breaker_of(given: str | None) -> Breaker | None:
+    """FAILURES:MS."""
+    if given is None:
+        return None
+    failures, colon, open_ms = given.partition(":")
+    if not (colon and failures.isdecimal() and open_ms.isdecimal()):
+        raise BadInput(f"--breaker: {given!r} is not FAILURES:MS, such as 10:30000")
+    return Breaker(failures=int(failures), open_ms=int(open_ms))
+
+
+def _pairs(given: Sequence[str] | None, option: str, form: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise BadInput(f"{option}: {text!r} is not {form}")
+        if name in pairs:
+            raise BadInput(f"{option}: {name} is given twice")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,215 @@
+"""A payee that is down is left alone and asked one question to see; and none is asked faster than it may be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from agents.breaker import Circuit, CircuitBreaker, is_there
+from agents.gateways.capabilities import Capabilities, StatementLine
+from agents.gateways.guarded import GuardedGateway, Health
+from schemas.entry import EntryKind, PaymentFacts
+from schemas.gateway import Breaker
+from schemas.outcome import GatewayOutcome, Verdict
+from tests.builders import AT, a_place, a_retry, a_settle, a_tree, decided
+from tests.builders_reversal import a_cancel, a_reversal
+from tests.gateway_builders import a_gateway, a_payment
+
+OURS = a_payment()
+PAID = GatewayOutcome("pay", Verdict.PAID, "0")
+DOWN = GatewayOutcome("pay", Verdict.NOT_SENT, "connect")
+
+
+class Time:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakePayee:
+    """Answers with the outcomes a test gives, then PAID; `held` keeps its answers back until it is set."""
+
+    capabilities = Capabilities()
+
+    def __init__(self, *outcomes: GatewayOutcome) -> None:
+        self.asked = 0
+        self.held = asyncio.Event()
+        self.held.set()
+        self._outcomes = list(outcomes)
+
+    async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
+        self.asked += 1
+        outcome = self._outcomes.pop(0) if self._outcomes else PAID
+        await self.held.wait()
+        return outcome
+
+    check = status = cancel = pay
+
+    async def statement(self, since_ms: int, until_ms: int) -> Sequence[StatementLine] | GatewayOutcome:
+        return await self.pay(OURS)
+
+    async def aclose(self) -> None: ...
+
+
+def guarded(payee: FakePayee, time: Time, failures: int = 3, open_ms: int = 1_000, per_s: int = 0) -> GuardedGateway:
+    breaker = Breaker(failures=failures, open_ms=open_ms) if failures else None
+    return GuardedGateway(payee, a_gateway("http://payee.test/", breaker=breaker, per_s=per_s), time)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "says"),
+    [
+        (Verdict.PAID, "0", True),
+        (Verdict.FATAL, "5", True),  # a refusal, however final, is an answer
+        (Verdict.UNCLEAR, "1", True),
+        (Verdict.UNCLEAR, "reply-broken", True),
+        (Verdict.UNCLEAR, "http-404", True),
+        (Verdict.UNCLEAR, "http-503", False),
+        (Verdict.UNCLEAR, "timeout", False),
+        (Verdict.UNCLEAR, "connection-lost", False),
+        (Verdict.UNCLEAR, "reply-cut", False),
+        (Verdict.NOT_SENT, "connect", False),
+        (Verdict.NOT_SENT, "connect-timeout", False),
+        (Verdict.NOT_SENT, "dns", False),
+        (Verdict.NOT_SENT, "tls", False),
+        (Verdict.NOT_SENT, "no-credentials", None),  # trouble of our own
+        (Verdict.NOT_SENT, "bad-field", None),
+        (Verdict.NOT_SENT, "closed", None),
+        (Verdict.NOT_SENT, "stray-reply", None),
+    ],
+)
+def test_what_an_outcome_says_of_the_payee(verdict: Verdict, code: str, says: bool | None) -> None:
+    assert is_there(GatewayOutcome("pay", verdict, code)) is says
+
+
+async def test_after_so_many_failures_in_a_row_nothing_is_sent_until_the_time_is_over() -> None:
+    time, payee = Time(), FakePayee(DOWN, DOWN, PAID, DOWN, DOWN, DOWN)
+    gateway = guarded(payee, time)
+    for _ in range(6):
+        await gateway.pay(OURS)
+    assert (payee.asked, gateway.health) == (6, Health(Circuit.OPEN, 1_000, 0))
+    time.now += 0.4
+    for question in (gateway.check, gateway.pay, gateway.status, gateway.cancel):
+        outcome = await question(OURS)
+        assert (outcome.verdict, outcome.code) == (Verdict.NOT_SENT, "breaker-open")
+    statement = await gateway.statement(0, 1)
+    assert isinstance(statement, GatewayOutcome)
+    assert statement.code == "breaker-open"
+    assert (await gateway.track(OURS)).outcome.code == "breaker-open"
+    assert (payee.asked, gateway.health.open_for_ms) == (6, 600)
+
+
+async def test_then_one_question_is_let_through_and_the_others_wait_for_what_comes_of_it() -> None:
+    time, payee = Time(), FakePayee(DOWN, DOWN, DOWN, PAID)
+    gateway = guarded(payee, time)
+    for _ in range(3):
+        await gateway.pay(OURS)
+    time.now += 1.0
+    assert gateway.health.circuit is Circuit.HALF_OPEN
+    payee.held.clear()
+    several = [asyncio.ensure_future(gateway.pay(OURS)) for _ in range(10)]
+    await turns()
+    assert (payee.asked, gateway.health.in_flight) == (4, 10)
+    payee.held.set()
+    assert {outcome.verdict for outcome in await asyncio.gather(*several)} == {Verdict.PAID}
+    assert (payee.asked, gateway.health) == (13, Health(Circuit.CLOSED, 0, 0))
+
+
+async def test_where_it_fails_too_the_others_are_told_and_the_time_begins_anew() -> None:
+    time, payee = Time(), FakePayee(*[DOWN] * 4)
+    gateway = guarded(payee, time)
+    for _ in range(3):
+        await gateway.pay(OURS)
+    time.now += 1.5
+    payee.held.clear()
+    several = [asyncio.ensure_future(gateway.pay(OURS)) for _ in range(5)]
+    await turns()
+    payee.held.set()
+    assert [outcome.code for outcome in await asyncio.gather(*several)] == ["connect", *["breaker-open"] * 4]
+    assert gateway.health == Health(Circuit.OPEN, 1_000, 0)
+
+
+async def test_a_question_that_was_to_see_and_came_to_nothing_gives_its_place_to_the_next() -> None:
+    time, payee = Time(), FakePayee(DOWN, GatewayOutcome("pay", Verdict.NOT_SENT, "no-credentials"))
+    gateway = guarded(payee, time, failures=1)
+    await gateway.pay(OURS)
+    time.now += 1.0
+    await gateway.pay(OURS)
+    assert gateway.health.circuit is Circuit.HALF_OPEN
+    payee.held.clear()
+    cancelled = asyncio.ensure_future(gateway.pay(OURS))
+    await turns()
+    waiting = asyncio.ensure_future(gateway.pay(OURS))
+    await turns()
+    cancelled.cancel()
+    payee.held.set()
+    assert (await waiting).verdict is Verdict.PAID
+    assert gateway.health == Health(Circuit.CLOSED, 0, 0)
+
+
+async def test_an_answer_from_before_neither_lets_a_second_question_through_nor_is_lost() -> None:
+    time = Time()
+    breaker = CircuitBreaker(Breaker(failures=1, open_ms=1_000), time)
+    async with breaker.turn() as first:
+        assert first
+        breaker.heard(False)
+        time.now += 1.0
+        async with breaker.turn() as probe:
+            assert probe
+            breaker.heard(False)  # the first one's second word, as a slow one's would be
+            async with breaker.turn() as third:
+                assert not third
+        assert breaker.circuit is Circuit.OPEN
+
+
+async def test_without_a_breaker_it_is_asked_whatever_happens() -> None:
+    payee = FakePayee(*[DOWN] * 50)
+    gateway = guarded(payee, Time(), failures=0)
+    for _ in range(50):
+        await gateway.pay(OURS)
+    assert (payee.asked, gateway.health) == (50, Health(None, 0, 0))
+
+
+async def test_no_more_than_so_many_a_second() -> None:
+    payee = FakePayee()
+    loop = asyncio.get_running_loop()
+    gateway = GuardedGateway(payee, a_gateway("http://payee.test/", per_s=50), loop.time)
+    began = loop.time()
+    await asyncio.gather(*(gateway.pay(OURS) for _ in range(75)))
+    took = loop.time() - began
+    assert payee.asked == 75
+    assert 0.49 <= took < 5  # the first fifty at once, then fifty a second
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+# --- what an open breaker costs a payment
+
+
+@pytest.mark.parametrize(("not_before", "due_at"), [(0, 100), (50, 100), (30_000, 30_000)])
+def test_a_payment_is_asked_about_no_sooner_than_its_payee_is(not_before: int, due_at: int) -> None:
+    retry = a_retry(interval_ms=100, budget=5)
+    command = a_settle(verdict=Verdict.NOT_SENT, step="check", retry=retry, not_before=AT + not_before)
+    state = a_tree()
+    decided(state, a_place())
+    entry = decided(state, command, AT)
+    assert (entry.kind, entry.deferrals, entry.due_at - AT) == (EntryKind.DEFERRED, 1, due_at)
+
+
+def test_so_it_is_with_a_reversal_and_an_end_is_an_end() -> None:
+    state = a_tree()
+    for command in (a_place(), a_settle(not_before=AT + 9), a_reversal()):
+        entry = decided(state, command)
+    assert decided(state, a_cancel(verdict=Verdict.NOT_SENT, not_before=AT + 10**9)).due_at == AT + 10**9
+    assert entry.due_at == 0
+    last = decided(state, a_cancel(verdict=Verdict.NOT_SENT, retry=a_retry(budget=1), not_before=AT + 10**9))
+    assert (last.kind, last.due_at) == (EntryKind.REVERSAL_REFUSED, 0)
