@@ -45,6 +45,7 @@ lint: $(READY)       ## style, types, import contracts
 
 bench: $(READY)      ## the figures of README and docs/performance.md, written to var/bench/*.json
 	$(BIN)/python -m bench --scale $(or $(SCALE),1)
+	$(BIN)/python -m bench.tracking --rows $(or $(ROWS),1000000)
 	$(BIN)/python -m bench.recovery --entries $(or $(ENTRIES),10000000)
 
 bench-recovery: $(READY) ## a worker with ENTRIES (10 million) behind it, with and without a snapshot; Apache Kafka if there is Java

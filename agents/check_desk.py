@@ -15,8 +15,9 @@ from typing import Any
 
 import structlog
 
-from agents.gateways.base import PaymentGateway, open_gateway
+from agents.gateways.base import open_gateway
 from agents.gateways.http import Http
+from agents.gateways.seam import PaymentGateway
 from agents.gateways.tracks import track
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway

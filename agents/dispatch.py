@@ -231,8 +231,7 @@ class Dispatch(Service):
             nobody, technical = _nobody_to_ask(payment), self._technical(facts)
             return Settle(payment.book, payment.id, nobody, RetrySchedule(), maybe_sent, technical=technical)
         gateway = self._gateway(record)
-        asked = self._asked_gateway(record, facts)
-        asking = Asking(asked, payment, facts, maybe_sent, partial(self._leave, job, payment))
+        asking = Asking(self._as_asked(gateway, facts), payment, facts, maybe_sent, partial(self._leave, job, payment))
         answer = await asking.answer(wants_check=self._wants_check(facts))
         if answer is None:
             return None
@@ -272,12 +271,12 @@ class Dispatch(Service):
         payee = self._directory.payees.get(facts.payee)
         return payee is None or not payee.skip_check or payee.checked_at == "subscribers"
 
-    def _asked_gateway(self, record: Gateway, facts: PaymentFacts) -> PaymentGateway:
+    def _as_asked(self, gateway: GuardedGateway, facts: PaymentFacts) -> PaymentGateway:
         """The gateway; where the payee's subscribers are in its list, with the list's word for the payee's check."""
         payee = self._directory.payees.get(facts.payee)
         if payee is None or payee.checked_at != "subscribers":
-            return self._gateway(record)
-        return Listed(self._gateway(record), partial(self.check_in_list, payee))
+            return gateway
+        return Listed(gateway, partial(self.check_in_list, payee))
 
 
 def _nobody_to_ask(payment: PaymentState) -> GatewayOutcome:

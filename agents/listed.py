@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from agents.gateways.base import PaymentGateway
 from agents.gateways.capabilities import StatementLine
+from agents.gateways.seam import PaymentGateway
 from schemas.entry import PaymentFacts
 from schemas.outcome import GatewayOutcome
 

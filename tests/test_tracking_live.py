@@ -28,7 +28,12 @@ pytest_plugins = ["tests.cli_fixtures"]
 pytestmark = pytest.mark.integration
 
 SLOW = Behaviour(delay_ms=2_000)
-PAYEES = {"mobile": Behaviour(), "unknown": Behaviour(decline_pct=100), "slow": SLOW}
+PAYEES = {
+    "mobile": Behaviour(),
+    "debts": Behaviour(options={"debtors": "1"}),
+    "unknown": Behaviour(decline_pct=100),
+    "slow": SLOW,
+}
 FIELD = ("--field", "phone:[0-9]{10}:Phone", "--min", "1.00", "--max", "15000")
 
 
@@ -94,6 +99,12 @@ def test_pay_with_check_pays_nothing_and_says_the_same(network: Kassa, stack: St
     reply = json.loads(shown.out)
     assert (reply["code"], reply["source"], reply["fee"]) == (0, "payee", 50)
     assert entries(stack) == before
+
+
+def test_a_debtor_is_shown_name_and_debt_as_the_payee_tells_them(network: Kassa) -> None:
+    shown = asked(network, "debts")
+    assert shown.code == 0, shown
+    assert shown.says("asked   the payee,", "name    ", "debt    ", "period  01.2026"), shown
 
 
 def test_a_payee_s_no_and_our_own_are_told_with_their_codes(network: Kassa) -> None:
