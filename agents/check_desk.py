@@ -127,7 +127,9 @@ class CheckDesk:
         if window is not None:
             self._spawn(_retired(window))
         connections = min(self._settings.check_connections, record.connections)
-        brief = {"connections": connections, "time_out_ms": min(record.time_out_ms, _LONGEST_MS)}
+        brief: dict[str, int] = {"connections": connections, "time_out_ms": min(record.time_out_ms, _LONGEST_MS)}
+        if record.per_s:  # a rate that was agreed with the payee: most of it is for payments
+            brief["per_s"] = max(1, record.per_s // 4)
         gateway = self._open(record.model_copy(update=brief), self._http, self._settings.keys / "gateways")
         fresh = self._windows[record.id] = _Window(record, gateway, asyncio.Semaphore(connections))
         return fresh

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -24,9 +25,12 @@ from agents.gateway_silence import GatewaySilence
 from agents.gateways.base import open_gateway
 from agents.gateways.guarded import GuardedGateway, Health
 from agents.gateways.http import Http
+from agents.gateways.seam import PaymentGateway
+from agents.listed import NO_LIST, Listed
 from schemas.entry import Entry, EntryKind, PaymentFacts, holds
 from schemas.gateway import Gateway, RetrySchedule
 from schemas.outcome import GatewayOutcome, Step, Verdict
+from schemas.payee import Payee
 from streams.arrival import Ask
 from streams.clock import Clock
 from streams.directory import Directory
@@ -48,9 +52,13 @@ _STILL_ASKED = frozenset(
 
 
 class Dispatch(Service):
-    """A service of the Faust app. `shards` is set before the app starts (the two know each other)."""
+    """A service of the Faust app. `shards` is set before the app starts (the two know each other).
+
+    check_in_list: looks a subscriber up in its payee's uploaded list; set where lists are kept.
+    """
 
     shards: Shards
+    check_in_list: Callable[[Payee, PaymentFacts], GatewayOutcome]
 
     def __init__(self, directory: Directory, secrets: Path, clock: Clock, batch_max: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -100,6 +108,10 @@ class Dispatch(Service):
         """
         self._known.pop(partition, None)
         self._maybe_sent.pop(partition, None)
+
+    def told(self, job: Job, settle: Settle) -> None:
+        """An answer about a payment that came otherwise than by asking about it, to be decided as ours are."""
+        self._decided_soon(job, settle)
 
     def waiting(self) -> dict[str, int]:
         """How many payments wait for a connection, by gateway. May be asked from any thread."""
@@ -219,12 +231,14 @@ class Dispatch(Service):
             nobody, technical = _nobody_to_ask(payment), self._technical(facts)
             return Settle(payment.book, payment.id, nobody, RetrySchedule(), maybe_sent, technical=technical)
         gateway = self._gateway(record)
-        asking = Asking(gateway, payment, facts, maybe_sent, partial(self._leave, job, payment))
+        asked = self._asked_gateway(record, facts)
+        asking = Asking(asked, payment, facts, maybe_sent, partial(self._leave, job, payment))
         answer = await asking.answer(wants_check=self._wants_check(facts))
         if answer is None:
             return None
         outcome = answer.outcome
-        self._silence.answered(record.id, outcome, self._clock.now_ms())
+        if outcome.code != NO_LIST:  # which says nothing of the gateway
+            self._silence.answered(record.id, outcome, self._clock.now_ms())
         not_before = self._clock.now_ms() + gateway.health.open_for_ms if outcome.code == OPEN_CODE else 0
         return Settle(
             payment.book, payment.id, outcome, record.retry, answer.sent_before, answer.is_last,
@@ -256,7 +270,14 @@ class Dispatch(Service):
 
     def _wants_check(self, facts: PaymentFacts) -> bool:
         payee = self._directory.payees.get(facts.payee)
-        return payee is None or not payee.skip_check
+        return payee is None or not payee.skip_check or payee.checked_at == "subscribers"
+
+    def _asked_gateway(self, record: Gateway, facts: PaymentFacts) -> PaymentGateway:
+        """The gateway; where the payee's subscribers are in its list, with the list's word for the payee's check."""
+        payee = self._directory.payees.get(facts.payee)
+        if payee is None or payee.checked_at != "subscribers":
+            return self._gateway(record)
+        return Listed(self._gateway(record), partial(self.check_in_list, payee))
 
 
 def _nobody_to_ask(payment: PaymentState) -> GatewayOutcome:

@@ -6,7 +6,7 @@ is decided and nothing is on the ledger, so a worker that dies over a question o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -14,17 +14,28 @@ from mode import Service
 
 from agents.check_desk import CheckDesk
 from agents.check_replies import CheckReplies
+from agents.gateways.capabilities import unasked
 from schemas.entry import PaymentFacts
 from schemas.ids import ms_instant
 from schemas.outcome import GatewayOutcome, Verdict
 from schemas.payee import Payee
 from schemas.refusal import Refusal
-from schemas.tracking import MAX_DENOMINATIONS, MAX_LABEL, MAX_SHOWN, MAX_TEXT, CheckReply, ShownField, Source, Tracked
+from schemas.tracking import (
+    MAX_DENOMINATIONS,
+    MAX_LABEL,
+    MAX_SHOWN,
+    MAX_TEXT,
+    CheckReply,
+    CheckRequest,
+    ShownField,
+    Source,
+    Tracked,
+)
 from streams import metrics
 from streams.arrival import Check
 from streams.clock import Clock
 from streams.directory import Directory
-from streams.ledger.checking import Looked, facts_of, look
+from streams.ledger.checking import Looked, Terms, facts_of, look
 from streams.ledger.settle import refusal_of
 from streams.settings import Settings
 from streams.shards import Shards
@@ -40,14 +51,6 @@ class Lists(Protocol):
     def track(self, payee: Payee, facts: PaymentFacts) -> tuple[Tracked, int]:
         """What the payee's list says, and as of when the list is, ms UTC; 0: there is none. Does not raise."""
         ...
-
-
-class NoLists:
-    """A worker that keeps no lists."""
-
-    def track(self, payee: Payee, facts: PaymentFacts) -> tuple[Tracked, int]:
-        why = f"no list of payee {payee.id} is kept"
-        return Tracked(GatewayOutcome("check", Verdict.NOT_SENT, "no-list", comment=why)), 0
 
 
 class Found(NamedTuple):
@@ -70,14 +73,17 @@ class Tracking(Service):
         lists: Lists,
         replies: CheckReplies,
         clock: Clock,
+        unwell: Callable[[], frozenset[str]] = frozenset,
         **kwargs: Any,
     ) -> None:
+        """unwell: the gateways that are known not to work at the moment."""
         super().__init__(**kwargs)
         self._settings = settings
         self._directory = directory
         self._lists = lists
         self._replies = replies
         self._clock = clock
+        self._unwell = unwell
         self._desk = CheckDesk(settings, self.add_future)
 
     def asked(self, checks: Sequence[Check]) -> None:
@@ -111,24 +117,31 @@ class Tracking(Service):
         state = self.shards.state(check.arrival.partition)
         if state is None:
             return _reply(check, payee, looked, _unasked("another worker takes over: ask again"), now)
-        tariff, backlog = self._directory.tariffs.get(request.payee), self._settings.gateway_backlog
-        looked = look(state, check.tree, request, payee, tariff, now, backlog)
+        looked = look(state, check.tree, request, self._terms(request, payee), now)
         if payee is None or looked.objection is not None:
             return _reply(check, payee, looked, Found("rules", Tracked(_CHECKED)), now)
-        found = await self._found(payee, facts_of(request, payee, looked.amount, now))
+        found = await self._found(payee, facts_of(request, payee, looked, now))
         return _reply(check, payee, looked, found, self._clock.now_ms())
+
+    def _terms(self, request: CheckRequest, payee: Payee | None) -> Terms:
+        terminal = self._directory.terminals.get(request.terminal)
+        tariff = self._directory.tariffs.get(request.payee)
+        is_sealed = terminal is not None and terminal.sealing is not None
+        return Terms(payee, tariff, self._settings.gateway_backlog, is_sealed, self._unwell())
 
     async def _found(self, payee: Payee, facts: PaymentFacts) -> Found:
         if payee.checked_at == "subscribers":
             return Found("subscribers", *self._lists.track(payee, facts))
         if payee.skip_check or payee.served != "online":
             return Found("rules", Tracked(_CHECKED))
-        record = self._directory.gateways.get(payee.gateway)
+        record = self._directory.gateways.get(facts.gateway)
         if record is None:
             return _unasked("the payee's gateway is not configured")
-        return Found("payee", await self._desk.ask(record, facts, self._settings.check_within_ms / 1000))
+        tracked = await self._desk.ask(record, facts, self._settings.check_within_ms / 1000)
+        return Found("rules", Tracked(_CHECKED)) if tracked.outcome.code == _NO_CHECK else Found("payee", tracked)
 
 
+_NO_CHECK = unasked("check").code
 _CHECKED = GatewayOutcome("check", Verdict.CHECKED)
 
 

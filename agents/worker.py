@@ -18,7 +18,9 @@ from agents.dispatch import Dispatch
 from agents.registry_clock import RegistryClock
 from agents.registry_courier import RegistryCourier
 from agents.settlement import SettlementClock
-from agents.tracking import NoLists, Tracking
+from agents.statements import StatementClock
+from agents.subscriber_keeper import SubscriberKeeper
+from agents.tracking import Tracking
 from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
 from agents.voucher_clock import VoucherClock
@@ -37,8 +39,10 @@ from streams.topics import CHECKS
 from streams.watch import Watch
 
 
-def create_worker(settings: Settings, directory: DirectoryReader, vitals: WorkerVitals) -> faust.App:
-    """The app of one worker, wired and not yet started; `directory` is started before it.
+def create_worker(
+    settings: Settings, directory: DirectoryReader, subscribers: SubscriberKeeper, vitals: WorkerVitals
+) -> faust.App:
+    """The app of one worker, wired and not yet started; `directory` and `subscribers` are started before it.
 
     The path of a payment: `accept_payments` verifies and decides; `dispatch` asks the payee about what was held and
     brings its answer back to the same shard. `vitals` is told what to look at.
@@ -46,6 +50,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     app = create_app(settings, lambda partition: shards.state(partition) is not None)
     clock = Clock(settings.clock_shift)
     dispatch = Dispatch(directory.directory, settings.keys / "gateways", clock, settings.batch_max, beacon=app.beacon)
+    dispatch.check_in_list = subscribers.check
     assignment = Assignment(settings, vitals.assigned)
 
     def owns(partition: int) -> bool:
@@ -60,8 +65,9 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     )  # fmt: skip
     assignment.shards = dispatch.shards = shards
     tracking = Tracking(
-        settings, directory.directory, NoLists(), CheckReplies(settings, server_key), clock, beacon=app.beacon
-    )
+        settings, directory.directory, subscribers, CheckReplies(settings, server_key), clock, dispatch.unwell,
+        beacon=app.beacon,
+    )  # fmt: skip
     tracking.shards = shards
     accept = Accept(
         settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock, tracking.asked
@@ -105,6 +111,7 @@ def create_worker(settings: Settings, directory: DirectoryReader, vitals: Worker
     app.add_dependency(BillingClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(RegistryClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
     app.add_dependency(RegistryCourier(settings, directory.directory, shards, clock, beacon=app.beacon))
+    app.add_dependency(StatementClock(settings, directory.directory, shards, clock, dispatch.told, beacon=app.beacon))
     app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
     app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
     return app
@@ -128,11 +135,14 @@ def run(settings: Settings) -> None:
     ready.unlink(missing_ok=True)
     directory = DirectoryReader(settings, Directory(load_trusted(settings)))
     vitals = WorkerVitals(settings)
+    subscribers = SubscriberKeeper(settings, directory.directory)
     with serving(settings, "worker", settings.worker_id, vitals):
         directory.start()
+        subscribers.start()
         try:
-            app = create_worker(settings, directory, vitals)
+            app = create_worker(settings, directory, subscribers, vitals)
             _Worker(app, redirect_stdouts=False, quiet=True).execute_from_commandline()
         finally:
             ready.unlink(missing_ok=True)
+            subscribers.stop()
             directory.stop()

@@ -26,6 +26,7 @@ from console import (
     gateways,
     manual,
     operators,
+    partners,
     payees,
     paying,
     payments,
@@ -38,6 +39,7 @@ from console import (
     running,
     schedules,
     serving,
+    subscribers,
     tariffs,
     terminals,
     vouchers,
@@ -54,7 +56,7 @@ PARTS = (
     serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
     payments, manual, change, registries, alerts, contacts, fleet, replaying, rebuilding,
     schedules, windows, charts, clearing, postings, cash, plans, corrections, registers,
-    checking, vouchers,
+    checking, subscribers, vouchers, partners,
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from console.client import Client
 from console.demo_counter import at_the_counter
 from console.demo_report import print_answers, print_trial_balance
 from console.demo_settlement import chart, payees_windows, trees_windows, write_files
+from console.demo_vouchers import vouchers_at_the_counter
 from console.errors import KassaError
 from console.fleet_messages import FleetMessage, messages
 from console.fleet_run import run
@@ -60,6 +61,7 @@ def run_demo(settings: Settings, count: int, seed: int, *, serve: bool) -> None:
         tally = _pay(stack, fleet, count, seed)
         print_answers(tally)
         at_the_counter(stack.settings)
+        vouchers_at_the_counter(stack.settings)
         _settle(stack)
         report = run_audit(stack.settings, simulator=simulator.url, wait_s=_ANSWER_S)
         write_files(stack.settings, stack.directory / "settlement")

@@ -58,14 +58,15 @@ class Counter:
     client: Client
     operator: SigningKey
     shown: list[tuple[str, str, str, str]] = field(default_factory=list)
+    name: str = "counter"
     _count: int = 0
 
     def order(self, what: str, kind: type[Any], amount: int = 0, /, **content: Any) -> Reply:
         """An operator's command, done; told in the table when it has words for it."""
         self._count += 1
-        id = f"counter.{self._count}"
+        id = f"{self.name}.{self._count}"
         command: TreeCommand | DirectoryCommand = kind(id=id, issued_at=datetime.now(UTC), **content)
-        return self._asked(what, amount, command_request(command, self.operator), "DONE")
+        return self.asked(what, amount, command_request(command, self.operator), "DONE")
 
     def pay(self, what: str, agent: str, amount: int, state: str, **cash: Any) -> Reply:
         """A payment of so many minor units and the fee of the tariff; `cash`: collected, change_to, change_from."""
@@ -79,7 +80,7 @@ class Counter:
             made_at=datetime.now(UTC), **cash,
         )  # fmt: skip
         request = payment_request(order, TREE, ensure_terminal_key(self.settings, terminal))
-        return self._asked(what, order.collected or order.from_change or amount, request, state)
+        return self.asked(what, order.collected or order.from_change or amount, request, state)
 
     def told(self, what: str, id: str, state: str) -> Reply:
         """A later word about what was asked before. Raises CounterFailed when none comes."""
@@ -90,7 +91,8 @@ class Counter:
                 return reply
         raise CounterFailed(f"{id} did not become {state} in {_SETTLED_S:g} s")
 
-    def _asked(self, what: str, amount: int, request: Any, state: str) -> Reply:
+    def asked(self, what: str, amount: int, request: Any, state: str) -> Reply:
+        """The reply that has this state; told in the table when it has words for it. Raises CounterFailed."""
         last = None
         for answer in self.client.ask(request, _ANSWER_S, _SETTLED_S):
             last = answer.reply

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from agents.gateways.credentials import basic_auth
 from agents.gateways.errors import NotSent
+from agents.gateways.secrets_named import secret_names, try_secrets
 from console.doctor_findings import Finding, fail, ok
 from schemas.gateway import Gateway
-from streams.keyring import KeyFileError, load_trusted, read_private, read_public, server_key_file, server_public_file
+from streams.keyring import (
+    KeyFileError,
+    load_sealing_key,
+    load_trusted,
+    owned,
+    read_private,
+    read_public,
+    server_key_file,
+    server_public_file,
+)
+from streams.pin_keys import load_pin_key
 from streams.settings import Settings
 
 
@@ -19,24 +29,24 @@ def look_at_keys(settings: Settings) -> list[Finding]:
 
 
 def judge_credentials(secrets_dir: Path, gateways: Iterable[Gateway]) -> Finding:
-    """`keys.gateways`: every secret that a gateway's record names is here, and is one."""
-    named = [gateway for gateway in gateways if gateway.credentials is not None]
-    if not named:
-        return ok("keys.gateways", "no gateway needs a secret")
-    wrong = []
-    for gateway in named:
-        name = gateway.credentials or ""
+    """`keys.gateways`: every secret that a gateway's record names is here, and will do."""
+    wrong, secrets = [], 0
+    for gateway in gateways:
+        names = secret_names(gateway)
+        secrets += len(names)
         try:
-            basic_auth(secrets_dir, name)
+            try_secrets(gateway, secrets_dir)
         except NotSent as error:
             wrong.append(f"gateway {gateway.id}: {error.comment}")
             continue
-        if (secrets_dir / name).stat().st_mode & 0o077:
-            wrong.append(f"gateway {gateway.id}: {secrets_dir / name} is open to others")
+        open_ones = [secrets_dir / name for name in names if (secrets_dir / name).stat().st_mode & 0o077]
+        wrong += [f"gateway {gateway.id}: {path} is open to others" for path in open_ones]
     if wrong:
-        advice = f"put one line user:password into {secrets_dir}/<name>, mode 600; its payments wait until then"
+        advice = f"see docs/gateways for what belongs into {secrets_dir}, mode 600; its payments wait until then"
         return fail("keys.gateways", "; ".join(wrong), advice)
-    return ok("keys.gateways", f"{len(named)} secrets in {secrets_dir}")
+    if not secrets:
+        return ok("keys.gateways", "no gateway needs a secret")
+    return ok("keys.gateways", f"{secrets} secrets in {secrets_dir}")
 
 
 def _server(settings: Settings) -> Finding:
@@ -63,11 +73,15 @@ def _trusted(settings: Settings) -> Finding:
 
 def _files(settings: Settings) -> Finding:
     private = [path for kind in ("operators", "terminals") for path in sorted((settings.keys / kind).glob("*.jwk"))]
-    for path in private:
-        try:
+    try:
+        for path in private:
             read_private(path)
-        except KeyFileError as error:
-            return _told("keys.files", error)
+        for terminal in owned(settings, "sealing"):
+            load_sealing_key(settings, terminal)
+        for kid in owned(settings, "vouchers"):
+            load_pin_key(settings, kid)
+    except KeyFileError as error:
+        return _told("keys.files", error)
     if settings.keys.is_dir() and settings.keys.stat().st_mode & 0o022:
         return fail("keys.files", f"others may write to {settings.keys}", f"chmod 700 {settings.keys}")
     return ok("keys.files", f"{len(private)} private keys of operators and terminals")

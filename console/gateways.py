@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from agents.gateways.options import wrong_options
 from console.context import broker_settings
+from console.errors import BadInput
 from console.gateway_health import health
 from console.gateway_options import breaker_of, options_of, results_of
 from console.lookup import gateways
@@ -104,6 +106,8 @@ def add(
         breaker=breaker_of(breaker),
         client_certificate=client_certificate,
     )
+    if wrong := wrong_options(record):
+        raise BadInput(f"--option: {wrong}")
     settings = broker_settings()
     command = SetGateway(id=command_id or fresh_id(), issued_at=now(), gateway=record)
     done(f"gateway {gateway} is on file, {url}", command, give(settings, command, operator, time_out))

@@ -17,6 +17,7 @@ from schemas.ids import Wire
 from schemas.payee import Payee
 from schemas.plan import Plan
 from schemas.schedule import Schedule
+from schemas.subscribers import SubscriberList
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from streams.compacted import read_all
@@ -30,6 +31,7 @@ from streams.topics import (
     PAYEES,
     PLANS,
     SCHEDULES,
+    SUBSCRIBER_LISTS,
     TARIFFS,
     TERMINALS,
     Topic,
@@ -85,6 +87,10 @@ def charts(settings: Settings) -> dict[str, Chart]:
 
 def plans(settings: Settings) -> dict[str, Plan]:
     return table(settings, PLANS, Plan)
+
+
+def subscriber_lists(settings: Settings) -> dict[str, SubscriberList]:
+    return table(settings, SUBSCRIBER_LISTS, SubscriberList)
 
 
 def operators(settings: Settings) -> dict[str, Operator]:

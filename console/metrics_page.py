@@ -7,8 +7,8 @@ from streams.metrics import CATALOGUE, Declared, Part
 _HEAD = """\
 # Metrics
 
-Each worker, each sink and notify answer Prometheus at `/metrics` of its address (setting `http`, see
-[settings.md](settings.md)); what to watch and when to wake somebody is in [operations.md](operations.md).
+Each worker, each sink, notify and the partners' endpoint answer Prometheus at `/metrics` of its address (setting
+`http`, see [settings.md](settings.md)); what to watch and when to wake somebody is in [operations.md](operations.md).
 
 - Counters begin at 0 with the process: use `rate` and `increase`. A histogram `x` is `x_bucket`, `x_sum` and `x_count`.
 - Gauges are read from the folds, queues and topics at the moment of the scrape. One that cannot be known then (the
@@ -16,7 +16,12 @@ Each worker, each sink and notify answer Prometheus at `/metrics` of its address
 - A payment is open in one worker only, so sums over workers count each once.
 - `process_*` (memory, processor time, open files) come with the client library.
 """
-_PARTS: dict[Part, str] = {"worker": "Workers", "sink": "Sinks", "notify": "Notify"}
+_PARTS: dict[Part, str] = {
+    "worker": "Workers",
+    "sink": "Sinks",
+    "notify": "Notify",
+    "partner": "The partners' endpoint",
+}
 _TAIL = """
 This page is made by `python -m console.metrics_page > docs/metrics.md`; a test compares it with the metrics.
 """

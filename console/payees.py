@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, cast, get_args
 
 import typer
@@ -18,6 +19,11 @@ from console.payee_routes import route_of, routes
 from console.signing import done, give, now
 from schemas.command import SetPayee
 from schemas.payee import Payee, Served, StockLevel, SubscriberField
+
+
+class CheckedAt(StrEnum):
+    GATEWAY = "gateway"
+    SUBSCRIBERS = "subscribers"
 
 
 def register(app: typer.Typer) -> None:
@@ -54,6 +60,9 @@ def add(
     reversal_s: Annotated[
         int, typer.Option(min=0, metavar="S", help="How long after posting it gives a payment back; 0: never.")
     ] = 0,
+    checked_at: Annotated[
+        CheckedAt, typer.Option(help="Where subscribers are looked up: at the payee, or in its uploaded list.")
+    ] = CheckedAt.GATEWAY,
     route: Annotated[
         list[str] | None,
         typer.Option(
@@ -100,6 +109,7 @@ def add(
         skip_check=skip_check,
         time_zone=time_zone,
         reversal_s=reversal_s,
+        checked_at=checked_at.value,
         routes=tuple(map(route_of, route or ())),
         low_stock=tuple(_level(text, currency) for text in low_stock or ()),
         served="offline" if offline is not None else cast(Served, served),

@@ -185,6 +185,8 @@ class Reading:
         payee = self.register.payees.get(name)
         if payee is None:
             raise BadValue("payee", f"there is no payee {quoted(name)}")
+        if payee.served == "vouchers":  # a PIN is sealed to the terminal, and no report has one
+            raise BadValue("payee", f"{name} sells vouchers, which no register pays for")
         return payee
 
     def _number(self, row: Row) -> int:

@@ -27,10 +27,11 @@ from schemas.plan import Plan
 from schemas.replay import Replay
 from schemas.reply import Reply
 from schemas.schedule import Schedule
+from schemas.subscribers import SubscriberList, SubscriberRow
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from schemas.tracking import CheckReply, CheckRequest
-from streams.topics import ALL, REJECTS, Topic
+from streams.topics import ALL, REJECTS, SUBSCRIBERS, Topic
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MODELS: dict[str, TypeAdapter[Any]] = {
@@ -54,6 +55,8 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
     "schedules": TypeAdapter(Schedule),
     "charts": TypeAdapter(Chart),
     "plans": TypeAdapter(Plan),
+    "subscriber_lists": TypeAdapter(SubscriberList),
+    "subscribers": TypeAdapter(SubscriberRow),
 }
 _SIGNED = ("payments", "commands", "replies", "checks", "check_replies")
 
@@ -103,6 +106,8 @@ def _message(topic: Topic) -> dict[str, Any]:
             "headers": {"type": "object", "properties": properties},
         }
     content = "application/jose" if topic.name in _SIGNED else "application/json"
+    if topic is SUBSCRIBERS:
+        content = "application/x-ndjson"
     return {**key, "contentType": content, "payload": {"$ref": f"schemas/{topic.name}.json"}}
 
 

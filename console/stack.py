@@ -250,7 +250,7 @@ def _forget_other_ledgers(directory: Path, identity: str) -> None:
     kept = directory / "run" / "ledger.identity"
     if kept.exists() and kept.read_text() == identity:
         return
-    for folded in ("warehouse", "snapshots"):
+    for folded in ("warehouse", "snapshots", "subscribers"):
         shutil.rmtree(directory / folded, ignore_errors=True)
     kept.write_text(identity)
 

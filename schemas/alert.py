@@ -24,12 +24,13 @@ class AlertKind(StrEnum):
     REGISTRY_UNANSWERED = "REGISTRY_UNANSWERED"  # a payee has not answered all lines of a registry for too long
     GATEWAY_FAILING = "GATEWAY_FAILING"  # a gateway's answers are unclear, or nothing can be sent to it
     WAITING_FUNDS_LONG = "WAITING_FUNDS_LONG"  # payments whose cash was taken wait for an agent's money for too long
+    STATEMENT_DIFFERS = "STATEMENT_DIFFERS"  # a payee's statement has a payment in doubt, but not as we have it
     SHORTAGE = "SHORTAGE"  # less was counted in a terminal than payments put in
     LOW_STOCK = "LOW_STOCK"  # a payee has fewer vouchers of a denomination left than its record wants to know of
 
 
 # Never over: nothing is open after them.
-EVENTS = frozenset({AlertKind.SHORTAGE})
+EVENTS = frozenset({AlertKind.STATEMENT_DIFFERS, AlertKind.SHORTAGE})
 
 
 class Severity(StrEnum):

@@ -35,6 +35,7 @@ from schemas.registry import registry_book
 from schemas.registry_command import AddToRegistry, AnswerRegistry, CutRegistry, DeliverRegistry, RegistryCommand
 from schemas.reversal import ReversePayment
 from schemas.schedule import Schedule
+from schemas.subscribers import SubscriberList
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from schemas.voucher import stock_book
@@ -191,6 +192,13 @@ class SetContact(OperatorOrder):
     contact: Contact
 
 
+class SetSubscribers(OperatorOrder):
+    """Put a payee's uploaded list in force. It goes in one Kafka transaction with the rows."""
+
+    kind: Literal["subscribers.set"] = "subscribers.set"
+    list: SubscriberList
+
+
 _Change = PayOutChange | BringChange | ChangeCommand
 TreeCommand = (
     OpenAgent | SetLimit | Deposit | ResolvePayment | CloseWindow | AgentCommand | _Change | ClearingCommand
@@ -207,6 +215,7 @@ DirectoryCommand = (
     | SetSchedule
     | SetChart
     | SetPlan
+    | SetSubscribers
 )
 Command = Annotated[TreeCommand | DirectoryCommand, Field(discriminator="kind")]
 COMMAND: TypeAdapter[TreeCommand | DirectoryCommand] = TypeAdapter(Command)
@@ -238,6 +247,8 @@ def book_of(command: TreeCommand | DirectoryCommand) -> str:
             return f"charts/{command.chart.id}"
         case SetPlan():
             return f"plans/{command.plan.id}"
+        case SetSubscribers():
+            return f"subscriber_lists/{command.list.payee}"
         case SetOperator():
             return f"operators/{command.operator.id}"
         case SetContact():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
 from schemas.ids import GatewayId, Wire
 
@@ -19,6 +19,10 @@ Protocol = Literal[
 # What a payee's result code lets us conclude: it is done; it never will be; ask again with the same number; to a
 # status, that the payee has not heard of the number; nothing.
 Meaning = Literal["ok", "fatal", "repeat", "absent", "unknown"]
+
+
+# The option by which a payee's statement may say of a payment that it is not in it.
+COMPLETE = "statement_complete_s"
 
 
 _LONGEST_WAIT_MS = 86_400_000
@@ -145,3 +149,17 @@ class Gateway(Wire):
             exclude_if=lambda asks: not asks,
         ),
     ] = ()
+
+    @field_validator("options")
+    @classmethod
+    def _says_when_a_statement_is_complete(cls, options: dict[str, str]) -> dict[str, str]:
+        given = options.get(COMPLETE, "600")
+        if not given.isascii() or not given.isdecimal() or not 600 <= int(given) <= 2_592_000:
+            raise ValueError(f"{COMPLETE} is a whole number of seconds from 600 to 2592000")
+        return options
+
+    @property
+    def statement_complete_ms(self) -> int | None:
+        """How long after a request of ours the payee's statement tells for good whether it was carried out; None: it
+        never does, as far as we were told."""
+        return int(self.options[COMPLETE]) * 1000 if COMPLETE in self.options else None

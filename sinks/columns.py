@@ -243,6 +243,7 @@ DIRECTORY_TABLES = {
         "schedules",
         "charts",
         "plans",
+        "subscriber_lists",
     )
 }
 

@@ -22,12 +22,25 @@ from schemas.keys import PublicKey
 from schemas.payee import Payee
 from schemas.plan import Plan
 from schemas.schedule import Schedule
+from schemas.subscribers import SubscriberList
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
 from streams.clients import reader
 from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
-from streams.topics import CONTACTS, DIRECTORY, GATEWAYS, OPERATORS, PAYEES, PLANS, SCHEDULES, TARIFFS, TERMINALS, Topic
+from streams.topics import (
+    CONTACTS,
+    DIRECTORY,
+    GATEWAYS,
+    OPERATORS,
+    PAYEES,
+    PLANS,
+    SCHEDULES,
+    SUBSCRIBER_LISTS,
+    TARIFFS,
+    TERMINALS,
+    Topic,
+)
 
 log = structlog.get_logger()
 
@@ -46,6 +59,7 @@ class Directory:
         self.contacts: dict[str, Contact] = {}
         self.schedules: dict[str, Schedule] = {}
         self.plans: dict[str, Plan] = {}
+        self.subscriber_lists: dict[str, SubscriberList] = {}
         self._keys: dict[str, dict[str, VerifyingKey]] = {}
         self._trusted = {kid: VerifyingKey.load(key) for kid, key in (trusted or {}).items()}
 
@@ -77,6 +91,8 @@ class Directory:
                 _put(self.schedules, key, value, Schedule)
             case PLANS.name:
                 _put(self.plans, key, value, Plan)
+            case SUBSCRIBER_LISTS.name:
+                _put(self.subscriber_lists, key, value, SubscriberList)
 
     def _load_keys(self, table: str, owner: str, record: Terminal | Operator | None) -> None:
         keys = {} if record is None else {key.kid: VerifyingKey.load(key) for key in record.keys}

@@ -143,7 +143,7 @@ def load_trusted(settings: Settings) -> dict[str, PublicKey]:
 
 
 def owned(settings: Settings, kind: str) -> list[str]:
-    """Whose private keys this machine holds; `kind` is "operators" or "terminals"."""
+    """Whose private keys this machine holds; `kind` is a directory of them, such as "operators"."""
     return sorted(path.stem for path in (settings.keys / kind).glob("*.jwk"))
 
 

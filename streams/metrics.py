@@ -1,7 +1,8 @@
 """Every metric, declared once: name, labels, unit and meaning. docs/metrics.md is made of this (console.metrics_page).
 
-A process is a worker, a sink or notify and shows the metrics of its registry. What is known anyway when somebody asks
-(what is open, how far behind we are) is Read at scrape time by a collector and costs the hot path nothing.
+A process is a worker, a sink, notify or the partners' endpoint and shows the metrics of its registry. What is known
+anyway when somebody asks (what is open, how far behind we are) is Read at scrape time by a collector and costs the hot
+path nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.metrics_core import GaugeMetricFamily
 
-Part = Literal["worker", "sink", "notify"]
+Part = Literal["worker", "sink", "notify", "partner"]
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
 
-WORKER, SINK, NOTIFY = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
-REGISTRIES: Mapping[Part, CollectorRegistry] = {"worker": WORKER, "sink": SINK, "notify": NOTIFY}
+WORKER, SINK, NOTIFY, PARTNER = CollectorRegistry(), CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
+REGISTRIES: Mapping[Part, CollectorRegistry] = {"worker": WORKER, "sink": SINK, "notify": NOTIFY, "partner": PARTNER}
 for _registry in REGISTRIES.values():
     ProcessCollector(registry=_registry)  # the client library's own process_*: memory, processor time, open files
 
@@ -118,7 +119,7 @@ OUTSTANDING = _read(
     "worker",
     "kassa_outstanding_payments",
     "payments",
-    "open payments: HELD, SENT, UNKNOWN, MANUAL or WAITING_FUNDS",
+    "open payments: HELD, QUEUED, SENT, UNKNOWN, MANUAL or WAITING_FUNDS",
     "gateway",
     "state",
 )
@@ -196,6 +197,19 @@ NOTIFY_UNREACHED = _read(
 NOTIFY_TRIES = _counter(
     "notify", "kassa_notify_tries_total", "tries", "tries of deliveries by what came of them", "channel", "state"
 )
+
+# --- partner: what other systems ask of us
+PARTNER_REQUESTS = _counter(
+    "partner", "kassa_partner_requests_total", "requests", "partners' questions by what they were told",
+    "partner", "command", "result",
+)  # fmt: skip
+PARTNER_SECONDS = _histogram(
+    "partner", "kassa_partner_seconds", "seconds", "from a partner's question to its answer", "command",
+)  # fmt: skip
+PARTNER_REFUSED = _counter(
+    "partner", "kassa_partner_refused_total", "requests", "not let in: wrong credentials or address, or too many", "why"
+)  # fmt: skip
+PARTNER_UNDER_WAY = _read("partner", "kassa_partner_under_way", "requests", "being answered now", "partner")
 
 
 def batch(messages: int, decide_s: float, commit_s: float) -> None:

@@ -148,6 +148,13 @@ class Settings(BaseSettings):
     gateway_alert_good: Annotated[
         int, Field(ge=1, le=1_000, description="clear answers in a row after which that alert is over")
     ] = 5
+    statement_every_s: Annotated[
+        int,
+        Field(ge=1, le=86_400, description="how soon, and how often at most, a payee's statement is looked into"),
+    ] = 300
+    statement_days: Annotated[
+        int, Field(ge=0, le=31, description="for how long a payment in doubt is looked for in statements; 0: never")
+    ] = 3
     clock_ahead_s: Annotated[int, Field(ge=0, description="how far a terminal's clock may run ahead")] = 600
     clock_behind_s: Annotated[int, Field(ge=0, description="how late an offline payment may be uploaded")] = 30 * 86_400
     sink_batch_rows: Annotated[int, Field(ge=1, le=1_000_000, description="rows in one insert at most")] = 20_000

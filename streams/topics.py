@@ -42,7 +42,7 @@ PAYMENTS = Topic(
 COMMANDS = Topic(
     "commands",
     "root agent's id or <table>/<id>",
-    "JWS of Command (operator's key; server's for what one tree says to another)",
+    "JWS of Command (operator's key; server's for what one book says to another)",
     True,
     {**_MONTH, **_INBOUND, **_APPEND_TIME},
 )
@@ -75,16 +75,18 @@ OPERATORS = Topic("operators", "operator's id", "Operator", False, _COMPACTED)
 SCHEDULES = Topic("schedules", "<tree> or <tree>.<payee>", "Schedule", False, _COMPACTED)
 CHARTS = Topic("charts", "<tree>, or _common", "Chart", False, _COMPACTED)
 PLANS = Topic("plans", "plan's id", "Plan", False, _COMPACTED)
+SUBSCRIBER_LISTS = Topic("subscriber_lists", "payee's id", "SubscriberList", False, _COMPACTED)
+SUBSCRIBERS = Topic("subscribers", "<payee>/<upload>/<number>", "SubscriberRow, one a line", False, _COMPACTED)
 
 DELIVERIES = Topic(
     "deliveries", "delivery's id", "Delivery", False, {"cleanup.policy": "compact,delete", **_YEAR, **_APPEND_TIME}
 )
 CONTACTS = Topic("contacts", "<tree>/<agent>, or operator", "Contact", False, _COMPACTED)
 
-DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, CONTACTS, SCHEDULES, CHARTS, PLANS)
+DIRECTORY = (TERMINALS, PAYEES, TARIFFS, GATEWAYS, OPERATORS, CONTACTS, SCHEDULES, CHARTS, PLANS, SUBSCRIBER_LISTS)
 ALL = (
     PAYMENTS, COMMANDS, LEDGER, BALANCES, REPLIES, REJECTS, REPLAYS, ALERTS, OPEN_ALERTS, DELIVERIES,
-    CHECKS, CHECK_REPLIES, *DIRECTORY,
+    CHECKS, CHECK_REPLIES, SUBSCRIBERS, *DIRECTORY,
 )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from tests.builders_cash import a_collection
 from tests.builders_clearing import a_transfer_to, called_for_by
 from tests.builders_fees import fee_due
 from tests.builders_routes import a_payee_with, an_answer
+from tests.builders_vouchers import vouchers_words
 
 POSTED, RESOLVED, VOIDED, HELD, DECLINED, UNKNOWN = (f"kiosk-1.{number}" for number in range(1, 7))
 REROUTED = "kiosk-1.8"
@@ -86,7 +87,7 @@ def a_ledger(gateway_url: str = "http://127.0.0.1:9/mobile/", *more: LedgerComma
         decision = perform(state, command, AT + n)
         if isinstance(decision, list):
             entries += decision
-            asked[n + 1 : n + 1] = called_for_by(decision)
+            asked[n + 1 : n + 1] = [*called_for_by(decision), *vouchers_words(decision)]
     return entries
 
 

@@ -188,7 +188,9 @@ def a_settle(
     not_before: int = 0,
 ) -> Settle:
     outcome = an_outcome(verdict, step, code, comment=comment)
-    return Settle(book, payment, outcome, retry if retry is not None else a_retry(), sent_before, is_last, not_before)
+    return Settle(
+        book, payment, outcome, retry if retry is not None else a_retry(), sent_before, is_last, not_before=not_before
+    )
 
 
 def a_send(payment: str = "kiosk-1.1", book: str = "A") -> Send:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from schemas.entry import Entry
 from schemas.payee import Payee
 from schemas.tariff import Fee, Rate, Tariff
 from schemas.voucher_command import (
@@ -118,6 +120,11 @@ def _of_batch(kind: Any, what: str, batch: str, changes: dict[str, Any]) -> Inst
 
 def _of_stock(order: StockCommand, product: Product) -> Instruct:
     return replace(an_instruct(order), product=product)
+
+
+def vouchers_words(entries: Iterable[Entry]) -> list[Instruct]:
+    """What these entries say to a stock, or a stock to a tree, as it arrives there."""
+    return [an_instruct(word, SERVER) for one in entries if (word := asked_for(one)) is not None]
 
 
 def all_of_it(state: State, command: Instruct | Place, at: int = AT) -> list[Any]:

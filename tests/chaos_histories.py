@@ -78,11 +78,12 @@ from tests.builders_fees import a_plan, fee_due, set_plan
 from tests.builders_offline import an_offline_payee, some_terms, words_by
 from tests.builders_reversal import REVERSIBLE, a_cancel, a_reversal
 from tests.builders_routes import a_route
+from tests.builders_vouchers import vouchers_words
 from tests.chaos.model import Model
 from tests.chaos_corrections import a_correction_of
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
 from tests.chaos_registries import a_registrys_step
-from tests.chaos_vouchers import PRODUCT, vouchers_steps, vouchers_words
+from tests.chaos_vouchers import PRODUCT, vouchers_steps
 
 CURRENCY = {"A": "RUB", "B": "USD", "C": "RUB"}
 AGENTS = ("A", "B", "S", "T", "U", "V")

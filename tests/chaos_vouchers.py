@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from schemas.entry import Entry
 from schemas.ids import ms_instant
-from schemas.keys import SERVER_KID
 from streams.ledger.commands import Instruct, LedgerCommand, Place, VoucherDue
 from streams.ledger.state import State
-from streams.ledger.voucher_sales import asked_for
-from tests.builders import AT, a_place, an_instruct, an_order
+from tests.builders import AT, a_place, an_order
 from tests.builders_vouchers import (
     BOOK,
     a_card_tariff,
@@ -28,11 +25,6 @@ from tests.builders_vouchers import (
 
 PRODUCT = a_product(gateway="none", denominations=(500, 1_000), min_amount=1)
 _TARIFF = a_card_tariff()
-
-
-def vouchers_words(entries: Iterable[Entry]) -> list[Instruct]:
-    """What these entries say to a stock, or a stock to a tree, as it arrives there."""
-    return [an_instruct(word, SERVER_KID) for one in entries if (word := asked_for(one)) is not None]
 
 
 def vouchers_steps(state: State, rng: Random, number: int) -> Iterator[LedgerCommand]:
@@ -98,5 +90,10 @@ def _what_stands_in_the_way(state: State, rng: Random, id: str, there: list[str]
         return replace(order, book=tree, command=command, digest=command.digest())
     if rng.random() < 0.2:
         return pay_supplier(rng.choice((1, 480, 10**6)), id=id)
-    what = rng.choice((block_batch, unblock_batch, unblock_batch, drop_batch))
-    return what(rng.choice((*there, "none")), id=id)
+    name = rng.choice(there)
+    stock = state.books[BOOK].stock
+    assert stock is not None  # there has batches
+    batch = stock.batches[name]
+    fits = unblock_batch if batch.is_blocked else block_batch if batch.is_open else drop_batch
+    what = rng.choice((fits, fits, fits, block_batch, unblock_batch, drop_batch))
+    return what("none" if rng.random() < 0.05 else name, id=id)

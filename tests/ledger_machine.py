@@ -29,6 +29,8 @@ from streams.ledger.commands import (
     Instruct,
     LedgerCommand,
     Place,
+    RegistryDelivered,
+    RegistryDue,
     Rouse,
     Send,
     Settle,
@@ -71,6 +73,7 @@ from tests.builders import (
     unblock,
     window_due,
 )
+from tests.builders_offline import an_offline_payee
 from tests.builders_routes import a_route, an_answer
 from tests.machine_cash import CashRules
 from tests.machine_change import CODES, ChangeRules, cash_beside
@@ -79,6 +82,7 @@ from tests.machine_clearing import ClearingRules
 from tests.machine_corrections import CorrectionRules
 from tests.machine_currencies import CurrencyRules
 from tests.machine_fees import FeeRules
+from tests.machine_offline import OfflineRules
 from tests.machine_reversal import ReversalRules
 from tests.machine_vouchers import VoucherRules
 from tests.reference_ledger import OPEN, Reference
@@ -97,6 +101,7 @@ PAYEES = {
     "ways": a_payee("ways", fields=FIELDS, max_amount=50_000, routes=(
         a_route("osmp-1", 3), a_route("osmp-3", 1, weekdays=("thu", "sat", "mon")), a_route("osmp-4", 2),
     )),
+    "water": an_offline_payee("water", fields=FIELDS, max_amount=50_000),
     "nobody": None,
 }  # fmt: skip
 TARIFFS = (
@@ -164,6 +169,7 @@ class LedgerMachine(
     FeeRules,
     ReversalRules,
     CorrectionRules,
+    OfflineRules,
     VoucherRules,
     RuleBasedStateMachine,
 ):
@@ -208,9 +214,11 @@ class LedgerMachine(
             return None
         entry, *more = decision
         self.log += decision
-        self.followed(command.book, more)
+        self.followed(command.book, [one for one in more if one.kind != "QUEUED"])
+        self.queued(decision)
         self.reference.look(TREES, self.at)
-        if not isinstance(command, Settle | Send | WindowDue | FeeDue | VoucherDue):
+        timed = Settle | Send | WindowDue | FeeDue | VoucherDue | RegistryDue | RegistryDelivered
+        if not isinstance(command, timed):
             self.asked.append(command)
             self.written_after.append(len(self.log))
         return entry
@@ -267,7 +275,8 @@ class LedgerMachine(
             more = perform(self.state, Rouse(tree), self.at)
             assert isinstance(more, list)
             self.log += more
-            self.followed(tree, more)
+            self.followed(tree, [one for one in more if one.kind != "QUEUED"])
+            self.queued(more)
             self.reference.look(TREES, self.at)
 
     def deposit(self, tree, agent, amount, wrong, currency="") -> None:
@@ -327,11 +336,13 @@ class LedgerMachine(
             self.place(*sale)
 
     def place(
-        self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0, spent=(), cash="", coin=""
+        self, seller, amount, tariff, collected, extra, code, wrong, backlog_max, ago_ms=0, spent=(), cash="", coin="",
+        to="",
     ) -> None:  # fmt: skip
         tree, agent = seller
         currency = coin or CURRENCY["B" if (tree == "A") == (wrong == "currency") else "A"]
         payee = "nobody" if wrong == "payee" else "abroad" if currency == "USD" else "ways" if amount % 2 else "mobile"
+        payee = to or ("water" if payee == "mobile" and amount % 5 < 2 else payee)
         made_at = AT + ago_ms
         fee = fitting_fee(tariff, amount, f"{tree}/{agent}", min(made_at, self.at + 1) if collected else self.at + 1)
         fee += 2 * (wrong == "fee")
@@ -355,6 +366,7 @@ class LedgerMachine(
         entry = self.ask(command)
         assert entry is not None
         kind = self.reference.sold[command.order.id].state if command.order.id in self.reference.sold else "DECLINED"
+        kind = "HELD" if kind == "QUEUED" else kind
         assert (entry.refusal, entry.kind) == (code, kind), entry.reason
         if entry.kind == "HELD":
             for above in self.state.books[tree].chain(entry.payment.payer_agent, currency):
@@ -536,7 +548,7 @@ class LedgerMachine(
     @invariant()
     def payees_are_owed_what_the_reference_owes_them(self) -> None:
         for tree in TREES:
-            for payee in "mobile", "abroad":
+            for payee in "mobile", "abroad", "water":
                 coin = PAYEES[payee].currency
                 account = self.state.books[tree].accounts.get((f"payee:{payee}", coin), Account())
                 assert account.balance == self.reference.owed(tree, payee)

@@ -23,11 +23,12 @@ from tests.reference_clearing import ClearingReference
 from tests.reference_corrections import CorrectionReference
 from tests.reference_currencies import Currencies
 from tests.reference_fees import FeeReference
+from tests.reference_offline import OfflineReference
 from tests.reference_reversal import IN_REVERSAL, WITH_THE_PAYEE, Reversals
 from tests.reference_routes import Ways, ways_of
 from tests.reference_vouchers import CARD, VoucherReference
 
-HOLDING = ("HELD", "SENT", "UNKNOWN", "MANUAL")
+HOLDING = ("HELD", "QUEUED", "SENT", "UNKNOWN", "MANUAL")
 OPEN = (*HOLDING, "WAITING_FUNDS", *IN_REVERSAL)
 FREE = Tariff(payee="free")
 
@@ -90,7 +91,7 @@ class Sold:
 @dataclass
 class Reference(
     Currencies, ChangeReference, ClearingReference, CashReference, FeeReference, CorrectionReference, Reversals,
-    VoucherReference,
+    OfflineReference, VoucherReference,
 ):  # fmt: skip
     """Where a currency is asked for, "" is the tree's own."""
 
@@ -182,9 +183,9 @@ class Reference(
         return owed - sum(self.paid_out.get((tree, payee), []))
 
     def waiting(self) -> list[Sold]:
-        """Payments a gateway has yet to answer."""
-        asked = [sold for sold in self.sold.values() if sold.payee != CARD]
-        return [sold for sold in asked if sold.state in ("HELD", "SENT", "UNKNOWN", "REVERSING")]
+        """Payments a gateway has yet to answer; none is asked about what goes in a registry or comes from stock."""
+        asked = ("HELD", "SENT", "UNKNOWN", "REVERSING")
+        return [sold for sold in self.sold.values() if sold.state in asked and sold.payee not in ("water", CARD)]
 
     # --- what should be answered
 

@@ -29,11 +29,13 @@ from schemas.money import Money
 from schemas.payee import Payee, SubscriberField
 from schemas.terminal import Terminal
 from streams.compacted import read_to_end
-from streams.keyring import ensure_terminal_key, load_operator_key
+from streams.keyring import ensure_sealing_key, ensure_terminal_key, load_operator_key
+from streams.settings import Settings
 from streams.topics import LEDGER, PAYMENTS
 from tests.audit_world import tree_on
 from tests.builders_protocols import AGENT_XML, SIGNED_KV, with_a_password, with_keys
 from tests.builders_routes import a_route
+from tests.simulated_day_others import CARD, GARDEN
 
 TERMINALS = 8
 _FIELD = SubscriberField(name="account", title="Phone number", pattern=r"9\d{9}")
@@ -72,6 +74,8 @@ PAYEES = {
         id="roads", name="roads", gateway="roads-far", currency="RUB", fields=(_FIELD,), max_amount=100_000,
         routes=(a_route("roads-near", 1), a_route("roads-far", 2)),
     ),
+    "card": CARD,
+    "garden": GARDEN,
 }  # fmt: skip
 
 
@@ -146,7 +150,7 @@ def a_day(directory: Path, seed: int) -> Iterator[Day]:
             ]
             key = load_operator_key(stack.settings, "root")
             with Client(stack.settings, ["root"], many=True) as client:
-                for step in _introduced(trees, fleet, simulator):
+                for step in _introduced(stack.settings, trees, fleet, simulator):
                     carry_out(client, step, key)
             yield Day(stack, simulator, fleet, behaviours, rng)
 
@@ -157,7 +161,7 @@ def _mixture(rng: Random) -> dict[str, Any]:
 
 
 def _introduced(
-    trees: list[str], fleet: list[FleetTerminal], simulator: Simulator
+    settings: Settings, trees: list[str], fleet: list[FleetTerminal], simulator: Simulator
 ) -> Iterator[list[TreeCommand | DirectoryCommand]]:
     first: list[TreeCommand | DirectoryCommand] = []
     for tree in trees:
@@ -169,7 +173,8 @@ def _introduced(
         first.append(SetGateway(id=fresh_id(), issued_at=now(), gateway=record))
     first += [SetPayee(id=fresh_id(), issued_at=now(), payee=payee) for payee in PAYEES.values()]
     for terminal in fleet:
-        file = Terminal(id=terminal.id, agent=terminal.agent, tree=terminal.tree, keys=(terminal.key.public(),))
+        file = Terminal(id=terminal.id, agent=terminal.agent, tree=terminal.tree, keys=(terminal.key.public(),),
+                        sealing=ensure_sealing_key(settings, terminal.id).public())  # fmt: skip
         first.append(SetTerminal(id=fresh_id(), issued_at=now(), terminal=file))
     yield first
     yield [
@@ -180,8 +185,9 @@ def _introduced(
 
 @dataclass
 class Books:
-    """Both sides of the day, line by line. Of each payment its facts and where it stands."""
+    """Both sides of the day, line by line. payments: each with its facts and state. there: by gateway, its own book."""
 
+    entries: list[Entry]
     payments: dict[str, tuple[PaymentFacts, str]]
     rerouted: int
     there: dict[str, dict[int, tuple[str, str]]]
@@ -190,8 +196,8 @@ class Books:
     def read(cls, day: Day) -> Books:
         payments: dict[str, tuple[PaymentFacts, str]] = {}
         rerouted = 0
-        for message in read_to_end(day.stack.settings, LEDGER):
-            entry = Entry.decode(message.value() or b"")
+        entries = [Entry.decode(message.value() or b"") for message in read_to_end(day.stack.settings, LEDGER)]
+        for entry in entries:
             if entry.payment is not None:
                 payments[entry.payment.id] = entry.payment, _LEFT_AS_IT_WAS.get(entry.kind, entry.kind.value)
                 rerouted += entry.kind is EntryKind.REROUTED
@@ -199,7 +205,13 @@ class Books:
             gateway: {txn: (paid.account, paid.sum) for txn, paid in day.simulator.book_of(gateway).items()}
             for gateway in GATEWAYS
         }
-        return cls(payments, rerouted, books)
+        return cls(entries, payments, rerouted, books)
+
+    def states(self) -> Counter[str]:
+        return Counter(state for _, state in self.payments.values())
+
+    def posted(self, payee: str) -> dict[str, PaymentFacts]:
+        return {id: facts for id, (facts, state) in self.payments.items() if (facts.payee, state) == (payee, "POSTED")}
 
     def differences(self) -> list[str]:
         """Posted there and not here, here and not there, otherwise, or at the wrong gateway."""
@@ -211,7 +223,7 @@ class Books:
                 if facts is None or facts.gateway != gateway or _line(facts) != line or not _may_be_paid(state):
                     found.append(f"{gateway} has {txn} {line}, and here it is {state}: {facts}")
         for txn, (facts, state) in ours.items():
-            if state == "POSTED" and txn not in self.there[facts.gateway]:
+            if state == "POSTED" and not facts.served and txn not in self.there[facts.gateway]:
                 found.append(f"{facts.id} is POSTED, and {facts.gateway} has no {txn}")
         return found
 

@@ -10,7 +10,7 @@ from schemas.command import SetLimit
 from schemas.payee import SubscriberField
 from schemas.refusal import Refusal
 from schemas.tracking import CHECKS_FROM
-from streams.ledger.checking import Looked, facts_of, look
+from streams.ledger.checking import Looked, Terms, facts_of, look
 from streams.ledger.state import TXN_PER_PARTITION, State
 from tests.builders import AT, NOW, a_gateway, a_payee, a_place, a_settle, a_tariff, a_tree, an_instruct, block, decided
 from tests.builders_tracking import a_check
@@ -20,11 +20,11 @@ MOST_PARTITIONS = 256
 
 def looked(state: State | None = None, payee: Any = "default", backlog: int = 1_000, **check: Any) -> Looked:
     payee = a_payee() if payee == "default" else payee
-    return look(state or a_tree(), "A", a_check(**check), payee, a_tariff(), AT, backlog)
+    return look(state or a_tree(), "A", a_check(**check), Terms(payee, a_tariff(), backlog), AT)
 
 
 def test_a_payment_that_would_be_taken_is_told_its_fee() -> None:
-    assert looked() == Looked(None, 95_000, 5_000)
+    assert looked() == Looked(None, 95_000, 5_000, "osmp-1")
 
 
 def test_the_fee_told_is_the_one_an_order_is_taken_with() -> None:
@@ -36,8 +36,8 @@ def test_the_fee_told_is_the_one_an_order_is_taken_with() -> None:
 
 
 def test_without_an_amount_the_least_the_payee_takes_is_tried_and_no_fee_is_told() -> None:
-    assert looked(amount=None) == Looked(None, 100, None)
-    assert looked(amount=None, payee=a_payee(denominations=(30_000, 10_000))) == Looked(None, 10_000, None)
+    assert looked(amount=None) == Looked(None, 100, None, "osmp-1")
+    assert looked(amount=None, payee=a_payee(denominations=(30_000, 10_000))) == Looked(None, 10_000, None, "osmp-1")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,9 @@ def test_looking_changes_nothing() -> None:
 def test_the_payee_is_asked_in_its_own_order_of_fields_about_a_payment_that_does_not_exist() -> None:
     field = SubscriberField(name="district", title="District", pattern=r"\d+")
     payee = a_payee(fields=(*a_payee().fields, field), gateway=a_gateway().id)
-    facts = facts_of(a_check(subscriber={"district": "5", "phone": "9161234567"}), payee, 95_000, AT)
+    facts = facts_of(
+        a_check(subscriber={"district": "5", "phone": "9161234567"}), payee, Looked(None, 95_000, None, "g"), AT
+    )
     assert list(facts.subscriber.items()) == [("phone", "9161234567"), ("district", "5")]
     assert (facts.amount, facts.held, facts.received_at) == (95_000, 0, AT)
 

@@ -16,7 +16,8 @@ from console.doctor_keys import judge_credentials, look_at_keys
 from console.doctor_lag import QUEUES, Waiting, judge_queue
 from console.doctor_parts import PartSeen, judge_parts, unserved
 from console.doctor_rounds import examine
-from streams.keyring import ensure_operator_key, ensure_server_key
+from streams.keyring import ensure_operator_key, ensure_sealing_key, ensure_server_key
+from streams.pin_keys import ensure_pin_key
 from streams.settings import Settings
 from streams.topics import ALL, LEDGER, PAYMENTS
 from tests.builders import a_gateway
@@ -165,6 +166,14 @@ def test_keys_that_are_missing_or_open_to_others_are_named(tmp_path: Path) -> No
     *_, files = look_at_keys(settings)
     assert told(files) == ("fail", f"{operator} is open to others (mode 0644) → chmod 600 {operator}")
     operator.chmod(0o600)
+    ensure_sealing_key(settings, "k1")
+    ensure_pin_key(settings, "v1")
+    assert verdicts() == ["ok", "ok", "ok"]
+    for secret in (settings.keys / "sealing" / "k1.jwk", settings.keys / "vouchers" / "v1.jwk"):
+        secret.chmod(0o604)
+        *_, files = look_at_keys(settings)
+        assert told(files) == ("fail", f"{secret} is open to others (mode 0604) → chmod 600 {secret}")
+        secret.chmod(0o600)
     (settings.keys / "server.jwk").unlink()
     ensure_server_key(settings.model_copy(update={"dir": tmp_path / "other"}))
     shutil.copy(tmp_path / "other" / "keys" / "server.jwk", settings.keys / "server.jwk")

@@ -6,16 +6,20 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from agents.gateways import agent_xml_codes, signed_kv_codes
 from agents.gateways.agent_xml import asker_of
 from agents.gateways.errors import NotSent
+from agents.gateways.options import OPTIONS, wrong_options
 from agents.gateways.results import ResultTable
 from agents.gateways.signed_kv_reply import SignedReply, outcome_of
 from agents.gateways.simulator_agent_xml import AgentXmlWire
 from agents.gateways.simulator_faults import Behaviour
 from agents.gateways.simulator_payees import Payees
 from agents.gateways.simulator_wire import Request
+from console.cli import app
+from console.errors import BadInput
 from schemas.outcome import Step, Verdict
 from tests.builders_protocols import AGENT_XML, SIGNED_KV
 from tests.gateway_builders import GOLDEN, a_gateway, a_payment
@@ -65,14 +69,41 @@ def said(step: Step, error: str, result: int) -> tuple[Verdict, str]:
     return outcome.verdict, outcome.code
 
 
-@pytest.mark.parametrize(("page", "options"), [(AGENT_XML_PAGE, AGENT_XML), (SIGNED_KV_PAGE, SIGNED_KV)])
-def test_every_option_a_record_needs_is_on_the_page_and_in_its_command(page: str, options: dict[str, str]) -> None:
-    documented = set(re.findall(r"`(\w+)`", " ".join(rows_of(page, "option of the record"))))
-    assert options.keys() <= documented
-    assert options.keys() == set(re.findall(r"--option (\w+)=", page))
+@pytest.mark.parametrize(("page", "protocol"), [(AGENT_XML_PAGE, "agent-xml"), (SIGNED_KV_PAGE, "signed-kv")])
+def test_every_option_is_on_the_page_and_those_needed_in_its_command(page: str, protocol: str) -> None:
+    known = OPTIONS[protocol]
+    assert known.keys() == set(re.findall(r"`(\w+)`", " ".join(rows_of(page, "option of the record"))))
+    assert {name for name, is_needed in known.items() if is_needed} == set(re.findall(r"--option (\w+)=", page))
 
 
-def test_an_option_nobody_knows_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "options", "wrong"),
+    [
+        ("agent-xml", AGENT_XML, ""),
+        ("signed-kv", {**SIGNED_KV, "digest": "sha1"}, ""),
+        ("osmp", {"repeats": "never"}, ""),
+        ("agent-xml", {"login": "kassa"}, "protocol agent-xml needs the options terminal, service, password"),
+        (
+            "signed-kv",
+            {**SIGNED_KV, "acount_field": "x"},
+            "protocol signed-kv has no option 'acount_field'; it has sd, ap",
+        ),
+    ],
+)
+def test_options_are_looked_at_before_a_record_is_on_file(protocol: str, options: dict[str, str], wrong: str) -> None:
+    said = wrong_options(a_gateway("http://x/", protocol=protocol, options=options))
+    assert said.startswith(wrong)
+    assert bool(said) == bool(wrong)
+
+
+def test_the_command_line_refuses_them_and_sends_nothing() -> None:
+    line = ["gateway", "add", "network", "--url", "https://x/", "--protocol", "agent-xml", "--option", "login=kassa"]
+    shown = CliRunner().invoke(app, line, prog_name="kassa")
+    assert isinstance(shown.exception, BadInput)
+    assert "--option: protocol agent-xml needs the options" in str(shown.exception)
+
+
+def test_a_digest_nobody_knows_is_told(tmp_path: Path) -> None:
     record = a_gateway("http://x/", protocol="agent-xml", options={**AGENT_XML, "digest": "rot13"})
     with pytest.raises(NotSent, match="neither sha256 nor md5"):
         asker_of(record, tmp_path)

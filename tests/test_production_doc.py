@@ -26,14 +26,18 @@ from streams.topics import (
     DIRECTORY,
     LEDGER,
     OPEN_ALERTS,
+    PAYEES,
     PAYMENTS,
     REJECTS,
     REPLIES,
+    SUBSCRIBERS,
+    TARIFFS,
+    TERMINALS,
     Topic,
 )
 
 PAGE = (Path(__file__).parent.parent / "docs" / "production.md").read_text(encoding="utf-8")
-ROLES = {"terminals", "worker", "sink", "notify", "operator", "analyst"}
+ROLES = {"terminals", "partner", "worker", "sink", "notify", "operator", "analyst"}
 DIRECTORY_NAMES = {topic.name for topic in DIRECTORY}
 
 
@@ -92,9 +96,16 @@ def test_terminals_write_payments_checks_and_commands_and_read_replies_only() ->
     assert topics("terminals", "Read") == {REPLIES.name, CHECK_REPLIES.name}
 
 
+def test_a_partners_endpoint_is_a_terminal_that_looks_prices_up() -> None:
+    assert topics("partner", "Write") == {PAYMENTS.name, CHECKS.name}
+    looked_up = {topic.name for topic in (TERMINALS, PAYEES, TARIFFS)}
+    assert topics("partner", "Read") == {REPLIES.name, CHECK_REPLIES.name, *looked_up}
+    assert Grant("partner", "Describe", "group", READERS, is_prefix=False) in grants()
+
+
 def test_a_worker_may_do_what_a_worker_does() -> None:
     assert topics("worker", "Read") == {
-        *(topic.name for topic in (PAYMENTS, COMMANDS, CHECKS, LEDGER, OPEN_ALERTS)),
+        *(topic.name for topic in (PAYMENTS, COMMANDS, CHECKS, LEDGER, OPEN_ALERTS, SUBSCRIBERS)),
         *DIRECTORY_NAMES,
     }
     sources = (PAYMENTS, COMMANDS, CHECKS)
@@ -122,7 +133,7 @@ def test_notify_may_do_what_notify_does() -> None:
 
 def test_nobody_but_workers_writes_to_the_ledger() -> None:
     assert {one.role for one in grants() if (one.name, one.operation) == (LEDGER.name, "Write")} == {"worker"}
-    assert topics("operator", "Write") == {COMMANDS.name}
+    assert topics("operator", "Write") == {COMMANDS.name, SUBSCRIBERS.name}
     assert topics("analyst", "Write") == set()
 
 

@@ -21,6 +21,7 @@ HEADER = "txn_id;date;subscriber;amount\n"
 TERMINAL = Terminal(id="partner", agent="S", tree="A", keys=(SigningKey.generate("partner:1", "EdDSA").public(),))
 PHONE = SubscriberField(name="phone", title="Phone", pattern="[0-9]{10}")
 MOBILE = a_payee(fields=(PHONE,), time_zone="Europe/Moscow")
+CARD = a_payee("card", served="vouchers", denominations=(500,))
 DOLLARS = a_payee("dollars", fields=(PHONE,), currency="USD")
 
 
@@ -31,7 +32,7 @@ def read(
     if content:
         path.write_text(content)
     tariff = Tariff(payee="mobile", fee=Fee(rate_bps=fee_bps))
-    on_file = {one.id: one for one in (MOBILE, DOLLARS)}
+    on_file = {one.id: one for one in (MOBILE, DOLLARS, CARD)}
     reading = Register(path, TERMINAL, on_file, {"mobile": tariff}, payee).read()
     rows = list(reading)
     reading.check_totals()
@@ -101,6 +102,7 @@ def test_a_number_stands_for_one_payment_in_a_file(tmp_path):
     [
         (";payee", ";nobody", "column payee: there is no payee 'nobody'"),
         (";payee", ";", "column payee: the row names no payee; name one with --payee"),
+        (";payee", ";card", "column payee: card sells vouchers, which no register pays for"),
         (";payee;currency", ";mobile;USD", "column currency: is 'USD'; mobile takes RUB"),
         (";payee;other_fields", ";mobile;city", "column other_fields: 'city' is not name=value"),
     ],

@@ -236,6 +236,11 @@ def test_a_shared_text_is_found_by_its_number_without_how_it_is_spoken(tmp_path)
     assert read(path) == [("Иванов", "A", "5")]
 
 
+def test_a_text_within_its_cell_leaves_out_how_it_is_spoken_too(tmp_path):
+    spoken = ONE.replace("</is>", "<rPh sb='0' eb='1'><t>one</t></rPh></is>")
+    assert read(an_edited_book(tmp_path / "a.xlsx", (ONE, spoken))) == [("1", "A", "5")]
+
+
 def test_formatted_runs_of_a_text_are_one_text(tmp_path):
     rich = CellRichText("Ива", TextBlock(InlineFont(b=True), "нов"))
     assert read(a_book(tmp_path / "a.xlsx", ["number", "name", "debt"], ["1", rich, 5])) == [("1", "Иванов", "5")]
@@ -351,6 +356,15 @@ def test_a_dbf_that_breaks_off_or_contradicts_itself_is_refused(tmp_path):
         read(a_file(tmp_path / "c.dbf", content[:10] + b"\x05\x00" + content[12:]), further=True)
     with pytest.raises(BadInput, match="no DBF"):
         read(a_file(tmp_path / "d.dbf", b"\x99" + content[1:]), further=True)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+@given(st.one_of(st.binary(max_size=200), st.text("ab;,\t\r\n\"'=", max_size=60).map(str.encode)))
+def test_no_bytes_crash_the_reader_of_text(tmp_path_factory, ending, noise):
+    path = a_file(tmp_path_factory.getbasetemp() / f"noise.{ending}", b"a\n" + noise)
+    with contextlib.suppress(BadInput):
+        table = read_table(path, columns=("a",), total="Total:")
+        assert sum(1 for _ in table) + table.errors.count == table.count
 
 
 @given(st.binary(max_size=400))

@@ -25,6 +25,7 @@ from streams.partitioner import partition_of
 from streams.settings import Settings
 from streams.shards import Shards
 from tests.builders import AT, a_payee, a_tariff, a_terminal, a_tree
+from tests.builders_offline import some_terms
 from tests.builders_tracking import a_check, an_asked, tracked
 
 KEY = SigningKey.generate("kiosk-1:1")
@@ -113,10 +114,17 @@ async def test_what_kassa_itself_would_decline_nobody_is_asked_about() -> None:
     assert (reply.code, reply.source) == (6, "rules")
 
 
-@pytest.mark.parametrize("payee", [{"skip_check": True}, {"served": "offline"}, {"served": "vouchers"}])
-async def test_where_nobody_can_be_asked_the_rules_alone_are_the_answer(payee: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("payee", "code"),
+    [
+        ({"skip_check": True}, 0),
+        ({"served": "offline", "offline": some_terms()}, 0),
+        ({"served": "vouchers"}, 155),  # a terminal without a sealing key can be sold no PIN
+    ],
+)
+async def test_where_nobody_can_be_asked_the_rules_alone_are_the_answer(payee: dict[str, Any], code: int) -> None:
     reply = await told(tracked(name="not asked"), directory=a_directory(**payee))
-    assert (reply.code, reply.source, reply.name) == (0, "rules", "")
+    assert (reply.code, reply.source, reply.name) == (code, "rules", "")
 
 
 async def test_a_question_that_is_too_old_is_not_asked() -> None:

@@ -226,6 +226,14 @@ def test_a_payment_gets_what_was_reserved_for_it():
     assert posted.voucher.pin == sealed("n2")
 
 
+def test_the_terminal_alone_is_told_and_no_book_answers_another_in_public():
+    state = a_shop("n1")
+    held, sale, posted = all_of_it(state, a_sale())
+    assert [[owner for owner, _ in replies_to(one)] for one in (held, sale, posted)] == [["kiosk-1"], [], ["kiosk-1"]]
+    _, none, voided = all_of_it(state, a_sale(2))
+    assert [[owner for owner, _ in replies_to(one)] for one in (none, voided)] == [[], ["kiosk-1"]]
+
+
 def test_a_sale_wins_over_a_lapse():
     """The payment came late: what was kept for it is another's by now, so it gets the next."""
     state = a_shop("n1", "n2")

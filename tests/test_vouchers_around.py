@@ -15,6 +15,7 @@ from schemas.envelope import SigningKey, VerifyingKey
 from schemas.ids import ms_instant
 from schemas.keys import SERVER_KID
 from schemas.payee import Payee, StockLevel
+from schemas.refusal import Refusal
 from schemas.reject import RejectReason
 from schemas.reply import Reply
 from schemas.sealing import OpeningKey
@@ -22,6 +23,7 @@ from schemas.terminal import Operator, Terminal
 from schemas.voucher import serial_mark
 from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
 from streams.directory import Directory
+from streams.ledger.checking import look
 from streams.ledger.commands import Instruct, Place, VoucherDue
 from streams.ledger.decide import decide
 from streams.ledger.memory import leaving, let_go, needed_to_decide, recall
@@ -34,8 +36,10 @@ from streams.settings import Settings
 from streams.topics import COMMANDS, LEDGER, REPLIES
 from streams.watch import Watch
 from tests.builders import AT, a_tree, an_order, decided
+from tests.builders_tracking import a_check
 from tests.builders_vouchers import (
     BOOK,
+    a_card_tariff,
     a_load,
     a_product,
     a_reprint,
@@ -141,6 +145,13 @@ def test_a_payment_says_whether_its_terminal_can_be_told_secrets(terminal: str, 
     assert isinstance(item, Ask)
     assert isinstance(item.command, Place)
     assert item.command.is_sealed is is_sealed
+
+
+@pytest.mark.parametrize(("is_sealed", "refusal"), [(True, None), (False, Refusal.PAYEE_UNAVAILABLE)])
+def test_a_check_before_cash_is_taken_answers_as_the_payment_would(is_sealed: bool, refusal: Refusal | None) -> None:
+    request = a_check(payee="card", amount=50_000)
+    found = look(a_tree(), "A", request, a_product(), a_card_tariff(), AT, 1_000, is_sealed=is_sealed)
+    assert (found.objection.refusal if found.objection is not None else None) is refusal
 
 
 # --- what is written

@@ -1,9 +1,30 @@
-"""A protocol's own options in a gateway record, where it cannot do without them."""
+"""A protocol's own options in a gateway record: those it cannot do without, and those it knows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from agents.gateways.errors import NotSent
 from schemas.gateway import Gateway
+
+# Protocol -> option -> is it needed? A protocol that is not here takes what it is given.
+OPTIONS: Mapping[str, Mapping[str, bool]] = {
+    "agent-xml": {"login": True, "terminal": True, "service": True, "password": True, "digest": False},
+    "signed-kv": {
+        "sd": True,
+        "ap": True,
+        "op": True,
+        "key": True,
+        "payee_key": True,
+        "digest": False,
+        "account_field": False,
+        "accept_keys": False,
+        "pay_is_final": False,
+        "check_path": False,
+        "pay_path": False,
+        "status_path": False,
+    },
+}
 
 
 def option(record: Gateway, name: str) -> str:
@@ -11,3 +32,15 @@ def option(record: Gateway, name: str) -> str:
     if name not in record.options:
         raise NotSent("bad-option", f"protocol {record.protocol} needs the option {name!r}")
     return record.options[name]
+
+
+def wrong_options(record: Gateway) -> str:
+    """What is wrong with the names of its options, in words; "": nothing is."""
+    known = OPTIONS.get(record.protocol)
+    if known is None:
+        return ""
+    missing = [name for name, is_needed in known.items() if is_needed and name not in record.options]
+    if missing:
+        return f"protocol {record.protocol} needs the options {', '.join(missing)}"
+    unknown = [name for name in record.options if name not in known]
+    return f"protocol {record.protocol} has no option {unknown[0]!r}; it has {', '.join(known)}" if unknown else ""

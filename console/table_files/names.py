@@ -13,11 +13,15 @@ MOST_COLUMNS = 200
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Names in lower case. `further`: columns nobody asked for are passed over; without it they are refused."""
+    """Names in lower case. `further`: columns nobody asked for are passed over, or with `keep` read under their own
+
+    names; without it they are refused.
+    """
 
     columns: Sequence[str]
     optional: Sequence[str] = ()
     further: bool = False
+    keep: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -37,11 +41,13 @@ def placed(header: Sequence[str], wanted: Wanted, *, longest: int = 0) -> dict[s
     faults = []
     if missing := [name for name in wanted.columns if (name[:longest] if longest else name) not in counted]:
         faults.append(f"{', '.join(missing)} missing")
-    if twice := [name for name, count in counted.items() if count > 1 and name in written]:
+    if twice := [name for name, count in counted.items() if count > 1 and (name in written or wanted.keep)]:
         faults.append(f"{', '.join(twice)} given more than once")
     if not wanted.further and (unknown := [name for name in counted if name not in written]):
         faults.append(f"{', '.join(name[:40] for name in unknown[:10])} not known")
     if faults:
         also = f", may have {', '.join(wanted.optional)}" if wanted.optional else ""
         raise BadInput(f"the columns are {'; '.join(faults)}: a table must have {', '.join(wanted.columns)}{also}")
-    return {written[name]: place for place, name in enumerate(here) if name in written}
+    return {
+        written.get(name, name): place for place, name in enumerate(here) if name in written or (wanted.keep and name)
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from console.errors import BadInput
 from console.table_files.cells import BadCell
@@ -25,6 +26,7 @@ class Table:
 
     total: the cells of the last row when its first one is the wanted `total` ("Total:"), after the rows are read.
     places: where a row has its columns, from 0. count: rows read so far, bad ones too, without the totals.
+    further: names of the columns nobody asked for, where they are kept.
     """
 
     def __init__(self, path: Path, source: Source, wanted: Wanted, header: bool, total: str, max_rows: int) -> None:
@@ -37,6 +39,7 @@ class Table:
         places = placed(names, wanted, longest=source.longest_name)
         self.places = places
         self._places = list(places.items())
+        self.further = [name for name in places if name not in wanted.names]
         self._absent = dict.fromkeys((name for name in wanted.optional if name not in places), "")
 
     def __iter__(self) -> Iterator[Row]:
@@ -86,7 +89,7 @@ def read_table(
     *,
     columns: Sequence[str],
     optional: Sequence[str] = (),
-    further: bool = False,
+    further: bool | Literal["kept"] = False,
     header: bool = True,
     total: str = "",
     encoding: str | None = None,
@@ -95,14 +98,15 @@ def read_table(
     """The file's table; reading its rows is up to the caller, who streams them.
 
     columns, optional: names in lower case; of a DBF the first ten letters count. further: whether columns that nobody
-    asked for may be there. header: without one the columns are there in the order of `columns`. total: see Table.
+    asked for may be there; "kept": they are read too, under their own names. header: without one the columns are there
+    in the order of `columns`. total: see Table.
     encoding: utf-8, cp1251 or cp866, for text (default UTF-8, with a mark or without) and for a DBF whose header does
     not say it.
 
     Text files separate by the header's semicolon, comma or tab; .tsv and .txt by tabs, without quotation marks.
     Raises BadInput in one readable line.
     """
-    wanted = Wanted(columns, optional, further)
+    wanted = Wanted(columns, optional, bool(further), further == "kept")
     try:
         source = _opened(path, encoding)
         try:

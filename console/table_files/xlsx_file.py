@@ -63,7 +63,7 @@ class _Sheet:
         self._kind = self._style = ""
         self._text: list[str] = []
         self._length = 0
-        self._take = self._formula = False
+        self._take = self._formula = self._spoken = False
 
     def rows(self) -> Iterator[RawRow]:
         parser = a_parser()
@@ -79,9 +79,11 @@ class _Sheet:
         if element == "c":
             self._begin_cell(attributes)
         elif element in ("v", "t"):
-            self._take = True
+            self._take = not self._spoken
         elif element == "f":
             self._formula = True
+        elif element == "rPh":  # how a text is pronounced
+            self._spoken = True
         elif element == "row":
             self._begin_row(attributes)
 
@@ -107,6 +109,8 @@ class _Sheet:
         element = local(name)
         if element in ("v", "t"):
             self._take = False
+        elif element == "rPh":
+            self._spoken = False
         elif element == "c":
             self._end_cell()
         elif element == "row" and (self._fault is not None or any(self._cells)):

@@ -14,11 +14,12 @@ from schemas.command import (
     SetPayee,
     SetPlan,
     SetSchedule,
+    SetSubscribers,
     SetTariff,
     SetTerminal,
 )
 from schemas.entry import DirectoryRecord
-from schemas.ids import ms_instant
+from schemas.ids import instant_ms, ms_instant
 from schemas.refusal import Refusal
 from streams.ledger.charts import new_chart
 from streams.ledger.objections import Objection
@@ -49,6 +50,8 @@ def new_record(book: Book, order: DirectoryCommand, at: int) -> DirectoryRecord 
             value = _plan(book, order)
         case SetSchedule():
             value = {**order.schedule.model_dump(mode="json"), "set_at": _instant(at)}
+        case SetSubscribers():
+            value = _subscribers(order, at)
         case SetChart():
             value = new_chart(book, order)
     if isinstance(value, Objection):
@@ -139,6 +142,15 @@ def _plan(book: Book, order: SetPlan) -> Json | Objection:
                 was = book.record.value[name]
                 return Objection(Refusal.OTHER, f"plan {plan['id']} has {name} {was}, which stays; set another plan")
     return plan
+
+
+def _subscribers(order: SetSubscribers, at: int) -> Json | Objection:
+    """As of when a list is decides which payments its debts have not seen; nobody has seen those to come."""
+    new = order.list
+    if new.as_of is not None and instant_ms(new.as_of) > at:
+        return Objection(Refusal.OTHER, f"the list of {new.payee} is as of a time to come")
+    value = new.model_dump(mode="json")
+    return value if new.as_of is not None else {**value, "as_of": _instant(at)}
 
 
 def _instant(at: int) -> str:

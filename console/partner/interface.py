@@ -1,0 +1,63 @@
+"""The HTTP side: who may ask, what comes back, and how much of it is taken at all."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from console.partner.answer import OTHER, REPEAT, Told, xml
+from console.partner.door import Crowded, Door
+from console.partner.question import BadQuestion, parsed
+from console.partner.records import Partner
+from console.partner.teller import Teller
+from streams import metrics
+
+log = structlog.get_logger()
+
+_NAMES = {"utf-8": "utf-8", "cp1251": "windows-1251"}
+
+
+class Interface:
+    """GET /osmp/<payee>?command=check|pay&…"""
+
+    def __init__(self, door: Door, teller: Teller) -> None:
+        self._door = door
+        self._teller = teller
+        self.app = Starlette(routes=[Route("/osmp/{payee}", self._osmp, methods=["GET"])])
+
+    async def _osmp(self, request: Request) -> Response:
+        try:
+            partner = await self._door.who(request.headers.get("authorization", ""))
+        except Crowded:
+            metrics.PARTNER_REFUSED.labels("crowded").inc()
+            return Response(status_code=503)
+        if partner is None:
+            metrics.PARTNER_REFUSED.labels("credentials").inc()
+            return Response(status_code=401, headers={"WWW-Authenticate": 'Basic realm="kassa", charset="UTF-8"'})
+        if not self._door.is_from(partner, request.client.host if request.client else ""):
+            metrics.PARTNER_REFUSED.labels("address").inc()
+            return Response(status_code=403)
+        began = time.perf_counter()
+        command, told = await self._told(partner, request)
+        metrics.PARTNER_REQUESTS.labels(partner.id, command, str(told.result)).inc()
+        metrics.PARTNER_SECONDS.labels(command).observe(time.perf_counter() - began)
+        return Response(xml(told, partner.charset), media_type=f"text/xml; charset={_NAMES[partner.charset]}")
+
+    async def _told(self, partner: Partner, request: Request) -> tuple[str, Told]:
+        """The command, "" where there is none of ours, and the answer."""
+        command = ""
+        try:
+            question = parsed(request.scope["query_string"], partner.charset)
+            command = question.command
+            return command, await self._teller.answer(partner, request.path_params["payee"], question)
+        except BadQuestion as bad:
+            return command, Told(bad.txn, bad.refusal.code, bad.comment)
+        except Exception:
+            # Whatever it is, it is ours; the payment may be on its way, so nothing final is said.
+            log.exception("partner_question_failed", partner=partner.id)
+            return command, Told(question.txn if command else "", REPEAT if command else OTHER, "repeat later")
