@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench import core, flow, tariffs
+from bench import core, flow, slow_payee, tariffs
 from bench.figures import report
 from bench.rig import running
 from console.output import say
@@ -30,6 +30,8 @@ def main() -> None:
         say("recovered, loaded …")
         figures.append(flow.recovered(rig))
         figures.append(flow.loaded(rig))
+        say("one payee at 30 s a call …")
+        figures += slow_payee.slowed(rig, 100 * min(scale, 1.0), 10)
     say("a million payments in memory …")
     figures += core.weight()
     report(figures, Path("var/bench"))

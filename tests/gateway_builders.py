@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from agents.gateways.base import PaymentGateway, open_gateway
+from agents.gateways.base import open_gateway
+from agents.gateways.guarded import GuardedGateway
 from agents.gateways.http import Http, Line
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
@@ -68,7 +69,7 @@ async def a_line(
 
 
 @asynccontextmanager
-async def a_gateway_to(record: Gateway, secrets_dir: Path = NO_SECRETS) -> AsyncIterator[PaymentGateway]:
+async def a_gateway_to(record: Gateway, secrets_dir: Path = NO_SECRETS) -> AsyncIterator[GuardedGateway]:
     """The gateway of this record, closed afterwards."""
     gateway = open_gateway(record, HTTP, secrets_dir)
     try:

@@ -3,72 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agents.gateways.base import PaymentGateway
-from agents.gateways.capabilities import Capabilities, unasked
-from agents.gateways.simulator import Simulator
+from agents.gateways.capabilities import unasked
+from agents.gateways.guarded import GuardedGateway
 from agents.gateways.simulator_faults import Behaviour
-from agents.gateways.tracks import Tracks
 from schemas.entry import PaymentFacts
 from schemas.money import Money
 from schemas.outcome import GatewayOutcome, Verdict
 from schemas.tracking import Tracked
-from tests.builders_protocols import AGENT_XML, SIGNED_KV, with_a_password, with_keys
-from tests.gateway_builders import a_gateway, a_gateway_to, a_payment
+from tests.gateway_builders import a_payment
+from tests.gateway_protocols import PROTOCOLS, Side, Spoken
 
-
-def _nothing(directory: Path) -> dict[str, Any]:
-    return {}
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """A protocol as the suite tries it.
-
-    record: what its gateway records say besides. can: what they say it can be asked. codes: two final refusals;
-    told: what outcomes call them, where that is something else.
-    dialect: what a record says so that everything the protocol knows is asked, and what can be asked then.
-    prepare: puts secrets into the keys directory it is given, and returns what its payees' behaviours say besides.
-    """
-
-    protocol: str
-    record: dict[str, Any] = field(default_factory=dict)
-    can: Capabilities = field(default_factory=Capabilities)
-    dialect: dict[str, Any] = field(default_factory=dict)
-    can_then: Capabilities | None = None
-    codes: tuple[int, int] = (5, 79)
-    told: tuple[str, str] | None = None
-    prepare: Callable[[Path], dict[str, Any]] = _nothing
-
-
-# A new protocol is one line here.
-PROTOCOLS = [
-    Spoken("osmp", dialect={"cancels": True, "asks": ("status",)}, can_then=Capabilities(status=True, cancel=True)),
-    Spoken(
-        "two-phase",
-        can=Capabilities(status=True, statement=True),
-        dialect={"cancels": True},
-        can_then=Capabilities(status=True, cancel=True, statement=True),
-        codes=(-31050, -31099),
-    ),
-    Spoken("agent-xml", {"options": AGENT_XML}, Capabilities(status=True), prepare=with_a_password),
-    Spoken(
-        "signed-kv",
-        {"options": SIGNED_KV},
-        Capabilities(status=True),
-        codes=(23, 81),
-        told=("5", "242"),
-        prepare=with_keys,
-    ),
-]
 CALM = Behaviour()
 # Payees that misbehave at the first asking of every question, each in its own way.
 FAULTS = {
@@ -100,42 +51,6 @@ STORM = Behaviour(
 TXN = count(1)
 
 
-@dataclass
-class Side:
-    """A protocol's gateway and the payees it is tried on."""
-
-    spoken: Spoken
-    directory: Path
-    simulator: Simulator
-    behaves: dict[str, Any]
-
-    @classmethod
-    def start(cls, spoken: Spoken, directory: Path, payees: dict[str, Behaviour], **options: Any) -> Side:
-        """directory: of the simulator, and of the gateway's secrets."""
-        behaves = {"protocol": spoken.protocol, **spoken.prepare(directory)}
-        speaking = {payee: behaviour.model_copy(update=behaves) for payee, behaviour in payees.items()}
-        return cls(spoken, directory, Simulator.start(directory, speaking, **options), behaves)
-
-    def gateway(self, payee: str = "calm", **record: Any) -> AbstractAsyncContextManager[PaymentGateway]:
-        """As the records of the protocol are."""
-        fields = {"protocol": self.spoken.protocol, **self.spoken.record, **record}
-        return a_gateway_to(a_gateway(self.simulator.url_of(payee), **fields), self.directory)
-
-    def asking(self, question: str, payee: str = "calm", **record: Any) -> AbstractAsyncContextManager[PaymentGateway]:
-        """One that asks everything the protocol's dialects know, this question too; else the test is not for it."""
-        if not getattr(self.spoken.can_then or self.spoken.can, question):
-            pytest.skip(f"{self.spoken.protocol} has no {question}")
-        return self.gateway(payee, **{**self.spoken.dialect, **record})
-
-    def behave(self, payee: str, behaviour: Behaviour) -> None:
-        options = {**behaviour.options, **self.behaves.get("options", {})}
-        self.simulator.behave(payee, behaviour.model_copy(update={**self.behaves, "options": options}))
-
-    def paid(self, payee: str = "calm") -> dict[int, tuple[str, str]]:
-        """What the payee has in its book: number -> subscriber and sum."""
-        return {txn: (paid.account, paid.sum) for txn, paid in self.simulator.book_of(payee).items()}
-
-
 @pytest.fixture(scope="module", params=PROTOCOLS, ids=[spoken.protocol for spoken in PROTOCOLS])
 def side(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
     spoken: Spoken = request.param
@@ -154,7 +69,7 @@ def line_of(facts: PaymentFacts) -> tuple[str, str]:
     return next(iter(facts.subscriber.values())), str(Money(facts.amount, facts.currency))
 
 
-async def in_the_end(gateway: PaymentGateway, facts: PaymentFacts) -> GatewayOutcome:
+async def in_the_end(gateway: GuardedGateway, facts: PaymentFacts) -> GatewayOutcome:
     """What paying comes to. A gateway that asks for the status after a pay meets that question's fault too."""
     outcomes = [await gateway.pay(facts)]
     while outcomes[-1].verdict is Verdict.UNCLEAR and len(outcomes) < 3:
@@ -405,7 +320,7 @@ async def test_a_payee_that_tells_more_than_yes_tells_it_with_the_same_answer(si
     side.behave("utility", Behaviour(options={"debtors": "1"}, decline={"13": side.spoken.codes[0]}))
     known, unknown = new_payment(), new_payment(subscriber="7916000013")
     async with side.gateway("utility") as gateway:
-        if not isinstance(gateway, Tracks):
+        if not gateway.tells_more:
             pytest.skip(f"{side.spoken.protocol} tells nothing of a subscriber")
         found, refused = await gateway.track(known), await gateway.track(unknown)
         assert found.outcome == await gateway.check(known)

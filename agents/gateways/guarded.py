@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from agents.breaker import OPEN_CODE, Circuit, CircuitBreaker, is_there
 from agents.gateways.capabilities import Capabilities, StatementLine
 from agents.gateways.seam import PaymentGateway
-from agents.gateways.tracks import track
+from agents.gateways.tracks import Tracks, track
 from agents.token_bucket import TokenBucket
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
@@ -43,6 +43,11 @@ class GuardedGateway:
     @property
     def capabilities(self) -> Capabilities:
         return self._inner.capabilities
+
+    @property
+    def tells_more(self) -> bool:
+        """Does its payee tell more of a subscriber than yes or no?"""
+        return isinstance(self._inner, Tracks)
 
     @property
     def health(self) -> Health:

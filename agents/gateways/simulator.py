@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,14 +22,16 @@ from typing import Any, Self
 import httpx
 import orjson
 from aiohttp import web
-from pydantic import field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from agents.gateways.simulator_book import Journal, Paid
 from agents.gateways.simulator_faults import Behaviour
 from agents.gateways.simulator_payees import Payees
 from agents.gateways.simulator_server import RESERVED, server
+from agents.gateways.simulator_wire import Wire
 from agents.gateways.simulator_wires import WIRES
-from schemas.ids import PayeeId, Wire
+from schemas.ids import PayeeId
+from schemas.ids import Wire as Message
 from streams import lifeline
 
 HOST = "127.0.0.1"
@@ -36,20 +39,30 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
 
 
-class SimulatorConfig(Wire):
+class SimulatorConfig(Message):
     """The process's configuration file, JSON."""
 
     seed: int = 1
+    wires: dict[str, str] = Field(default_factory=dict, description='further protocols: name -> "module:attribute"')
     payees: dict[PayeeId, Behaviour]
 
     @field_validator("payees")
     @classmethod
-    def _names_are_free(cls, payees: dict[str, Behaviour]) -> dict[str, Behaviour]:
+    def _names_are_free(cls, payees: dict[str, Behaviour], others: ValidationInfo) -> dict[str, Behaviour]:
         if taken := RESERVED.intersection(payees):
             raise ValueError(f"no payee can be called {min(taken)!r}: it is a path of the simulator's own")
-        if unknown := {behaviour.protocol for behaviour in payees.values()} - WIRES.keys():
+        spoken = WIRES.keys() | others.data.get("wires", {}).keys()
+        if unknown := {behaviour.protocol for behaviour in payees.values()} - spoken:
             raise ValueError(f"no simulated payee speaks {min(unknown)!r}")
         return payees
+
+    def spoken(self) -> dict[str, Wire]:
+        """All wires there are. Raises ImportError or AttributeError for one that cannot be had."""
+        found = dict(WIRES)
+        for name, place in self.wires.items():
+            module, _, attribute = place.partition(":")
+            found[name] = getattr(import_module(module), attribute)
+        return found
 
 
 class SimulatorFailed(RuntimeError):
@@ -72,15 +85,17 @@ class Simulator:
         *,
         journal: bool = False,
         port: int = 0,
+        wires: Mapping[str, str] | None = None,
     ) -> Self:
         """Start it and wait until it serves. Raises SimulatorFailed.
 
         directory: where its configuration, log and (with `journal`) journal are. With the same directory, journal
-        and port a killed simulator comes back with its book under its old address. port: 0 takes a free one.
+        and port a killed simulator comes back with its book under its old address. port: 0 takes a free one. wires:
+        protocols that are not in simulator_wires.py, as "module:attribute".
         """
         directory.mkdir(parents=True, exist_ok=True)
         config, ready, log = directory / "payees.json", directory / "ready", directory / "simulator.log"
-        config.write_text(SimulatorConfig(seed=seed, payees=dict(payees)).model_dump_json())
+        config.write_text(SimulatorConfig(seed=seed, wires=dict(wires or {}), payees=dict(payees)).model_dump_json())
         ready.unlink(missing_ok=True)
         command = [sys.executable, "-m", "agents.gateways.simulator", "--port", str(port)]
         command += ["--ready-file", str(ready), "--config", str(config)]
@@ -167,7 +182,9 @@ async def serve(config: SimulatorConfig, *, port: int, ready_file: Path | None, 
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    runner = web.ServerRunner(server(Payees(config.payees, config.seed, journal), WIRES), shutdown_timeout=0.1)
+    runner = web.ServerRunner(
+        server(Payees(config.payees, config.seed, journal), config.spoken()), shutdown_timeout=0.1
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port, reuse_address=True).start()
