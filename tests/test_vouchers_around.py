@@ -23,7 +23,7 @@ from schemas.terminal import Operator, Terminal
 from schemas.voucher import serial_mark
 from streams.arrival import Arrival, Ask, Forward, Item, Quarantine
 from streams.directory import Directory
-from streams.ledger.checking import look
+from streams.ledger.checking import Terms, look
 from streams.ledger.commands import Instruct, Place, VoucherDue
 from streams.ledger.decide import decide
 from streams.ledger.memory import leaving, let_go, needed_to_decide, recall
@@ -150,7 +150,7 @@ def test_a_payment_says_whether_its_terminal_can_be_told_secrets(terminal: str, 
 @pytest.mark.parametrize(("is_sealed", "refusal"), [(True, None), (False, Refusal.PAYEE_UNAVAILABLE)])
 def test_a_check_before_cash_is_taken_answers_as_the_payment_would(is_sealed: bool, refusal: Refusal | None) -> None:
     request = a_check(payee="card", amount=50_000)
-    found = look(a_tree(), "A", request, a_product(), a_card_tariff(), AT, 1_000, is_sealed=is_sealed)
+    found = look(a_tree(), "A", request, Terms(a_product(), a_card_tariff(), 1_000, is_sealed), AT)
     assert (found.objection.refusal if found.objection is not None else None) is refusal
 
 
