@@ -23,6 +23,7 @@ from schemas.envelope import SigningKey, VerifyingKey
 from schemas.keys import SERVER_KID
 from schemas.outcome import Verdict
 from schemas.payment import PaymentOrder
+from schemas.sealing import OpeningKey
 from schemas.terminal import Terminal
 from sinks.loader import run_loader
 from streams.arrival import Arrival, Ask, Item
@@ -47,6 +48,7 @@ from tests.builders import (
 )
 from tests.builders_reversal import a_cancel
 from tests.builders_routes import a_payee_with
+from tests.builders_vouchers import KIDS
 
 OPERATOR = SigningKey.generate("chief:1")
 
@@ -67,7 +69,7 @@ class Office:
 
     def __post_init__(self) -> None:
         server = SigningKey.generate(SERVER_KID)
-        self.verifier = Verifier(self.settings, self.directory, VerifyingKey.load(server.public()))
+        self.verifier = Verifier(self.settings, self.directory, VerifyingKey.load(server.public()), lambda: KIDS)
         self.shards = [Shard(self.settings, number, server) for number in self.partitions]
         for shard in self.shards:
             shard.open()
@@ -170,7 +172,8 @@ def introduce(office: Office, gateway_url: str) -> list[str]:
         office.command(open_agent(tree, tree=tree).command, a_deposit(tree, 1_000_000, tree).command)
     for tree in trees:
         key = office.terminals[f"kiosk-{tree}"] = SigningKey.generate(f"kiosk-{tree}:1")
-        terminal = Terminal(id=f"kiosk-{tree}", agent=tree, tree=tree, keys=(key.public(),))
+        sealing = OpeningKey.generate(f"kiosk-{tree}:1").public()
+        terminal = Terminal(id=f"kiosk-{tree}", agent=tree, tree=tree, keys=(key.public(),), sealing=sealing)
         office.command(set_terminal(terminal, f"terminal-{tree}").command)
     office.work()
     return list(office.terminals)

@@ -25,7 +25,7 @@ from streams.replay import Wanted, replay
 from streams.settings import Settings
 from streams.topics import PAYMENTS, create_or_verify
 from tests.audit_world import Office, introduce, loading, order
-from tests.builders import close_window, set_payee
+from tests.builders import close_window, set_payee, set_tariff
 from tests.builders_cash import a_collection
 from tests.builders_charts import a_chart, set_chart
 from tests.builders_clearing import a_transfer_to
@@ -33,6 +33,7 @@ from tests.builders_correction import a_correction
 from tests.builders_fees import fee_due
 from tests.builders_offline import an_offline_payee, answer, cut, deliver
 from tests.builders_reversal import a_reversal
+from tests.builders_vouchers import a_card_tariff, a_load, a_product
 
 pytestmark = pytest.mark.integration
 
@@ -113,6 +114,7 @@ def a_morning(office: Office) -> None:
     office.settle(orders[0].id, Verdict.CANCELLED)
     office.settle(orders[1].id, Verdict.FATAL, code="300")
     a_registry(office, first)
+    a_card(office, first)
     office.pay(order(office, second, 3))
     office.producer.flush(10)
 
@@ -152,7 +154,18 @@ def test_every_check_passes_and_has_looked_at_something(database: tuple[Settings
     assert failures(report) == {}
     assert {check.name for check in report.checks} == {name for name in CATALOGUE if not name.startswith("payee.")}
     assert [check.name for check in report.checks if not check.looked_at] == []
-    assert report.check("arrivals.payments").note == "10 decided, 1 again, 3 in rejects, 1 re-keyed, 1 waiting"
+    assert report.check("arrivals.payments").note == "11 decided, 1 again, 3 in rejects, 1 re-keyed, 1 waiting"
+
+
+def a_card(office: Office, terminal: str) -> None:
+    """A voucher, from its batch to the payment that it is sold to."""
+    office.command(set_payee(a_product(), "payee-3").command, set_tariff(a_card_tariff(), "tariff-2").command)
+    office.work()
+    office.command(a_load("SN1", "SN2").command)
+    office.work()
+    office.pay(order(office, terminal, 10, payee="card", amount=50_000, fee=0))
+    said = [(entry.kind.value, entry.reason) for entry in office.work()]
+    assert ("POSTED", "") in said, said
 
 
 # Table -> what is done to it, and what the audit says of that. Doubling comes last: merges would undo it.
