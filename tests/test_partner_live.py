@@ -23,7 +23,7 @@ from streams.lifeline import spawn
 from tests.cli_runs import Kassa, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 PASSWORD = "correct horse battery"
 

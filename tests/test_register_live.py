@@ -20,7 +20,7 @@ from streams.lifeline import spawn
 from tests.cli_runs import Kassa, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 HEADER = "txn_id;date;subscriber;amount\n"
 

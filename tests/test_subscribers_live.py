@@ -21,7 +21,7 @@ from tests.builders_subscribers import a_row
 from tests.cli_runs import Kassa, Shown, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 IVAN, OLGA, PETR = "9160000001", "9160000002", "9160000003"
 LIST = f"number;name;debt;address\n{IVAN};Ivan;100.00;Lenina 5\n{OLGA};Olga;-3.50;\n{PETR};Petr;;\n"
