@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console.client import Client
 from console.demo import carry_out
@@ -38,7 +38,7 @@ class Rig:
     """A running stack; `number` is the next payment's."""
 
     stack: Stack
-    simulator: OsmpSimulator
+    simulator: Simulator
     fleet: list[FleetTerminal]
     ends: Ends
     number: int = 0
@@ -76,7 +76,7 @@ def running(directory: Path) -> Iterator[Rig]:
     quick = {CHECKED: Behaviour(), DIRECT: Behaviour()}
     with (
         Stack(directory, sink=False) as stack,
-        OsmpSimulator.start(directory / "run" / "simulator", quick) as simulator,
+        Simulator.start(directory / "run" / "simulator", quick) as simulator,
         socket.create_server(("127.0.0.1", 0)) as silent,
     ):
         stack.wait_ready()

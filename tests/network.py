@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console import demo_network as network
 from console.client import Client
@@ -31,7 +31,7 @@ class Network:
     """A running stack with the demo's agents, terminals and payees, all with money enough."""
 
     stack: Stack
-    simulator: OsmpSimulator
+    simulator: Simulator
     fleet: list[FleetTerminal]
     ends: Ends
 
@@ -77,7 +77,7 @@ def running_network(
     faults = {**network.BEHAVIOURS, **(behaviours or {})}
     with (
         Stack(directory, workers=workers, start_broker=start_broker) as stack,
-        OsmpSimulator.start(directory / "run" / "simulator", faults, seed) as simulator,
+        Simulator.start(directory / "run" / "simulator", faults, seed) as simulator,
     ):
         stack.tell(simulator=simulator.url)
         stack.wait_ready()

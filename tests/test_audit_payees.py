@@ -8,7 +8,7 @@ from itertools import count
 import httpx
 import pytest
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console.audit_payee import GatewayAddresses, NoSimulator, PayeeAudit, books
 from console.audit_payments import PaymentAudit
@@ -23,7 +23,7 @@ _numbers = count(1)
 class Payee:
     """One payee of the simulator, with a ledger whose gateway leads there."""
 
-    def __init__(self, simulator: OsmpSimulator) -> None:
+    def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
         self.name = f"mobile-{next(_numbers)}"
         simulator.behave(self.name, Behaviour())
@@ -53,13 +53,13 @@ class Payee:
 
 
 @pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OsmpSimulator]:
-    with OsmpSimulator.start(tmp_path_factory.mktemp("payees"), {}) as running:
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with Simulator.start(tmp_path_factory.mktemp("payees"), {}) as running:
         yield running
 
 
 @pytest.fixture
-def payee(simulator: OsmpSimulator) -> Payee:
+def payee(simulator: Simulator) -> Payee:
     """It was paid exactly what the ledger has as POSTED."""
     made = Payee(simulator)
     for payment in (POSTED, RESOLVED):
@@ -106,7 +106,7 @@ def test_what_was_paid_since_the_audit_began_may_be_unknown_to_it(payee: Payee):
 
 @pytest.mark.parametrize("wrong", [{"account": "9160000000"}, {"amount": "950.01"}, {"amount": "9500.0"}])
 def test_another_subscriber_or_sum_is_found_and_the_subscriber_is_not_shown(
-    simulator: OsmpSimulator, wrong: dict[str, str]
+    simulator: Simulator, wrong: dict[str, str]
 ):
     payee = Payee(simulator)
     payee.pay(payee.number(POSTED), **wrong)
@@ -118,7 +118,7 @@ def test_another_subscriber_or_sum_is_found_and_the_subscriber_is_not_shown(
     assert "916" not in failure
 
 
-def test_a_posted_payment_that_was_never_paid_is_found(simulator: OsmpSimulator):
+def test_a_posted_payment_that_was_never_paid_is_found(simulator: Simulator):
     payee = Payee(simulator)
     payee.pay(payee.number(POSTED))
     posted, _ = payee.audited()
@@ -130,7 +130,7 @@ def test_a_posted_payment_that_was_never_paid_is_found(simulator: OsmpSimulator)
     assert failure == f"partition 0 offset {offset}: payment {RESOLVED} is POSTED, and the payee was never paid"
 
 
-def test_a_payment_at_another_payee_is_found(simulator: OsmpSimulator, payee: Payee):
+def test_a_payment_at_another_payee_is_found(simulator: Simulator, payee: Payee):
     other = Payee(simulator)
     other.gateways, other.audit = payee.gateways, payee.audit
     other.pay(payee.number(POSTED))

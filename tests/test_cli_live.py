@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console.client import Client
 from console.requests import payment_request
@@ -32,9 +32,9 @@ UNCLEAR = Behaviour(temporary_pct=100, faulty_askings=1_000)
 
 
 @pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OsmpSimulator]:
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     payees = {"mobile": Behaviour(), "unclear": UNCLEAR}
-    with OsmpSimulator.start(tmp_path_factory.mktemp("payees"), payees) as running:
+    with Simulator.start(tmp_path_factory.mktemp("payees"), payees) as running:
         yield running
 
 
@@ -60,7 +60,7 @@ def on_file() -> list[str]:
 
 
 @pytest.fixture
-def network(on_stack: Kassa, simulator: OsmpSimulator, on_file: list[str], request: pytest.FixtureRequest) -> Kassa:
+def network(on_stack: Kassa, simulator: Simulator, on_file: list[str], request: pytest.FixtureRequest) -> Kassa:
     """The payees, and for this test a tree of its own: agent T<n> with 1000.00 and its terminal k<n>."""
     field = ("--field", "phone:[0-9]{10}:Phone", "--min", "1.00", "--max", "15000", "--time-zone", "Europe/Moscow")
     directory = [

@@ -161,7 +161,7 @@ async def test_credentials_are_asked_for_and_given(side: Side) -> None:
 
 
 async def test_after_a_storm_the_payees_book_is_what_we_were_told(side: Side) -> None:
-    several = [new_payment(subscriber=f"7916{number:07}") for number in range(150)]
+    several = [new_payment(subscriber=f"7916{number:07}") for number in range(60)]
     waiting = iter(several)
     told: dict[int, list[GatewayOutcome]] = {}
 

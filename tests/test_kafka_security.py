@@ -19,7 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from faust.auth import SASLCredentials, SSLCredentials
 from pydantic import ValidationError
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from console import demo_network as network
 from console.client import Client
 from console.demo import carry_out
@@ -93,7 +93,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Network,
     pem = certificate(place, "127.0.0.1")
     with (
         Stack(place, workers=0, sink=False, start_broker=lambda at: _guarded_kafka(at, pem)) as stack,
-        OsmpSimulator.start(place / "run" / "simulator", network.BEHAVIOURS, 1) as simulator,
+        Simulator.start(place / "run" / "simulator", network.BEHAVIOURS, 1) as simulator,
     ):
         assert isinstance(stack.broker, ApacheKafka)
         safe = stack.broker.bootstrap_at(SAFE)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console.stack import Stack
 from sinks.warehouse import open_warehouse, rows
@@ -55,7 +55,7 @@ def test_a_payment_outlives_a_stack_on_apache_kafka(
 ) -> None:
     """Ledger, warehouse and audit after a stop and a start, and the books go on from where they were."""
     monkeypatch.setenv("KASSA_DIR", str(tmp_path / "var"))
-    with OsmpSimulator.start(tmp_path / "payee", {"mobile": Behaviour()}) as simulator:
+    with Simulator.start(tmp_path / "payee", {"mobile": Behaviour()}) as simulator:
         with running(tmp_path, "up", "--kafka") as lines:
             assert lines[0] == "one-machine stack in var: its records last in var/kafka"
             introduce(kassa, simulator.url_of("mobile"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console.stack import Stack
 from tests.cli_runs import Kassa, eventually
@@ -31,7 +31,7 @@ def on_stack(kassa: Kassa, box: Mailbox, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("KASSA_SMTP_TLS", "none")
     monkeypatch.setenv("KASSA_DIR", str(tmp_path / "stack"))
     with (
-        OsmpSimulator.start(tmp_path, {"mobile": Behaviour()}) as simulator,
+        Simulator.start(tmp_path, {"mobile": Behaviour()}) as simulator,
         Stack(tmp_path / "stack", notify=True) as stack,
     ):
         stack.wait_ready()

@@ -12,7 +12,7 @@ from console.stack import Stack
 from tests.cli_runs import Kassa, Shown, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, fromstring
 import httpx
 import pytest
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console.stack import Stack
 from streams.lifeline import spawn
@@ -29,13 +29,13 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OsmpSimulator]:
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     payees = {
         "mobile": Behaviour(),
         "slow": Behaviour(delay_ms=150),
         "dark": Behaviour(temporary_pct=100, faulty_askings=1_000),
     }
-    with OsmpSimulator.start(tmp_path_factory.mktemp("payees"), payees) as running:
+    with Simulator.start(tmp_path_factory.mktemp("payees"), payees) as running:
         yield running
 
 
@@ -114,7 +114,7 @@ def started() -> Iterator[list[Endpoint]]:
 
 @pytest.fixture
 def network(
-    kassa: Kassa, stack: Stack, simulator: OsmpSimulator, started: list[Endpoint], monkeypatch: pytest.MonkeyPatch
+    kassa: Kassa, stack: Stack, simulator: Simulator, started: list[Endpoint], monkeypatch: pytest.MonkeyPatch
 ) -> Kassa:
     """Agent P, whose terminal is partner anna's; agent T, whose terminal pays payee `via` through anna's endpoint."""
     monkeypatch.setenv("KASSA_DIR", str(stack.directory))
@@ -195,7 +195,7 @@ def test_strangers_are_not_let_in(endpoint: Endpoint) -> None:
 
 
 def test_kassa_pays_through_kassa_also_when_the_endpoint_between_dies(
-    network: Kassa, endpoint: Endpoint, simulator: OsmpSimulator, tmp_path: Path
+    network: Kassa, endpoint: Endpoint, simulator: Simulator, tmp_path: Path
 ) -> None:
     """A register of 40 payments to `via`: each is a payment at anna's endpoint, and each of those one at the payee."""
     before = balance(network, "P"), balance(network, "T")
@@ -214,7 +214,7 @@ def test_kassa_pays_through_kassa_also_when_the_endpoint_between_dies(
     assert (before[0] - balance(network, "P"), before[1] - balance(network, "T")) == (total, total)
 
 
-def test_many_questions_at_once_are_each_paid_once(endpoint: Endpoint, simulator: OsmpSimulator) -> None:
+def test_many_questions_at_once_are_each_paid_once(endpoint: Endpoint, simulator: Simulator) -> None:
     numbers = range(1_000, 1_030)
 
     async def storm() -> list[int]:

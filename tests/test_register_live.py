@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console.stack import Stack
 from streams.lifeline import spawn
@@ -26,9 +26,9 @@ HEADER = "txn_id;date;subscriber;amount\n"
 
 
 @pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OsmpSimulator]:
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     payees = {"mobile": Behaviour(), "slow": Behaviour(delay_ms=40)}
-    with OsmpSimulator.start(tmp_path_factory.mktemp("payees"), payees) as running:
+    with Simulator.start(tmp_path_factory.mktemp("payees"), payees) as running:
         yield running
 
 
@@ -47,7 +47,7 @@ def on_file() -> list[str]:
 
 @pytest.fixture
 def network(
-    kassa: Kassa, stack: Stack, simulator: OsmpSimulator, on_file: list[str], monkeypatch: pytest.MonkeyPatch
+    kassa: Kassa, stack: Stack, simulator: Simulator, on_file: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> Kassa:
     """Agent T with its terminals, each a partner's, and two payees."""
     monkeypatch.setenv("KASSA_DIR", str(stack.directory))
@@ -150,7 +150,7 @@ def test_a_look_at_a_file_sends_nothing(network: Kassa, tmp_path: Path) -> None:
 
 
 def test_an_upload_that_is_killed_is_finished_by_doing_it_again(
-    network: Kassa, stack: Stack, simulator: OsmpSimulator, tmp_path: Path
+    network: Kassa, stack: Stack, simulator: Simulator, tmp_path: Path
 ) -> None:
     rows = [row(number, amount=f"{number}.00") for number in range(1, 201)]
     file = a_register(tmp_path / "a.csv", *rows)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console.stack import Stack
 from tests.cli_runs import Kassa, Shown, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 WHY = ("--reason", "wrong number", "--evidence", "receipt 12", "--yes")
 PAYEES = {
@@ -27,8 +27,8 @@ PATIENCE = ("--retry-interval-ms", "50", "--retry-budget", "4", "--call-time-out
 
 
 @pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OsmpSimulator]:
-    with OsmpSimulator.start(tmp_path_factory.mktemp("payees"), PAYEES) as running:
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with Simulator.start(tmp_path_factory.mktemp("payees"), PAYEES) as running:
         yield running
 
 
@@ -41,7 +41,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def network(kassa: Kassa, running: Path, simulator: OsmpSimulator, monkeypatch: pytest.MonkeyPatch) -> Kassa:
+def network(kassa: Kassa, running: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Kassa:
     """Payees that give payments back for an hour, each by a gateway of its own; an agent with two terminals."""
     monkeypatch.setenv("KASSA_DIR", str(running))
     field = ("--field", "phone:[0-9]{10}:Phone", "--max", "15000", "--skip-check")
@@ -68,7 +68,7 @@ def paid(network: Kassa, number: int, payee: str = "mobile") -> str:
     return f"k1.{number}"
 
 
-def given_back(simulator: OsmpSimulator, payee: str) -> int:
+def given_back(simulator: Simulator, payee: str) -> int:
     return sum(one.cancelled_at > 0 for one in simulator.book_of(payee).values())
 
 
@@ -77,7 +77,7 @@ def money(network: Kassa) -> tuple[int, int]:
     return shown["balance"], shown["held"]
 
 
-def test_an_operator_reverses_and_the_payee_s_book_agrees(network: Kassa, simulator: OsmpSimulator) -> None:
+def test_an_operator_reverses_and_the_payee_s_book_agrees(network: Kassa, simulator: Simulator) -> None:
     before = money(network)
     payment = paid(network, 1)
     shown = network("payment", "reverse", payment, *WHY)
@@ -90,16 +90,14 @@ def test_an_operator_reverses_and_the_payee_s_book_agrees(network: Kassa, simula
     assert (again.code, again.says(f"payment {payment} is REVERSED; only one that is POSTED")) == (1, True), again
 
 
-def test_the_terminal_that_took_it_signs_and_another_is_refused(network: Kassa, simulator: OsmpSimulator) -> None:
+def test_the_terminal_that_took_it_signs_and_another_is_refused(network: Kassa, simulator: Simulator) -> None:
     payment = paid(network, 2)
     shown = network("payment", "reverse", payment, "--as-terminal", "--refund", "change", *WHY)
     assert (shown.code, shown.says("is REVERSED")) == (0, True), shown
     assert network("payment", "show", payment, "--from-ledger").says("k1:1", "change:payment:k1.2 +10.50")
 
 
-def test_a_payee_that_keeps_it_is_believed_and_the_payment_stays_posted(
-    network: Kassa, simulator: OsmpSimulator
-) -> None:
+def test_a_payee_that_keeps_it_is_believed_and_the_payment_stays_posted(network: Kassa, simulator: Simulator) -> None:
     payment = paid(network, 3, "keeper")
     shown = network("payment", "reverse", payment, *WHY)
     assert (shown.code, shown.says(f"payment {payment} stays POSTED: its payee keeps it", "300")) == (1, True), shown
@@ -107,7 +105,7 @@ def test_a_payee_that_keeps_it_is_believed_and_the_payment_stays_posted(
 
 
 def test_a_payee_that_gives_back_and_says_nothing_is_asked_again_with_the_same_number(
-    network: Kassa, simulator: OsmpSimulator
+    network: Kassa, simulator: Simulator
 ) -> None:
     payment = paid(network, 4, "mute")
     shown = network("payment", "reverse", payment, *WHY)
@@ -116,7 +114,7 @@ def test_a_payee_that_gives_back_and_says_nothing_is_asked_again_with_the_same_n
     assert network("payment", "show", payment, "--from-ledger").says("cancel UNCLEAR timeout", "cancel CANCELLED 0")
 
 
-def test_what_no_asking_settles_an_operator_does(network: Kassa, simulator: OsmpSimulator) -> None:
+def test_what_no_asking_settles_an_operator_does(network: Kassa, simulator: Simulator) -> None:
     simulator.behave("doubtful", Behaviour())
     payment = paid(network, 5, "doubtful")
     simulator.behave("doubtful", PAYEES["doubtful"])
@@ -136,7 +134,7 @@ def test_bad_input_is_refused_before_anything_is_sent(network: Kassa) -> None:
 
 
 def test_the_audit_finds_ledger_warehouse_and_the_payees_books_in_agreement(
-    network: Kassa, simulator: OsmpSimulator
+    network: Kassa, simulator: Simulator
 ) -> None:
     network("payment", "reverse", paid(network, 6), *WHY)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console.stack import Stack
 from schemas.entry import Entry
@@ -28,8 +28,8 @@ LIST = f"number;name;debt;address\n{IVAN};Ivan;100.00;Lenina 5\n{OLGA};Olga;-3.5
 
 
 @pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OsmpSimulator]:
-    with OsmpSimulator.start(tmp_path_factory.mktemp("payees"), {"city": Behaviour()}) as running:
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with Simulator.start(tmp_path_factory.mktemp("payees"), {"city": Behaviour()}) as running:
         yield running
 
 
@@ -41,7 +41,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def network(kassa: Kassa, stack: Stack, simulator: OsmpSimulator, monkeypatch: pytest.MonkeyPatch) -> Kassa:
+def network(kassa: Kassa, stack: Stack, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Kassa:
     """Payee city, whose subscribers are in its list, and agent shop with terminal k1."""
     monkeypatch.setenv("KASSA_DIR", str(stack.directory))
     city = ("--field", "phone:[0-9]{10}:Phone", "--max", "15000", "--reversal-s", "3600", "--checked-at", "subscribers")
@@ -109,7 +109,7 @@ def test_a_list_is_loaded_and_a_debtor_is_shown_name_and_debt(network: Kassa, tm
 
 
 def test_what_is_paid_makes_the_debt_smaller_and_what_is_given_back_makes_it_larger(
-    network: Kassa, tmp_path: Path, simulator: OsmpSimulator
+    network: Kassa, tmp_path: Path, simulator: Simulator
 ) -> None:
     assert paid(network, IVAN, "30.00", "--number", "1").code == 0
     told(network, IVAN, "Ivan", 7_000)
@@ -121,7 +121,7 @@ def test_what_is_paid_makes_the_debt_smaller_and_what_is_given_back_makes_it_lar
     told(network, OLGA, "Olga", -350)
 
 
-def test_dispatch_looks_in_the_list_and_who_is_not_in_it_is_not_paid(network: Kassa, simulator: OsmpSimulator) -> None:
+def test_dispatch_looks_in_the_list_and_who_is_not_in_it_is_not_paid(network: Kassa, simulator: Simulator) -> None:
     before = simulator.totals()["city"]
     shown = paid(network, "9169999999", "5.00", "--number", "3")
     assert (shown.code, shown.says("VOIDED", "code 5", "not in the payee's list")) == (1, True), shown

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console.check_client import CheckClient
 from console.requests import Request
@@ -25,7 +25,7 @@ from tests.builders_tracking import a_check
 from tests.cli_runs import Kassa, Shown, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 SLOW = Behaviour(delay_ms=2_000)
 PAYEES = {
@@ -38,8 +38,8 @@ FIELD = ("--field", "phone:[0-9]{10}:Phone", "--min", "1.00", "--max", "15000")
 
 
 @pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OsmpSimulator]:
-    with OsmpSimulator.start(tmp_path_factory.mktemp("payees"), PAYEES) as running:
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with Simulator.start(tmp_path_factory.mktemp("payees"), PAYEES) as running:
         yield running
 
 
@@ -51,7 +51,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def network(kassa: Kassa, stack: Stack, simulator: OsmpSimulator, monkeypatch: pytest.MonkeyPatch) -> Kassa:
+def network(kassa: Kassa, stack: Stack, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Kassa:
     """Payees with a gateway each, one that is away, and agent shop with terminal k1."""
     monkeypatch.setenv("KASSA_DIR", str(stack.directory))
     urls = {name: simulator.url_of(name) for name in PAYEES} | {"away": "http://127.0.0.1:1/"}
@@ -81,7 +81,7 @@ def entries(stack: Stack) -> int:
 
 
 def test_the_payee_would_take_it_and_nothing_is_on_the_ledger(
-    network: Kassa, stack: Stack, simulator: OsmpSimulator
+    network: Kassa, stack: Stack, simulator: Simulator
 ) -> None:
     before = entries(stack)
     shown = asked(network, "mobile", "--amount", "10.00")

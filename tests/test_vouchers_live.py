@@ -22,7 +22,7 @@ from streams.topics import ALL, Topic
 from tests.cli_runs import Kassa, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 # Of one make, so that a PIN is known wherever it is.
 PINS = {f"SN{number:04}": f"PIN-{number:04}-4711" for number in range(300)}

@@ -17,7 +17,7 @@ from typing import Self
 import orjson
 from confluent_kafka import KafkaError, Message, TopicPartition
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console import demo_network as network
 from console.client import Client
@@ -127,7 +127,7 @@ class WideNetwork:
     """A running stack whose trees are spread over all partitions, two on each, a terminal a tree."""
 
     stack: Stack
-    simulator: OsmpSimulator
+    simulator: Simulator
     orders: Orders
     watch: Watch
 
@@ -172,7 +172,7 @@ def wide_network(
     """A stack with its simulator and trees, ready to pay."""
     with (
         Stack(directory, workers=workers, partitions=partitions, start_broker=start_broker) as stack,
-        OsmpSimulator.start(directory / "run" / "simulator", BEHAVIOURS, seed) as simulator,
+        Simulator.start(directory / "run" / "simulator", BEHAVIOURS, seed) as simulator,
     ):
         stack.tell(simulator=simulator.url)
         stack.wait_ready()

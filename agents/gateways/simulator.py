@@ -164,9 +164,6 @@ class Simulator:
         return orjson.loads(reply.content) if reply.content else None
 
 
-OsmpSimulator = Simulator  # its name while OSMP was all it spoke
-
-
 def _wait_until_ready(process: subprocess.Popen[bytes], ready: Path, log: Path) -> int:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not ready.exists():

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.gateways.simulator import OsmpSimulator
+from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from console import demo_network as network
 from console.client import Client
@@ -37,7 +37,7 @@ class Site:
     seed: int
     stack: Stack
     kafka: ApacheKafka
-    simulator: OsmpSimulator
+    simulator: Simulator
     workers: list[str]
     to_brokers: dict[str, list[Cable]]  # by worker: one cable a broker
     to_payees: Cable
@@ -108,8 +108,8 @@ def running_site(directory: Path, workers: int, seed: int) -> Iterator[Site]:
         yield site
 
 
-def start_simulator(directory: Path, seed: int, port: int) -> OsmpSimulator:
-    return OsmpSimulator.start(directory / "run" / "simulator", payees(), seed, journal=True, port=port)
+def start_simulator(directory: Path, seed: int, port: int) -> Simulator:
+    return Simulator.start(directory / "run" / "simulator", payees(), seed, journal=True, port=port)
 
 
 def payees() -> dict[str, Behaviour]:
