@@ -45,7 +45,8 @@ BEHAVIOURS = {
 }
 # Electro would book a payment again that it is sent again: it is sent once, and then asked for its status.
 _DIALECTS: dict[str, dict[str, Any]] = {
-    "electro": {"options": {"repeats": "never"}, "asks": ("status",)},
+    # What it is asked to pay never leaves twice: where a worker died in between, an operator decides, and soon.
+    "electro": {"options": {"repeats": "never"}, "asks": ("status",), "retry": RETRY.model_copy(update={"budget": 8})},
     "water": {"asks": ("status",)},
 }
 _ZONES = {"mobile": "Europe/Moscow", "electro": "Europe/Samara", "transit": "Asia/Yekaterinburg"}
@@ -126,8 +127,8 @@ def first_commands(url_of: Callable[[str], str], fleet: list[FleetTerminal]) -> 
         yield _order(OpenAgent, tree, tree=tree, agent=tree, name=tree.capitalize(), currency=CURRENCY)
     for payee in payees():
         gateway = Gateway(
-            id=payee.id, protocol="osmp", url=url_of(payee.id), time_out_ms=1_500, connections=30, retry=RETRY,
-            cancels=payee.id == "mobile", **_DIALECTS.get(payee.id, {}),
+            id=payee.id, protocol="osmp", url=url_of(payee.id), time_out_ms=1_500, connections=30,
+            cancels=payee.id == "mobile", **{"retry": RETRY, **_DIALECTS.get(payee.id, {})},
         )  # fmt: skip
         yield _order(SetGateway, payee.id, gateway=gateway)
         yield _order(SetPayee, payee.id, payee=payee)
