@@ -25,7 +25,7 @@ from streams.topics import LEDGER
 from tests.cli_runs import Kassa, eventually
 
 pytest_plugins = ["tests.cli_fixtures"]
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(300)]
 
 TRANSFERS = 120
 KILLS = 3
@@ -136,7 +136,6 @@ def ordered(stack: Stack, terminal: str, order: BringChange) -> list[tuple[str, 
         return [(one.reply.state, one.reply.final) for one in client.ask(request, 30, 30)]
 
 
-@pytest.mark.long
 def test_nothing_is_lost_or_doubled_while_the_worker_is_killed(on_stack: Kassa, stack: Stack) -> None:
     """Money goes round between three trees; the worker dies again and again, and all of it ends."""
     names, key, number = trees(stack), load_operator_key(stack.settings, "root"), count()
