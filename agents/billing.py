@@ -7,72 +7,50 @@ takes a partition over goes on where the one before it stopped, and the ledger c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import structlog
-from mode import Service
 
+from agents.clockwork import RecordClock
+from schemas.entry import Entry
 from schemas.plan import Plan
-from streams.arrival import Ask
-from streams.clock import Clock
-from streams.directory import Directory
 from streams.ledger.charges import next_charge, today_of
 from streams.ledger.commands import FeeDue
 from streams.ledger.state import Book
-from streams.partitioner import partition_of
-from streams.shards import NotOurs, Shards
 
 log = structlog.get_logger()
 
-_LOOK_S = 1.0
 # Fees decided in one transaction; the rest follow at the next look.
 AT_ONCE = 200
 
 
-class BillingClock(Service):
+class BillingClock(RecordClock[Plan]):
     """A service of the Faust app."""
 
-    def __init__(self, directory: Directory, shards: Shards, clock: Clock, partitions: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._directory = directory
-        self._shards = shards
-        self._clock = clock
-        self._partitions = partitions
+    def records(self) -> Iterable[Plan]:
+        return self._directory.plans.values()
 
-    @Service.task
-    async def _run(self) -> None:
-        while not self.should_stop:
-            for plan in list(self._directory.plans.values()):
-                await self._look_at(plan)
-            await self.sleep(_LOOK_S)
+    def book_of(self, record: Plan) -> str:
+        return record.tree
 
-    async def _look_at(self, plan: Plan) -> None:
-        partition, now = partition_of(plan.tree, self._partitions), self._clock.now_ms()
-        asks = [Ask(due, now) for due in self.due(plan, partition, now)]
-        if not asks:
-            return
-        try:
-            entries = await self._shards.decide(partition, asks, tenure=self._shards.tenure(partition))
-        except NotOurs:
-            return
-        log.info("fees_charged", tree=plan.tree, plan=plan.id, fees=len(entries))
+    def done(self, record: Plan, entries: Sequence[Entry]) -> None:
+        log.info("fees_charged", tree=record.tree, plan=record.id, fees=len(entries))
 
-    def due(self, plan: Plan, partition: int, now: int) -> list[FeeDue]:
+    def due(self, record: Plan, partition: int, now: int) -> list[FeeDue]:
         """One for each agent that is to be charged now (ms UTC), its oldest period; AT_ONCE at most."""
         state = self._shards.state(partition)
-        book = state.books.get(plan.tree) if state is not None else None
-        if book is None or not book.agents or plan.is_paused:
+        book = state.books.get(record.tree) if state is not None else None
+        if book is None or not book.agents or record.is_paused:
             return []
-        found = list(islice(_periods(plan, book, now), AT_ONCE))
+        found = list(islice(_periods(record, book, now), AT_ONCE))
         if not found:
             return []
-        terminals = Counter(one.agent for one in self._directory.terminals.values() if one.tree == plan.tree)
-        digest = plan.digest()
+        terminals = Counter(one.agent for one in self._directory.terminals.values() if one.tree == record.tree)
+        digest = record.digest()
         return [
             FeeDue(
-                plan.tree, plan.id, agent, period, since, plan.currency, plan.fixed, plan.per_terminal,
+                record.tree, record.id, agent, period, since, record.currency, record.fixed, record.per_terminal,
                 terminals[agent], digest,
             )
             for agent, period, since in found

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from typing import Any
 
 import faust
+from mode import Service
 from mode.utils.times import Seconds
 
 from agents.accept import Accept
@@ -103,18 +105,25 @@ def create_worker(
 
     vitals.shards, vitals.dispatch, vitals.consumer = shards, dispatch, lambda: app.consumer
     vitals.is_wired = True
-    app.add_dependency(dispatch)
-    app.add_dependency(tracking)
-    app.add_dependency(SettlementClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
-    app.add_dependency(ChangeClock(shards, clock, settings.change_days, beacon=app.beacon))
-    app.add_dependency(VoucherClock(shards, clock, beacon=app.beacon))
-    app.add_dependency(BillingClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
-    app.add_dependency(RegistryClock(directory.directory, shards, clock, settings.partitions, beacon=app.beacon))
-    app.add_dependency(RegistryCourier(settings, directory.directory, shards, clock, beacon=app.beacon))
-    app.add_dependency(StatementClock(settings, directory.directory, shards, clock, dispatch.told, beacon=app.beacon))
-    app.add_dependency(AlertWatch(shards, clock, beacon=app.beacon))
-    app.add_dependency(Pulse(vitals.heartbeat, beacon=app.beacon))
+    clocks = _clocks(settings, directory.directory, shards, clock, dispatch)
+    for service in (dispatch, tracking, *clocks, Pulse(vitals.heartbeat, beacon=app.beacon)):
+        app.add_dependency(service)
     return app
+
+
+def _clocks(
+    settings: Settings, directory: Directory, shards: Shards, clock: Clock, dispatch: Dispatch
+) -> Iterator[Service]:
+    """Whatever moves by itself: time brings it, and nobody asks."""
+    partitions, beacon = settings.partitions, dispatch.beacon
+    yield SettlementClock(directory, shards, clock, partitions, beacon=beacon)
+    yield ChangeClock(shards, clock, settings.change_days, beacon=beacon)
+    yield VoucherClock(shards, clock, beacon=beacon)
+    yield BillingClock(directory, shards, clock, partitions, beacon=beacon)
+    yield RegistryClock(directory, shards, clock, partitions, beacon=beacon)
+    yield RegistryCourier(settings, directory, shards, clock, beacon=beacon)
+    yield StatementClock(settings, directory, shards, clock, dispatch.told, beacon=beacon)
+    yield AlertWatch(shards, clock, beacon=beacon)
 
 
 class _Worker(faust.Worker):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from console import cli
 from console.cli import main
+from console.stack import Stack
 from tests.cli_runs import Kassa, Shown
 
 
@@ -29,3 +31,18 @@ def kassa(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> Kassa
         return Shown(code, shown.out, shown.err)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One for all tests of a file."""
+    with Stack(tmp_path_factory.mktemp("stack")) as running:
+        running.wait_ready()
+        yield running
+
+
+@pytest.fixture
+def on_stack(kassa: Kassa, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Kassa:
+    """Commands find the stack by the stack.toml in its directory."""
+    monkeypatch.setenv("KASSA_DIR", str(stack.directory))
+    return kassa

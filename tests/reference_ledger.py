@@ -481,9 +481,9 @@ class Reference(
         return 280 if any(self.available(tree, above, currency) < 0 for above in self.chain(tree, payer)[1:]) else 0
 
     def left_to_pay(self, command: Send) -> str | None:
-        """The kind of entry, None: there is nothing to send for the first time."""
+        """The kind of entry, None: there is nothing to send for the first time, or it is sold from stock."""
         sold = self.sold.get(command.payment)
-        if sold is None or sold.tree != command.book or sold.state != "HELD":
+        if sold is None or sold.tree != command.book or sold.state != "HELD" or sold.payee == CARD:
             return None
         sold.state, sold.sent = "SENT", 1
         return "SENT"

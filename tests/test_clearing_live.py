@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -29,19 +28,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(300
 
 TRANSFERS = 120
 KILLS = 3
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack")) as running:
-        running.wait_ready()
-        yield running
-
-
-@pytest.fixture
-def on_stack(kassa: Kassa, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Kassa:
-    monkeypatch.setenv("KASSA_DIR", str(stack.directory))
-    return kassa
 
 
 def trees(stack: Stack) -> list[str]:

@@ -39,21 +39,6 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A stack's directory: commands run there find it by its stack.toml."""
-    directory = tmp_path_factory.mktemp("stack")
-    with Stack(directory) as stack:
-        stack.wait_ready()
-        yield directory
-
-
-@pytest.fixture
-def on_stack(kassa: Kassa, running: Path, monkeypatch: pytest.MonkeyPatch) -> Kassa:
-    monkeypatch.setenv("KASSA_DIR", str(running))
-    return kassa
-
-
-@pytest.fixture(scope="module")
 def on_file() -> list[str]:
     """The payees that an earlier test of this module has put on file."""
     return []
@@ -437,8 +422,8 @@ def test_a_key_made_elsewhere_is_enrolled_by_its_public_half(network: Kassa, req
     assert (shown.code, shown.says("there is no key")) == (2, True)
 
 
-def test_nothing_a_command_prints_is_a_private_key(network: Kassa, request: Any, running: Path) -> None:
-    secret = orjson.loads((running / "keys" / "terminals" / f"{kiosk(request)}.jwk").read_bytes())["d"]
+def test_nothing_a_command_prints_is_a_private_key(network: Kassa, request: Any, stack: Stack) -> None:
+    secret = orjson.loads((stack.directory / "keys" / "terminals" / f"{kiosk(request)}.jwk").read_bytes())["d"]
     for arguments in (["terminal", "list"], ["terminal", "list", "--json"], ["operator", "list"]):
         assert secret not in network(*arguments).out
     assert secret not in network("terminal", "enroll", kiosk(request), "--agent", tree(request)).out
@@ -499,12 +484,12 @@ def test_an_operator_decides_what_nobody_else_can(network: Kassa, request: Any) 
     assert network("agent", "show", agent).says("1000.00 RUB")
 
 
-def test_a_fleet_s_good_and_bad_input_ends_as_it_must(network: Kassa, request: Any, running: Path) -> None:
+def test_a_fleet_s_good_and_bad_input_ends_as_it_must(network: Kassa, request: Any, stack: Stack) -> None:
     agent = tree(request)
     for name in ("f1", "f2"):
         assert network("terminal", "enroll", f"{name}-{agent}", "--agent", agent).code == 0
     assert network("agent", "deposit", agent, "1000000.00", "--document", "19").code == 0
-    record = running / "fleet.jsonl"
+    record = stack.directory / "fleet.jsonl"
     fleet = ["fleet", "--count", "200", "--bad", "40%", "--seed", "11", "--payee", "mobile", "--record", str(record)]
     shown = network(*fleet, "--terminal", f"f1-{agent}", "--terminal", f"f2-{agent}")
     assert (shown.code, shown.says("200 messages, 40% bad, seed 11", "POSTED")) == (0, True), shown
@@ -515,7 +500,7 @@ def test_a_fleet_s_good_and_bad_input_ends_as_it_must(network: Kassa, request: A
     assert (poor.code, poor.says("there is no payee 'nobody'")) == (2, True)
 
 
-def test_a_payment_of_a_terminal_enrolled_late_is_replayed(network: Kassa, request: Any, running: Path) -> None:
+def test_a_payment_of_a_terminal_enrolled_late_is_replayed(network: Kassa, request: Any, stack: Stack) -> None:
     agent = tree(request)
     terminal = f"late-{agent}"
     key = SigningKey.generate(f"{terminal}:1")
@@ -526,8 +511,8 @@ def test_a_payment_of_a_terminal_enrolled_late_is_replayed(network: Kassa, reque
     dry = ("replay-rejects", "--reason", "UNKNOWN_KEY", "--topic", "payments", "--dry-run")
     eventually(lambda: network(*dry).says("UNKNOWN_KEY", "to be replayed"))
     assert network("replay-rejects").says("replay", "messages: nobody is there to ask: say --yes")
-    write_public(running / "late.json", key.public())
-    enroll = ("terminal", "enroll", terminal, "--agent", agent, "--public-key", str(running / "late.json"))
+    write_public(stack.directory / "late.json", key.public())
+    enroll = ("terminal", "enroll", terminal, "--agent", agent, "--public-key", str(stack.directory / "late.json"))
     assert network(*enroll).code == 0
     shown = network("replay-rejects", "--yes")
     assert (shown.code, shown.says("UNKNOWN_KEY", "replayed before")) == (0, True), shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -121,19 +120,11 @@ def test_the_arithmetic_adds_up_to_the_last_minor_unit():
     assert [one.how for one in sums if one.what == "of it A"] == ["25%: 491 5000/10000, rounded down"]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    directory = tmp_path_factory.mktemp("stack")
-    with Stack(directory) as stack:
-        stack.wait_ready()
-        yield directory
-
-
 @pytest.mark.integration
 def test_a_tariff_with_rules_is_checked_set_shown_and_explained(
-    kassa: Kassa, running: Path, written: Path, monkeypatch: pytest.MonkeyPatch
+    kassa: Kassa, stack: Stack, written: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("KASSA_DIR", str(running))
+    monkeypatch.setenv("KASSA_DIR", str(stack.directory))
     prepared = [
         kassa("gateway", "add", "osmp", "--url", "http://127.0.0.1:1/"),
         kassa("payee", "add", "mobile", "--gateway", "osmp", "--field", "phone:[0-9]{10}", "--max", "15000"),

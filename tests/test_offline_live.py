@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,9 @@ pytest_plugins = ["tests.cli_fixtures"]
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    directory = tmp_path_factory.mktemp("stack")
-    with Stack(directory) as stack:
-        stack.wait_ready()
-        yield directory
-
-
 @pytest.fixture
-def network(kassa: Kassa, running: Path, monkeypatch: pytest.MonkeyPatch) -> Kassa:
-    monkeypatch.setenv("KASSA_DIR", str(running))
+def network(kassa: Kassa, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Kassa:
+    monkeypatch.setenv("KASSA_DIR", str(stack.directory))
     return kassa
 
 
@@ -48,7 +39,7 @@ def payment(network: Kassa, number: int) -> str:
     return str(json.loads(shown.out)["state"]) if shown.code == 0 else ""
 
 
-def test_a_registry_goes_out_and_its_answer_ends_every_payment(network: Kassa, running: Path, tmp_path: Path) -> None:
+def test_a_registry_goes_out_and_its_answer_ends_every_payment(network: Kassa, stack: Stack, tmp_path: Path) -> None:
     field = ("--field", "phone:[0-9]{10}:Phone", "--max", "15000", "--time-zone", "Europe/Moscow")
     done: list[Shown] = [
         network("payee", "add", "water", "--gateway", "registry", *field, "--cut-off", "0 4 1 1 *", "--registry-to",
@@ -69,7 +60,7 @@ def test_a_registry_goes_out_and_its_answer_ends_every_payment(network: Kassa, r
     again = network("registry", "cut", "--payee", "water", "--registry", "1")
     assert (again.code, again.says("cut already: 2 is open")) == (1, True), again
     eventually(lambda: state_of(network, 1) == "delivered")
-    file = running / "registries" / "water" / "water_000001.csv"
+    file = stack.directory / "registries" / "water" / "water_000001.csv"
     header, *rows, total = file.read_text().splitlines()
     assert header.startswith("txn_id;date;time;subscriber")
     assert total == "Total:;;;3;;30.00;RUB;"

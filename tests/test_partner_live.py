@@ -39,13 +39,6 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack")) as running:
-        running.wait_ready()
-        yield running
-
-
 class Endpoint:
     """`kassa partner serve` in a process of its own, on a port it keeps."""
 

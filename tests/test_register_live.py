@@ -33,13 +33,6 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack")) as running:
-        running.wait_ready()
-        yield running
-
-
-@pytest.fixture(scope="module")
 def on_file() -> list[str]:
     """Not empty once the network is there."""
     return []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -32,18 +31,10 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    directory = tmp_path_factory.mktemp("stack")
-    with Stack(directory) as stack:
-        stack.wait_ready()
-        yield directory
-
-
 @pytest.fixture
-def network(kassa: Kassa, running: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Kassa:
+def network(kassa: Kassa, stack: Stack, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Kassa:
     """Payees that give payments back for an hour, each by a gateway of its own; an agent with two terminals."""
-    monkeypatch.setenv("KASSA_DIR", str(running))
+    monkeypatch.setenv("KASSA_DIR", str(stack.directory))
     field = ("--field", "phone:[0-9]{10}:Phone", "--max", "15000", "--skip-check")
     directory: list[tuple[str, ...]] = []
     for name in PAYEES:

@@ -66,7 +66,7 @@ class _OneTree:
 
 def asked(state: State, schedule: Schedule, now: str, partition: int = 0) -> WindowDue | None:
     clock = SettlementClock(Directory(), _OneTree(state), Clock(Path("/nowhere")), 1)  # type: ignore[arg-type]
-    return clock.due(schedule, partition, moment(now))
+    return next(iter(clock.due(schedule, partition, moment(now))), None)
 
 
 def test_a_window_is_due_when_the_next_moment_after_the_last_closing_has_passed():

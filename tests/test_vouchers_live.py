@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,17 +29,10 @@ LOAD = ("voucher", "load", "card", "pins.csv", "--batch", "b1", "--denomination"
         "--supplier", "cardhouse", "--expires", "2099-12-31")  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack")) as stack:
-        stack.wait_ready()
-        yield stack
-
-
 @pytest.fixture
-def shop(kassa: Kassa, running: Stack, monkeypatch: pytest.MonkeyPatch) -> Kassa:
+def shop(kassa: Kassa, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Kassa:
     """A product with 300 vouchers, and an agent with two terminals."""
-    monkeypatch.setenv("KASSA_DIR", str(running.settings.dir))
+    monkeypatch.setenv("KASSA_DIR", str(stack.settings.dir))
     Path("pins.csv").write_text("serial;pin\n" + "".join(f"{serial};{pin}\n" for serial, pin in PINS.items()))
     done = [
         kassa("payee", "add", "card", "--gateway", "none", "--served", "vouchers", "--field", "phone:[0-9]{10}",
@@ -146,21 +138,21 @@ def test_the_audit_passes_and_looks_at_vouchers(shop: Kassa) -> None:
     eventually(passed, within_s=30)
 
 
-def test_no_pin_is_on_any_topic_in_the_warehouse_or_in_a_log(shop: Kassa, running: Stack) -> None:
+def test_no_pin_is_on_any_topic_in_the_warehouse_or_in_a_log(shop: Kassa, stack: Stack) -> None:
     """Last of all, when everything has been done with PINs that can be."""
     pin = str(pay(shop, 7)["pin"])
     assert pin.endswith("-4711")
-    places = {topic.name: _all_of(running.settings, topic) for topic in ALL}
+    places = {topic.name: _all_of(stack.settings, topic) for topic in ALL}
     assert b"SN0001" in places["ledger"], "the ledger was looked at"
     assert b'"secret":"' in places["replies"], "replies were looked at"
-    logs = {str(path): path.read_bytes() for path in running.settings.dir.rglob("*.log")}
+    logs = {str(path): path.read_bytes() for path in stack.settings.dir.rglob("*.log")}
     assert logs
-    with open_warehouse(running.settings) as client:
+    with open_warehouse(stack.settings) as client:
         entries = rows(client, "SELECT toString(tuple(*)) FROM entries")
         rejects = rows(client, "SELECT toString(tuple(*)) FROM rejects")
     warehouse = "".join(str(row) for row in [*entries, *rejects]).encode()
     assert b"SN0001" in warehouse
-    snapshots = b"".join(path.read_bytes() for path in running.settings.snapshots.rglob("*") if path.is_file())
+    snapshots = b"".join(path.read_bytes() for path in stack.settings.snapshots.rglob("*") if path.is_file())
     for place, content in {**places, **logs, "warehouse": warehouse, "snapshots": snapshots}.items():
         assert b"-4711" not in content, place
 
