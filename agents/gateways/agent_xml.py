@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from agents.gateways import agent_xml_codes as codes
@@ -10,7 +9,8 @@ from agents.gateways import agent_xml_reply
 from agents.gateways.agent_xml_reply import PaymentSaid
 from agents.gateways.agent_xml_request import DIGESTS, QUESTIONS, Asker, digest_of, request
 from agents.gateways.amounts import is_amount
-from agents.gateways.capabilities import Capabilities, StatementLine, unasked
+from agents.gateways.asked_alike import AskedAlike
+from agents.gateways.capabilities import Capabilities
 from agents.gateways.credentials import one_line
 from agents.gateways.errors import GatewayError, NotSent
 from agents.gateways.http import Http, HttpReply, Line
@@ -26,8 +26,11 @@ from schemas.tracking import Tracked
 CONTENT_TYPE = "text/xml; charset=utf-8"
 
 
-class AgentXmlGateway:
-    """A payee that speaks agent XML. It knows a number it has seen, so a pay may be repeated with it."""
+class AgentXmlGateway(AskedAlike):
+    """A payee that speaks agent XML. It knows a number it has seen, so a pay may be repeated with it.
+
+    A pay is mostly accepted first, UNCLEAR, and paid when its status says so.
+    """
 
     capabilities = Capabilities(status=True)
 
@@ -42,10 +45,6 @@ class AgentXmlGateway:
     def open(cls, record: Gateway, http: Http, secrets_dir: Path) -> AgentXmlGateway:
         return cls(record, http.line(record, secrets_dir), secrets_dir)
 
-    async def check(self, facts: PaymentFacts) -> GatewayOutcome:
-        """Would the payee take it? Never raises for what the payee or the network does."""
-        return await self._ask("check", facts)
-
     async def track(self, facts: PaymentFacts) -> Tracked:
         """A check with all that the payee says of the subscriber. Never raises, as `check` never does."""
         reply = await self._reply("check", facts)
@@ -56,25 +55,6 @@ class AgentXmlGateway:
             return Tracked(outcome)
         said = agent_xml_reply.read(reply.body, reply.charset, QUESTIONS["check"]).payment
         return tracked(outcome, said.told if said else (), self._record.options, major_units(facts.currency))
-
-    async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
-        """Pay it, under the number it always has: mostly accepted first, UNCLEAR, and paid when its status says so."""
-        return await self._ask("pay", facts)
-
-    async def status(self, facts: PaymentFacts) -> GatewayOutcome:
-        """What became of it under its number? Never raises for what the payee or the network does."""
-        return await self._ask("status", facts)
-
-    async def cancel(self, facts: PaymentFacts) -> GatewayOutcome:
-        """The protocol has no such question."""
-        return unasked("cancel")
-
-    async def statement(self, since_ms: int, until_ms: int) -> Sequence[StatementLine] | GatewayOutcome:
-        """The protocol has no such question."""
-        return unasked("status", "statement")
-
-    async def aclose(self) -> None:
-        await self._line.aclose()
 
     async def _ask(self, step: Step, facts: PaymentFacts) -> GatewayOutcome:
         reply = await self._reply(step, facts)

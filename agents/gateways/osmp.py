@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from agents.gateways import osmp_codes, osmp_reply
 from agents.gateways.amounts import is_amount, sum_of
-from agents.gateways.capabilities import Capabilities, StatementLine, unasked
+from agents.gateways.asked_alike import AskedAlike
+from agents.gateways.capabilities import Capabilities
 from agents.gateways.errors import GatewayError, NotSent
 from agents.gateways.http import Http, HttpReply, Line
 from agents.gateways.results import ResultTable, failed
@@ -24,7 +25,7 @@ from schemas.tracking import Tracked
 RESERVED = frozenset({"command", "txn_id", "txn_date", "account", "sum"})
 
 
-class OsmpGateway:
+class OsmpGateway(AskedAlike):
     """A payee that speaks OSMP. It knows a number it has seen, so a pay may be repeated with it."""
 
     def __init__(
@@ -55,10 +56,6 @@ class OsmpGateway:
         )
         return cls(http.line(record, secrets_dir), table_of(record), capabilities, options=record.options)
 
-    async def check(self, facts: PaymentFacts) -> GatewayOutcome:
-        """Would the payee take it? Never raises for what the payee or the network does."""
-        return await self._ask("check", facts)
-
     async def track(self, facts: PaymentFacts) -> Tracked:
         """A check with all that the payee says of the subscriber. Never raises, as `check` never does."""
         reply = await self._reply("check", facts)
@@ -67,25 +64,6 @@ class OsmpGateway:
         outcome = judge("check", facts, reply, self._table)
         told = osmp_reply.read(reply.body, reply.charset).fields if outcome.verdict is Verdict.CHECKED else ()
         return tracked(outcome, told, self._options, major_units(facts.currency))
-
-    async def pay(self, facts: PaymentFacts) -> GatewayOutcome:
-        """Pay it, under the number it always has. Never raises for what the payee or the network does."""
-        return await self._ask("pay", facts)
-
-    async def status(self, facts: PaymentFacts) -> GatewayOutcome:
-        """What became of it under its number? Never raises for what the payee or the network does."""
-        return await self._ask("status", facts) if self.capabilities.status else unasked("status")
-
-    async def cancel(self, facts: PaymentFacts) -> GatewayOutcome:
-        """Give it back, under the number it was paid with. Never raises for what the payee or the network does."""
-        return await self._ask("cancel", facts) if self.capabilities.cancel else unasked("cancel")
-
-    async def statement(self, since_ms: int, until_ms: int) -> Sequence[StatementLine] | GatewayOutcome:
-        """The protocol has no such question."""
-        return unasked("status", "statement")
-
-    async def aclose(self) -> None:
-        await self._line.aclose()
 
     async def _ask(self, step: Step, facts: PaymentFacts) -> GatewayOutcome:
         reply = await self._reply(step, facts)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from agents.gateways import signed_kv_codes as codes
 from agents.gateways import signed_kv_message as message
-from agents.gateways.capabilities import Capabilities, StatementLine, unasked
+from agents.gateways.asked_alike import AskedAlike
+from agents.gateways.capabilities import Capabilities
 from agents.gateways.credentials import secret_file
 from agents.gateways.errors import GatewayError, NotSent
 from agents.gateways.http import Http, HttpReply, Line
@@ -29,7 +29,7 @@ PATHS: dict[Step, str] = {"check": "pay_check.cgi", "pay": "pay.cgi", "status": 
 _ASK_STATUS = frozenset({TAKEN, codes.SESSION_EXISTS})
 
 
-class SignedKvGateway:
+class SignedKvGateway(AskedAlike):
     """A payee that speaks signed key=value. It refuses a session it has, so a pay may be repeated with it."""
 
     capabilities = Capabilities(status=True)
@@ -43,10 +43,6 @@ class SignedKvGateway:
     @classmethod
     def open(cls, record: Gateway, http: Http, secrets_dir: Path) -> SignedKvGateway:
         return cls(record, http.line(record, secrets_dir), secrets_dir)
-
-    async def check(self, facts: PaymentFacts) -> GatewayOutcome:
-        """Would the payee take it? Never raises for what the payee or the network does."""
-        return await self._ask("check", facts)
 
     async def track(self, facts: PaymentFacts) -> Tracked:
         """A check with all that the payee says of the subscriber. Never raises, as `check` never does."""
@@ -66,21 +62,6 @@ class SignedKvGateway:
         if said.verdict is not Verdict.UNCLEAR or said.code not in _ASK_STATUS:
             return said
         return of_pay(said, await self._ask("status", facts))
-
-    async def status(self, facts: PaymentFacts) -> GatewayOutcome:
-        """What became of it under its session? Never raises for what the payee or the network does."""
-        return await self._ask("status", facts)
-
-    async def cancel(self, facts: PaymentFacts) -> GatewayOutcome:
-        """The protocol has no such question."""
-        return unasked("cancel")
-
-    async def statement(self, since_ms: int, until_ms: int) -> Sequence[StatementLine] | GatewayOutcome:
-        """The protocol has no such question."""
-        return unasked("status", "statement")
-
-    async def aclose(self) -> None:
-        await self._line.aclose()
 
     async def _ask(self, step: Step, facts: PaymentFacts) -> GatewayOutcome:
         reply = await self._reply(step, facts)
