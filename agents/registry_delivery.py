@@ -24,6 +24,7 @@ from agents.delivery_errors import NotDelivered
 from agents.gateways.credentials import basic_auth
 from agents.gateways.errors import NotSent
 from agents.mail import Mailer
+from agents.outgoing import outgoing
 from schemas.ids import ms_instant
 from schemas.offline import FileDrop, HttpUpload, MailDrop
 from schemas.registry import RegistryCut, registry_name
@@ -66,13 +67,7 @@ class RegistryDelivery:
         self._settings = settings
         self._mailer = Mailer(settings, tls)
         self._time_out_s = settings.notify_time_out_ms / 1000
-        self._client = httpx.AsyncClient(
-            verify=tls or httpx.create_ssl_context(),
-            follow_redirects=False,
-            trust_env=False,
-            timeout=self._time_out_s,
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        self._client = outgoing(self._time_out_s, tls)
 
     async def deliver(self, parcel: Parcel, to: FileDrop | MailDrop | HttpUpload) -> str:
         """Bring it there; how that was, for the ledger. Raises NotDelivered."""

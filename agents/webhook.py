@@ -19,6 +19,7 @@ import httpx
 import orjson
 
 from agents.delivery_errors import NotDelivered, Undeliverable
+from agents.outgoing import outgoing
 from schemas.contact import Webhook
 from schemas.delivery import Delivery
 from streams.settings import Settings
@@ -33,13 +34,7 @@ class Poster:
     def __init__(self, settings: Settings, tls: ssl.SSLContext | None = None) -> None:
         self._settings = settings
         self._time_out_s = settings.notify_time_out_ms / 1000
-        self._client = httpx.AsyncClient(
-            verify=tls or httpx.create_ssl_context(),
-            follow_redirects=False,
-            trust_env=False,
-            timeout=self._time_out_s,
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        self._client = outgoing(self._time_out_s, tls)
 
     async def send(self, delivery: Delivery, webhook: Webhook) -> None:
         """Post it and have a 2xx. Raises NotDelivered, Undeliverable."""
