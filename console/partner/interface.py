@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from console.partner.answer import OTHER, REPEAT, Told, xml
+from console.partner.answer import REPEAT, Told, xml
 from console.partner.door import Crowded, Door
 from console.partner.question import BadQuestion, parsed
 from console.partner.records import Partner
@@ -60,4 +60,4 @@ class Interface:
         except Exception:
             # Whatever it is, it is ours; the payment may be on its way, so nothing final is said.
             log.exception("partner_question_failed", partner=partner.id)
-            return command, Told(question.txn if command else "", REPEAT if command else OTHER, "repeat later")
+            return command, Told(question.txn if command else "", REPEAT, "repeat later")
