@@ -152,7 +152,8 @@ class Reference(
         here = tree, currency or self.own(tree)
         for sold in self.sold.values():
             if (sold.tree, sold.currency) == here:
-                found[sold.change] = found.get(sold.change, 0) + sold.kept
+                if sold.kept:  # a name under which nothing ever was is not there
+                    found[sold.change] = found.get(sold.change, 0) + sold.kept
                 for name, amount in sold.spent.items() if sold.was_held else ():
                     found[name] = found.get(name, 0) - amount
         for book, name, amount, coin in self.moved_change:
