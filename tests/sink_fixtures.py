@@ -40,7 +40,7 @@ def sink_settings(sink_warehouse: EmbeddedWarehouse, tmp_path: Path) -> Settings
 
 
 @pytest.fixture
-def stack(sink_broker: EmbeddedBroker, sink_settings: Settings) -> Settings:
+def sink_stack(sink_broker: EmbeddedBroker, sink_settings: Settings) -> Settings:
     """Broker with all topics, warehouse with a database of this test's own."""
     settings = sink_settings.model_copy(update={"kafka": sink_broker.bootstrap})
     create_or_verify(settings)

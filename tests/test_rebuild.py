@@ -47,18 +47,18 @@ def chance() -> random.Random:
 
 
 @pytest.fixture
-def loaded(stack: Settings, client: Client, chance: random.Random) -> LedgerWriter:
+def loaded(sink_stack: Settings, client: Client, chance: random.Random) -> LedgerWriter:
     """A ledger, a quarantined message and a directory on the topics, and all of it in the warehouse."""
-    writer = LedgerWriter(stack, chance)
+    writer = LedgerWriter(sink_stack, chance)
     writer.transactions(40)
-    others = producer(stack)
+    others = producer(sink_stack)
     others.produce("rejects", b"\xff not a JWS", b"k", headers=[(HEADER_REASON, b"NOT_JWS")])
     others.produce("payees", orjson.dumps(a_payee().model_dump(mode="json")), b"mobile")
     others.produce("payees", b"{}", b"gone")
     others.produce("payees", None, b"gone")
     assert others.flush(30) == 0
-    Rebuild(stack).run()
-    assert_loaded_once(client, stack)
+    Rebuild(sink_stack).run()
+    assert_loaded_once(client, sink_stack)
     return writer
 
 
@@ -79,10 +79,10 @@ def databases(client: Client) -> list[str]:
 
 
 def test_what_is_rebuilt_is_identical_and_leaves_nothing_behind(
-    stack: Settings, client: Client, loaded: LedgerWriter
+    sink_stack: Settings, client: Client, loaded: LedgerWriter
 ) -> None:
     before = everything(client)
-    verdicts = rebuilt(stack)
+    verdicts = rebuilt(sink_stack)
     assert {name: one.differs for name, one in verdicts.items()} == dict.fromkeys(verdicts, "")
     assert sum(one.further + one.doubled for one in verdicts.values()) == 0
     assert verdicts["entries"].now == len(before["entries"]) > 100
@@ -91,11 +91,11 @@ def test_what_is_rebuilt_is_identical_and_leaves_nothing_behind(
     assert databases(client) == []
 
 
-def test_a_warehouse_without_rows_is_filled(stack: Settings, client: Client, chance: random.Random) -> None:
-    LedgerWriter(stack, chance).transactions(5)
-    verdicts = rebuilt(stack)
+def test_a_warehouse_without_rows_is_filled(sink_stack: Settings, client: Client, chance: random.Random) -> None:
+    LedgerWriter(sink_stack, chance).transactions(5)
+    verdicts = rebuilt(sink_stack)
     assert verdicts["entries"].further == len(everything(client)["entries"]) > 0
-    assert_loaded_once(client, stack)
+    assert_loaded_once(client, sink_stack)
 
 
 # Each table is damaged in a way of its own, all at once; what the rebuild must say of it.
@@ -123,40 +123,40 @@ DAMAGE = (
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=["rows", "tables"])
 def test_damage_is_told_and_mended(
-    damage: dict[str, tuple[str, str]], stack: Settings, client: Client, loaded: LedgerWriter
+    damage: dict[str, tuple[str, str]], sink_stack: Settings, client: Client, loaded: LedgerWriter
 ) -> None:
     before = everything(client)
     for statement in damage:
         client.command(statement, settings={"mutations_sync": 1})
-    verdicts = rebuilt(stack)
+    verdicts = rebuilt(sink_stack)
     assert {name for name, one in verdicts.items() if one.differs} == {table for table, _ in damage.values()}
     assert [words for table, words in damage.values() if words not in verdicts[table].differs] == []
     assert everything(client) == before
-    assert_loaded_once(client, stack)
+    assert_loaded_once(client, sink_stack)
 
 
-def test_rows_stored_twice_are_told_and_mended(stack: Settings, client: Client, loaded: LedgerWriter) -> None:
+def test_rows_stored_twice_are_told_and_mended(sink_stack: Settings, client: Client, loaded: LedgerWriter) -> None:
     before = everything(client)
     client.command("SYSTEM STOP MERGES legs")
     client.command("INSERT INTO legs SELECT * FROM legs WHERE leg_no = 1 AND partition = 0 LIMIT 3")
-    assert (rebuilt(stack)["legs"].doubled, everything(client)) == (3, before)
+    assert (rebuilt(sink_stack)["legs"].doubled, everything(client)) == (3, before)
 
 
-def test_a_view_that_was_altered_is_made_again(stack: Settings, client: Client, loaded: LedgerWriter) -> None:
+def test_a_view_that_was_altered_is_made_again(sink_stack: Settings, client: Client, loaded: LedgerWriter) -> None:
     before = everything(client)
     client.command("CREATE OR REPLACE VIEW payments AS SELECT 1 AS payment_id")
     client.command("DROP VIEW trial_balance")
-    rebuilt(stack)
+    rebuilt(sink_stack)
     assert everything(client) == before
     assert rows(client, "SELECT sum(balance) FROM trial_balance") == [(0,)]
 
 
 @pytest.mark.timeout(280)
 def test_a_sink_at_work_and_reports_go_on_while_it_is_rebuilt(
-    stack: Settings, client: Client, chance: random.Random
+    sink_stack: Settings, client: Client, chance: random.Random
 ) -> None:
     """Again and again, with payments coming all the time: a gap or a row stored twice would show at the end."""
-    writer, over = LedgerWriter(stack, chance), threading.Event()
+    writer, over = LedgerWriter(sink_stack, chance), threading.Event()
 
     def write() -> None:
         while not over.wait(0.2):
@@ -170,38 +170,38 @@ def test_a_sink_at_work_and_reports_go_on_while_it_is_rebuilt(
             assert count >= most, f"{most} entries before, {count} now"
             most = count
 
-    with a_sink(stack), ThreadPoolExecutor(2) as threads:
+    with a_sink(sink_stack), ThreadPoolExecutor(2) as threads:
         running = [threads.submit(write), threads.submit(look)]
         try:
             for _ in range(2):
                 before = _end(client)
                 eventually("the sink gets on", lambda before=before: _end(client) > before)  # type: ignore[misc]
-                assert {one.table: one.differs for one in Rebuild(stack).run() if one.differs} == {}
+                assert {one.table: one.differs for one in Rebuild(sink_stack).run() if one.differs} == {}
         finally:
             over.set()
         for one in running:
             one.result(60)
-        assert_loaded_once(client, stack)
+        assert_loaded_once(client, sink_stack)
 
 
 def test_what_a_sink_was_about_to_insert_never_leaves_a_gap_before_it(
-    stack: Settings, client: Client, loaded: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+    sink_stack: Settings, client: Client, loaded: LedgerWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sink looks, then inserts. If tables change hands in between, the new one must have what the old one had."""
     sink = Inserter(client, threading.Event())
 
     def the_sink_goes_on(text: str) -> None:
         if text.startswith("holding off"):
-            sink.insert(another_reject(stack))
+            sink.insert(another_reject(sink_stack))
 
     def compare_held(*given: Any) -> Compared:
         with pytest.raises(WarehouseAway, match="readonly"):
-            sink.send(another_reject(stack, produced=False))
+            sink.send(another_reject(sink_stack, produced=False))
         return compare(*given)
 
     monkeypatch.setattr(rebuild, "compare", compare_held)
-    Rebuild(stack, the_sink_goes_on).run()
-    sink.send(another_reject(stack))  # it had looked before
+    Rebuild(sink_stack, the_sink_goes_on).run()
+    sink.send(another_reject(sink_stack))  # it had looked before
     assert rows(client, "SELECT offset FROM rejects ORDER BY offset") == [(0,), (1,), (2,)]
 
 
@@ -226,17 +226,17 @@ def _end(client: Client) -> int:
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize("moment", ["load_to", "_hold", "EXCHANGE"])
 def test_a_rebuild_killed_half_way_leaves_whole_tables_and_the_next_one_begins_anew(
-    moment: str, stack: Settings, client: Client, loaded: LedgerWriter
+    moment: str, sink_stack: Settings, client: Client, loaded: LedgerWriter
 ) -> None:
     before = everything(client)
-    assert _killed_after(moment, stack) == -9
+    assert _killed_after(moment, sink_stack) == -9
     assert everything(client) == before
     assert len(databases(client)) == 1
     loaded.transactions(3)
-    with a_sink(stack):
-        assert {one.differs for one in Rebuild(stack).run()} == {""}
+    with a_sink(sink_stack):
+        assert {one.differs for one in Rebuild(sink_stack).run()} == {""}
         assert databases(client) == []
-        assert_loaded_once(client, stack)
+        assert_loaded_once(client, sink_stack)
 
 
 def _killed_after(moment: str, settings: Settings) -> int:
@@ -273,20 +273,22 @@ def a_sink(settings: Settings) -> Iterator[None]:
         process.wait()
 
 
-def test_what_does_not_add_up_is_not_put_in_place(stack: Settings, client: Client, loaded: LedgerWriter) -> None:
+def test_what_does_not_add_up_is_not_put_in_place(sink_stack: Settings, client: Client, loaded: LedgerWriter) -> None:
     before = everything(client)
     strange = Bookkeeper("strange")
     strange.pay(facts(7_000))
     loaded.write(0, strange.entries[1:])  # posted, and never held
     with pytest.raises(NotTheLedger, match=r"broken chains: .*strange"):
-        Rebuild(stack).run()
+        Rebuild(sink_stack).run()
     assert everything(client) == before
     assert databases(client) == []
 
 
-def test_of_two_rebuilds_at_once_the_later_one_counts(stack: Settings, client: Client, loaded: LedgerWriter) -> None:
+def test_of_two_rebuilds_at_once_the_later_one_counts(
+    sink_stack: Settings, client: Client, loaded: LedgerWriter
+) -> None:
     before = everything(client)
-    earlier, later = Rebuild(stack), Rebuild(stack)
+    earlier, later = Rebuild(sink_stack), Rebuild(sink_stack)
     earlier._told = lambda text: later.run() if text.startswith("building") else None  # type: ignore[assignment]
     with pytest.raises(SinkError, match="does not exist"):
         earlier.run()

@@ -77,26 +77,26 @@ def count(client: Client, table: str) -> int:
 
 
 def test_what_is_committed_is_loaded_and_what_is_aborted_is_not(
-    stack: Settings, client: Client, chance: random.Random
+    sink_stack: Settings, client: Client, chance: random.Random
 ) -> None:
-    writer = LedgerWriter(stack, chance)
+    writer = LedgerWriter(sink_stack, chance)
     writer.transactions(20)
-    with loading(stack):
+    with loading(sink_stack):
         eventually("the loader has begun", lambda: count(client, "entries") > 0)
         writer.transactions(20)
-        assert_loaded_once(client, stack)
+        assert_loaded_once(client, sink_stack)
     assert rows(client, "SELECT count() FROM entries WHERE book = 'never'") == [(0,)]
 
 
-def test_rejects_and_the_directory_are_loaded_with_their_tombstones(stack: Settings, client: Client) -> None:
-    plain = producer(stack)
+def test_rejects_and_the_directory_are_loaded_with_their_tombstones(sink_stack: Settings, client: Client) -> None:
+    plain = producer(sink_stack)
     plain.produce("rejects", b"\x00\xff", b"kiosk-1", headers=[(HEADER_REASON, b"NOT_JWS")])
     for key, value in ((b"a", b'{"name":"A"}'), (b"b", b'{"name":"B"}'), (b"a", None), (b"b", b'{"name":"B2"}')):
         plain.produce("payees", value, key)
     for value in (b"no alert", _STORM.model_dump_json().encode()):
         plain.produce("alerts", value, b"")
     plain.flush(30)
-    with loading(stack):
+    with loading(sink_stack):
         eventually("both are there", lambda: count(client, "payees") > 0 and count(client, "rejects") > 0)
         eventually("the newest is there", lambda: rows(client, "SELECT id, name FROM payees FINAL") == [("b", "B2")])
         eventually("so is the alert", lambda: count(client, "alerts") > 0)
@@ -106,9 +106,9 @@ def test_rejects_and_the_directory_are_loaded_with_their_tombstones(stack: Setti
 
 @pytest.mark.long
 def test_a_loader_killed_again_and_again_loses_and_doubles_nothing(
-    stack: Settings, client: Client, chance: random.Random
+    sink_stack: Settings, client: Client, chance: random.Random
 ) -> None:
-    settings = stack.model_copy(update={"sink_batch_rows": 400, "sink_within_ms": 20})
+    settings = sink_stack.model_copy(update={"sink_batch_rows": 400, "sink_within_ms": 20})
     writer = LedgerWriter(settings, chance)
     for _ in range(4):
         before = count(client, "entries")
@@ -124,24 +124,24 @@ def test_a_loader_killed_again_and_again_loses_and_doubles_nothing(
 
 
 @pytest.mark.long
-def test_a_stopped_loader_goes_on_where_it_was(stack: Settings, client: Client, chance: random.Random) -> None:
-    writer = LedgerWriter(stack, chance)
+def test_a_stopped_loader_goes_on_where_it_was(sink_stack: Settings, client: Client, chance: random.Random) -> None:
+    writer = LedgerWriter(sink_stack, chance)
     for _ in range(2):
         writer.transactions(10)
-        loader = start_loader(stack)
-        assert_loaded_once(client, stack)
+        loader = start_loader(sink_stack)
+        assert_loaded_once(client, sink_stack)
         loader.terminate()
         assert loader.wait(30) == 0
 
 
-def test_two_loaders_at_once_share_the_work(stack: Settings, client: Client, chance: random.Random) -> None:
-    writer = LedgerWriter(stack, chance)
+def test_two_loaders_at_once_share_the_work(sink_stack: Settings, client: Client, chance: random.Random) -> None:
+    writer = LedgerWriter(sink_stack, chance)
     writer.transactions(20)
-    with loading(stack), loading(stack.model_copy(update={"sink_id": "sink-2"})):
+    with loading(sink_stack), loading(sink_stack.model_copy(update={"sink_id": "sink-2"})):
         writer.transactions(20)
-        assert_loaded_once(client, stack)
+        assert_loaded_once(client, sink_stack)
         writer.transactions(20)
-        assert_loaded_once(client, stack)
+        assert_loaded_once(client, sink_stack)
 
 
 # --- the warehouse comes and goes
@@ -166,13 +166,13 @@ def warehouse_on(directory: Path, port: int) -> Iterator[Callable[[], None]]:
 
 @pytest.mark.long
 def test_the_loader_waits_for_a_warehouse_that_is_away_and_says_so_once(
-    stack: Settings, tmp_path: Path, chance: random.Random
+    sink_stack: Settings, tmp_path: Path, chance: random.Random
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     directory = tmp_path / "own"
     directory.mkdir()
-    settings = stack.model_copy(update={"clickhouse": f"http://127.0.0.1:{port}", "sink_batch_rows": 200})
+    settings = sink_stack.model_copy(update={"clickhouse": f"http://127.0.0.1:{port}", "sink_batch_rows": 200})
     writer = LedgerWriter(settings, chance)
     writer.transactions(40)
     with capture_logs() as logs, loading(settings):
@@ -215,31 +215,31 @@ def _count_or_none(client: Client) -> int | None:
         return None
 
 
-def test_a_loader_can_be_stopped_while_there_is_no_warehouse(stack: Settings) -> None:
+def test_a_loader_can_be_stopped_while_there_is_no_warehouse(sink_stack: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with capture_logs() as logs, loading(stack.model_copy(update={"clickhouse": f"http://127.0.0.1:{port}"})):
+    with capture_logs() as logs, loading(sink_stack.model_copy(update={"clickhouse": f"http://127.0.0.1:{port}"})):
         eventually("it is missed", lambda: bool(logs))
 
 
-def test_rows_the_warehouse_lost_are_read_again(stack: Settings, client: Client, chance: random.Random) -> None:
-    writer = LedgerWriter(stack, chance)
+def test_rows_the_warehouse_lost_are_read_again(sink_stack: Settings, client: Client, chance: random.Random) -> None:
+    writer = LedgerWriter(sink_stack, chance)
     writer.transactions(20)
-    with loading(stack):
-        assert_loaded_once(client, stack)
+    with loading(sink_stack):
+        assert_loaded_once(client, sink_stack)
         for table in ("entries", "legs"):
             client.command(f"ALTER TABLE {table} DELETE WHERE offset > 20 SETTINGS mutations_sync = 1")
         writer.transactions(20)
-        assert_loaded_once(client, stack)
+        assert_loaded_once(client, sink_stack)
 
 
 # --- what must stop it
 
 
 def test_a_ledger_record_that_is_no_entry_stops_the_loader_there(
-    stack: Settings, client: Client, chance: random.Random
+    sink_stack: Settings, client: Client, chance: random.Random
 ) -> None:
-    writer = LedgerWriter(stack, chance)
+    writer = LedgerWriter(sink_stack, chance)
     book = Bookkeeper("book-1")
     writer.write(1, [book.open_agent("S"), book.deposit("S", 100)])
     writer.write_values("ledger", 1, [(b"book-1", b'{"book":"book-1","seq":3}')])
@@ -248,24 +248,24 @@ def test_a_ledger_record_that_is_no_entry_stops_the_loader_there(
         with pytest.raises(
             LedgerUnreadable, match=r"ledger partition 1 offset \d+ cannot be read: kind: Field"
         ) as stopped:
-            run_loader(stack, threading.Event())
-        loaded = loaded_of(client, stack)[1]
+            run_loader(sink_stack, threading.Event())
+        loaded = loaded_of(client, sink_stack)[1]
         assert [row.seq for row in loaded] == [1, 2]
         assert loaded[-1].offset < stopped.value.offset
         assert count(client, "legs") == 2
 
 
-def test_a_tombstone_on_the_ledger_is_no_entry(stack: Settings, chance: random.Random) -> None:
-    LedgerWriter(stack, chance).write_values("ledger", 0, [(b"book", None)])
+def test_a_tombstone_on_the_ledger_is_no_entry(sink_stack: Settings, chance: random.Random) -> None:
+    LedgerWriter(sink_stack, chance).write_values("ledger", 0, [(b"book", None)])
     with pytest.raises(LedgerUnreadable, match="ledger partition 0 offset 0"):
-        run_loader(stack, threading.Event())
+        run_loader(sink_stack, threading.Event())
 
 
 def test_a_warehouse_of_another_ledger_is_not_loaded_into(
-    stack: Settings, client: Client, chance: random.Random
+    sink_stack: Settings, client: Client, chance: random.Random
 ) -> None:
-    LedgerWriter(stack, chance).transactions(10)
+    LedgerWriter(sink_stack, chance).transactions(10)
     load_entries(client, [Bookkeeper().open_agent("S")], partition=0, first_offset=1_000_000)
     with pytest.raises(LedgerMismatch, match=r"ledger partition 0 ends before .* the warehouse has offset 1000000"):
-        run_loader(stack, threading.Event())
+        run_loader(sink_stack, threading.Event())
     assert count(client, "entries") == 1
