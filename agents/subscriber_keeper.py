@@ -25,7 +25,7 @@ from schemas.outcome import GatewayOutcome, Verdict
 from schemas.payee import Payee
 from schemas.subscribers import SubscriberList
 from schemas.tracking import Tracked
-from streams.clients import reader
+from streams.clients import arrived, reader
 from streams.directory import Directory
 from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
@@ -211,7 +211,7 @@ class SubscriberKeeper:
             while left and not self._stopping.is_set():
                 found: list[tuple[str, Taking]] = []
                 moved: dict[int, int] = {}
-                for message in consumer.consume(_AT_ONCE, timeout=0.1):
+                for message in arrived(consumer, _AT_ONCE, 0.1):
                     error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0
                     if error is not None and error.code() != KafkaError._PARTITION_EOF:
                         raise KafkaException(error)

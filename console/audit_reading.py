@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import TopicMetadata  # type: ignore[attr-defined]
 
-from streams.clients import reader
+from streams.clients import arrived, reader
 from streams.compacted import SILENT, TopicUnreadable
 from streams.settings import Settings
 from streams.topics import Topic
@@ -95,7 +95,7 @@ def _span(consumer: Consumer, topic: Topic, partition: int) -> Span:
 def _until(consumer: Consumer, topic: Topic, partition: int, end: int) -> Iterator[Record]:
     silent_since = time.monotonic()
     while True:
-        messages = consumer.consume(_AT_ONCE, timeout=_TURN_S)
+        messages = arrived(consumer, _AT_ONCE, _TURN_S)
         if messages:
             silent_since = time.monotonic()
         elif time.monotonic() - silent_since > SILENCE_S:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Message, Producer
 
 from streams.reach import reach
 from streams.settings import Settings
@@ -52,6 +52,12 @@ def reader(settings: Settings, **overrides: Any) -> Consumer:
             **_dotted(overrides),
         }
     )
+
+
+def arrived(consumer: Consumer, at_most: int, within_s: float) -> list[Message]:
+    """What has arrived, waiting up to `within_s` seconds for the first of it alone: consume() waits so for the last."""
+    first = consumer.poll(within_s)
+    return [] if first is None else [first, *consumer.consume(at_most - 1, timeout=0)]
 
 
 def _dotted(overrides: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from schemas.schedule import Schedule
 from schemas.subscribers import SubscriberList
 from schemas.tariff import Tariff
 from schemas.terminal import Operator, Terminal
-from streams.clients import reader
+from streams.clients import arrived, reader
 from streams.ends import Ends, EndsUnknown
 from streams.settings import Settings
 from streams.topics import (
@@ -183,7 +183,7 @@ class DirectoryReader:
             return
         consumer.assign([TopicPartition(name, 0, self._position[name]) for name in ends])
         while not self._stopping and self._behind(ends):
-            for message in consumer.consume(500, timeout=0.1):
+            for message in arrived(consumer, 500, 0.1):
                 self._take(message)
         consumer.unassign()
 

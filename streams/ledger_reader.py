@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from streams.clients import reader
+from streams.clients import arrived, reader
 from streams.settings import Settings
 from streams.topics import LEDGER
 
@@ -28,7 +28,7 @@ def read_records(
         consumer.assign([place])
         silent_since = time.monotonic()
         while True:
-            messages = consumer.consume(_AT_ONCE, timeout=0.2)
+            messages = arrived(consumer, _AT_ONCE, 0.2)
             if messages:
                 silent_since = time.monotonic()
             elif time.monotonic() - silent_since > stall_s:

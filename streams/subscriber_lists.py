@@ -15,7 +15,7 @@ from typing import Self
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from schemas.subscribers import MAX_CHUNK_BYTES, SubscriberList, chunk_key
-from streams.clients import producer, reader
+from streams.clients import arrived, producer, reader
 from streams.settings import Settings
 from streams.topics import COMMANDS, SUBSCRIBERS
 
@@ -164,7 +164,7 @@ def _from(settings: Settings, start: int) -> Iterator[tuple[bytes, bytes]]:
         consumer.assign([place])
         silent_since = time.monotonic()
         while time.monotonic() - silent_since < _SILENCE_S:
-            for message in consumer.consume(20, timeout=0.2):
+            for message in arrived(consumer, 20, 0.2):
                 silent_since = time.monotonic()
                 error, offset = message.error(), message.offset() or 0
                 if error is None:

@@ -1,4 +1,4 @@
-"""The processes the sinks' tests run on, one of each a module, and a database of its own for every test."""
+"""The processes the sinks' tests run on, one of each a module, and a database that is empty before every test."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sinks.warehouse import open_warehouse
 from streams.embedded import EmbeddedBroker
 from streams.settings import Settings
 from streams.topics import create_or_verify
+from tests.sink_loading import empty
 
 _numbers = itertools.count(1)
 
@@ -33,15 +34,21 @@ def sink_broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
         yield broker
 
 
+@pytest.fixture(scope="module")
+def sink_database() -> str:
+    """One for a file, since to migrate takes longer than most tests. A file that changes the schema overrides it."""
+    return f"kassa_{next(_numbers)}"
+
+
 @pytest.fixture
-def sink_settings(sink_warehouse: EmbeddedWarehouse, tmp_path: Path) -> Settings:
-    """The warehouse with a database of this test's own; no broker."""
-    return Settings(dir=tmp_path, clickhouse=sink_warehouse.url, database=f"kassa_{next(_numbers)}", sink_within_ms=50)
+def sink_settings(sink_warehouse: EmbeddedWarehouse, sink_database: str, tmp_path: Path) -> Settings:
+    """The warehouse and its database; no broker."""
+    return Settings(dir=tmp_path, clickhouse=sink_warehouse.url, database=sink_database, sink_within_ms=50)
 
 
 @pytest.fixture
 def sink_stack(sink_broker: EmbeddedBroker, sink_settings: Settings) -> Settings:
-    """Broker with all topics, warehouse with a database of this test's own."""
+    """Broker with all topics, and the warehouse."""
     settings = sink_settings.model_copy(update={"kafka": sink_broker.bootstrap})
     create_or_verify(settings)
     return settings
@@ -49,9 +56,10 @@ def sink_stack(sink_broker: EmbeddedBroker, sink_settings: Settings) -> Settings
 
 @pytest.fixture
 def client(sink_settings: Settings) -> Iterator[Client]:
-    """A client of a migrated database of this test's own."""
+    """A client of the migrated database, emptied after the test."""
     with _migrated(sink_settings) as opened:
         yield opened
+        empty(opened, sink_settings.database)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from sinks.blocks import Pending
 from sinks.columns import DIRECTORY_TABLES, ENTRIES, LEGS, PAYMENT_STATES, Table
 from sinks.inserts import Inserter
 from sinks.rows import Place, Row
+from sinks.warehouse import rows as rows_of
 
 
 def eventually(what: str, is_so: Callable[[], bool], within_s: float = 90) -> None:
@@ -57,3 +58,11 @@ def load_directory(client: Client, table: str, records: Sequence[tuple[bytes, by
         0,
         [(place.offset, [row_of.directory_row(place, key, value)]) for place, key, value in placed],
     )
+
+
+def empty(client: Client, database: str) -> None:
+    """Every table of Kassa's without its rows, and without its memory of what was inserted."""
+    tables = f"SELECT name FROM system.tables WHERE database = '{database}' AND engine LIKE '%MergeTree'"
+    for (table,) in rows_of(client, tables):
+        if table != "schema_migrations":
+            client.command(f"TRUNCATE TABLE {database}.{table}")

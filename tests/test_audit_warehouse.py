@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 
 import orjson
 import pytest
@@ -34,11 +33,11 @@ from tests.builders_fees import fee_due
 from tests.builders_offline import an_offline_payee, answer, cut, deliver
 from tests.builders_reversal import a_reversal
 from tests.builders_vouchers import a_card_tariff, a_load, a_product
+from tests.sink_loading import empty
 
 pytestmark = pytest.mark.integration
 
 TABLES = ("entries", "legs", "payment_states", "rejects")
-_numbers = count(1)
 
 
 @dataclass
@@ -132,10 +131,12 @@ def a_registry(office: Office, terminal: str) -> None:
 
 @pytest.fixture
 def database(world: World) -> Iterator[tuple[Settings, Client]]:
-    """A copy of the warehouse for one test."""
-    settings = world.settings.model_copy(update={"database": f"kassa_{next(_numbers)}"})
+    """A copy of the warehouse that a test may spoil."""
+    settings = world.settings.model_copy(update={"database": "spoilt"})
     client = a_database(settings)
+    empty(client, settings.database)
     for table in TABLES:
+        client.command(f"SYSTEM START MERGES {table}")
         client.command(f"INSERT INTO {table} SELECT * FROM {world.settings.database}.{table}")
     yield settings, client
     client.close()

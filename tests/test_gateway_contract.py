@@ -108,9 +108,9 @@ async def test_a_check_books_nothing(side: Side) -> None:
 @pytest.mark.parametrize("payee", FAULTS)
 async def test_an_unclear_answer_then_the_same_number_pays_exactly_once(side: Side, payee: str) -> None:
     facts = new_payment()
-    async with side.gateway(payee, time_out_ms=1_000 if payee.startswith("silent") else 10_000) as gateway:
+    async with side.gateway(payee, time_out_ms=300 if payee.startswith("silent") else 10_000) as gateway:
         unclear = await gateway.pay(facts)
-    async with side.gateway(payee, time_out_ms=2_000 if payee.startswith("silent") else 10_000) as gateway:
+    async with side.gateway(payee, time_out_ms=1_000 if payee.startswith("silent") else 10_000) as gateway:
         paid = await in_the_end(gateway, facts)
         again = await gateway.pay(facts)
     assert (unclear.step, unclear.verdict) == ("pay", Verdict.UNCLEAR)
@@ -212,7 +212,7 @@ async def test_a_payment_is_given_back_once_however_often_it_is_asked(side: Side
 @pytest.mark.parametrize("payee", FAULTS)
 async def test_an_unclear_cancel_then_the_same_number_gives_back_exactly_once(side: Side, payee: str) -> None:
     facts = new_payment()
-    wait_ms = 1_000 if payee.startswith("silent") else 10_000
+    wait_ms = 300 if payee.startswith("silent") else 10_000
     async with side.asking("cancel", payee, time_out_ms=wait_ms) as gateway:
         while (await gateway.pay(facts)).verdict is not Verdict.PAID:
             pass
@@ -275,7 +275,7 @@ async def test_the_status_of_a_refused_or_returned_payment_is_never_a_yes(side: 
 @pytest.mark.parametrize("payee", FAULTS)
 async def test_the_status_after_an_unclear_pay_agrees_with_the_book(side: Side, payee: str) -> None:
     facts = new_payment()
-    wait_ms = 1_000 if payee.startswith("silent") else 10_000
+    wait_ms = 300 if payee.startswith("silent") else 10_000
     async with side.asking("status", payee, time_out_ms=wait_ms) as gateway:
         assert (await gateway.pay(facts)).verdict is Verdict.UNCLEAR
         assert (await gateway.status(facts)).verdict is Verdict.UNCLEAR

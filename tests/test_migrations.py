@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -22,6 +23,12 @@ def written(directory: Path, **files: str) -> list[Migration]:
     for name, text in files.items():
         (directory / f"{name.lstrip('_')}.sql").write_text(text)
     return migrations_in(directory)
+
+
+@pytest.fixture
+def sink_database() -> str:
+    """Another for every test: they change the schema."""
+    return f"kassa_{uuid4().hex}"
 
 
 @pytest.fixture

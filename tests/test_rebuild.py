@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -37,6 +38,12 @@ pytest_plugins = ["tests.sink_fixtures"]
 pytestmark = pytest.mark.long
 
 KEPT = ("entries", "legs", "rejects", "payees", "terminals", "tariffs", "gateways", "operators")
+
+
+@pytest.fixture
+def sink_database() -> str:
+    """Another for every test: they change the schema."""
+    return f"kassa_{uuid4().hex}"
 
 
 @pytest.fixture
