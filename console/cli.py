@@ -1,68 +1,25 @@
-"""The `kassa` command: one module a subject, each with `register(app)`, and the one place where errors become words."""
+"""The `kassa` command: of its parts the one that is asked for, and the one place where errors become words."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import typer
 from typer.main import get_command
 
-from console import (
-    agents,
-    alerts,
-    audit,
-    cash,
-    change,
-    charts,
-    checking,
-    clearing,
-    contacts,
-    corrections,
-    deposits,
-    doctor,
-    fleet,
-    gateways,
-    manual,
-    operators,
-    partners,
-    payees,
-    paying,
-    payments,
-    plans,
-    postings,
-    rebuilding,
-    registers,
-    registries,
-    replaying,
-    running,
-    schedules,
-    serving,
-    subscribers,
-    tariffs,
-    terminals,
-    vouchers,
-    windows,
-)
 from console.context import load_settings, misspelt_variables
 from console.errors import KassaError
 from console.explain import explain
 from console.output import fail, note
+from console.parts import PARTS, module, part_of
 from streams.logs import configure_logs
 
-# A further subject: its module's name here, and in it a function `register(app: typer.Typer) -> None`.
-PARTS = (
-    serving, audit, doctor, running, agents, deposits, terminals, payees, gateways, tariffs, operators, paying,
-    payments, manual, change, registries, alerts, contacts, fleet, replaying, rebuilding,
-    schedules, windows, charts, clearing, postings, cash, plans, corrections, registers,
-    checking, subscribers, vouchers, partners,
-)  # fmt: skip
 
-
-def create_app() -> typer.Typer:
-    """The whole command line, as typer sees it."""
+def create_app(*parts: str) -> typer.Typer:
+    """The command line with these parts of it, or the whole of it."""
     made = typer.Typer(
         name="kassa",
         help="Kassa: a payment acceptance server for networks of terminals.",
@@ -71,15 +28,20 @@ def create_app() -> typer.Typer:
         add_completion=False,
         rich_markup_mode="rich",
     )
-    for part in PARTS:
-        part.register(made)
+    made.callback()(_nothing)
+    for part in parts or PARTS:
+        module(part).register(made)
     return made
 
 
-app = create_app()
+def _nothing() -> None:
+    """With a callback a command line of one command is still a group: `kassa audit`, not `kassa`."""
 
-# Click's commands are built from typer's at every call otherwise: 80 ms for the hundred there are.
-_command = cache(get_command)
+
+@cache
+def _command_line(part: str | None) -> Callable[..., object]:
+    """The one part that is asked for, or all of them: for help, and for what is misspelt. Typer takes 80 ms for all."""
+    return get_command(create_app() if part is None else create_app(part)).main
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,8 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logs("warning")  # a command speaks for itself; worker and sink set their own level
     for misspelt in misspelt_variables():
         note(misspelt)
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = _command(app).main(args=arguments, prog_name="kassa", standalone_mode=False)
+        part = part_of(given[0]) if given else None
+        code = _command_line(part)(args=list(given), prog_name="kassa", standalone_mode=False)
     except typer.TyperException as error:
         return _usage(error)
     except (KeyboardInterrupt, typer.Abort):

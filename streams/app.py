@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import faust
+from faust.tables.manager import TableManager
 
 from streams.clients import WORKERS
 from streams.reach import credentials
 from streams.settings import Settings
 from streams.topics import COMMANDS, PAYMENTS, Topic
 from streams.transport import Transport
+
+
+class _NoTables(TableManager):
+    """Faust's keeper of tables, of which we have none: it would wait a second for some before anything is read."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 def create_app(settings: Settings, is_open: Callable[[int], bool]) -> faust.App:
@@ -38,6 +47,7 @@ def create_app(settings: Settings, is_open: Callable[[int], bool]) -> faust.App:
         stream_buffer_maxsize=4 * settings.batch_max,
         stream_wait_empty=False,
         web_enabled=False,
+        TableManager=_NoTables,
         store="memory://",
         datadir=str(data),
         logging_config=None,

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from console import broker, cli, context, explain
-from console.cli import app, main
+from console.cli import create_app, main
 from console.errors import NoAnswer, NotFinal, Refused
 
 KASSA = Path(sys.executable).with_name("kassa")
@@ -190,9 +190,9 @@ def _commands(group: Any, path: str = "kassa") -> dict[str, Any]:
 def test_every_command_explains_itself() -> None:
     from typer.main import get_command
 
-    commands = _commands(get_command(app))
+    commands = _commands(get_command(create_app()))
     assert [name for name, command in commands.items() if not (command.help or "").strip()] == []
-    shown = CliRunner().invoke(app, ["pay", "--help"], prog_name="kassa")
+    shown = CliRunner().invoke(create_app(), ["pay", "--help"], prog_name="kassa")
     assert (shown.exit_code, "Usage: kassa pay" in shown.stdout) == (0, True)
 
 

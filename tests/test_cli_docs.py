@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from agents.verify import Verifier
-from console.cli import app
+from console.cli import create_app
 from console.settings_page import page
 from schemas.envelope import MAX_BYTES
 from schemas.ids import instant_ms
@@ -39,7 +39,7 @@ def commands(group: Any, path: str = "kassa") -> list[str]:
 
 def test_every_command_has_its_section_and_an_example() -> None:
     sections = dict(re.findall(r"^### (kassa .*?)\n(.*?)(?=^#|\Z)", CLI, re.MULTILINE | re.DOTALL))
-    assert set(sections) == set(commands(get_command(app)))
+    assert set(sections) == set(commands(get_command(create_app())))
     without = [name for name, text in sections.items() if not re.search(rf"^    \$ .*{name}", text, re.MULTILINE)]
     assert without == []
 
@@ -47,7 +47,7 @@ def test_every_command_has_its_section_and_an_example() -> None:
 def test_every_option_an_example_uses_is_there() -> None:
     known = {
         option
-        for command in _all(get_command(app))
+        for command in _all(get_command(create_app()))
         for param in command.params
         for option in (*param.opts, *param.secondary_opts)
     }

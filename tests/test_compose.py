@@ -75,11 +75,11 @@ def test_the_warehouse_lets_kassa_in(service: str) -> None:
 
 @pytest.mark.parametrize("service", KASSA)
 def test_commands_are_kassas(service: str) -> None:
-    from console.cli import app
+    from console.cli import create_app
 
     program, command = SERVICES[service]["command"]
     assert program == "kassa"
-    assert command in getattr(get_command(app), "commands")  # noqa: B009 (a click group, typed as a command)
+    assert command in getattr(get_command(create_app()), "commands")  # noqa: B009 (a click group, typed as a command)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -18,7 +18,7 @@ from agents.gateways.simulator_agent_xml import AgentXmlWire
 from agents.gateways.simulator_faults import Behaviour
 from agents.gateways.simulator_payees import Payees
 from agents.gateways.simulator_wire import Request
-from console.cli import app
+from console.cli import create_app
 from console.errors import BadInput
 from schemas.outcome import Step, Verdict
 from tests.builders_protocols import AGENT_XML, SIGNED_KV
@@ -98,7 +98,7 @@ def test_options_are_looked_at_before_a_record_is_on_file(protocol: str, options
 
 def test_the_command_line_refuses_them_and_sends_nothing() -> None:
     line = ["gateway", "add", "network", "--url", "https://x/", "--protocol", "agent-xml", "--option", "login=kassa"]
-    shown = CliRunner().invoke(app, line, prog_name="kassa")
+    shown = CliRunner().invoke(create_app(), line, prog_name="kassa")
     assert isinstance(shown.exception, BadInput)
     assert "--option: protocol agent-xml needs the options" in str(shown.exception)
 
