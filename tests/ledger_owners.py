@@ -204,11 +204,11 @@ def a_reader_met_with_silence(ground: Ground) -> type[Consumer]:
             ground.send(signal.SIGSTOP)
             super().assign(partitions)
 
-        def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
-            messages = super().consume(num_messages, timeout)
-            if not messages:
+        def poll(self, timeout: float = -1) -> Message | None:
+            message = super().poll(timeout)
+            if message is None:
                 ground.send(signal.SIGCONT)
-            return messages
+            return message
 
         def close(self) -> None:
             ground.send(signal.SIGCONT)
