@@ -20,6 +20,7 @@ def topics_there(settings: Settings) -> set[str]:
 
 def require_topics(settings: Settings) -> None:
     """Raises NoBroker when topics of ours are missing."""
-    missing = [topic.name for topic in ALL if topic.name not in topics_there(settings)]
+    there = topics_there(settings)
+    missing = [topic.name for topic in ALL if topic.name not in there]
     if missing:
         raise NoBroker(f"at {settings.kafka} there is no topic {', '.join(missing)}: run `kassa init` first")

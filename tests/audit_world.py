@@ -73,7 +73,9 @@ class Office:
         self.shards = [Shard(self.settings, number, server) for number in self.partitions]
         for shard in self.shards:
             shard.open()
-        self.producer = producer(self.settings)
+        self.producer = producer(
+            self.settings, enable_idempotence=False
+        )  # an idempotent one waits half a second for its id
         self.consumer = reader(self.settings, group_id=WORKERS)
         self.passed = {(topic.name, number): 0 for topic in (COMMANDS, PAYMENTS) for number in self.partitions}
 

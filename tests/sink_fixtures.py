@@ -1,4 +1,4 @@
-"""The processes the sinks' tests run on, one of each a module, and a database that is empty before every test."""
+"""The warehouse that the sinks' tests run on, one for all, and its database, which is empty before every test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.sink_loading import empty
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sink_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedWarehouse]:
     with EmbeddedWarehouse.start(tmp_path_factory.mktemp("warehouse")) as warehouse:
         yield warehouse
@@ -34,10 +34,10 @@ def sink_broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
         yield broker
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sink_database() -> str:
-    """One for a file, since to migrate takes longer than most tests. A file that changes the schema overrides it."""
-    return f"kassa_{next(_numbers)}"
+    """One for all, since to migrate takes longer than most tests. A file that changes the schema overrides it."""
+    return "kassa"
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ class Place:
             text="agent shop of tree acme has 8.00 RUB available, which is below 10.00", over=over,
             at=moment, since=moment,
         )  # fmt: skip
-        send = producer(self.settings)
+        send = producer(self.settings, enable_idempotence=False)
         send.produce(ALERTS.name, alert.model_dump_json().encode(), b"shop")
         assert send.flush(10) == 0
         return alert
@@ -255,7 +255,7 @@ async def test_of_two_the_last_one_delivers_and_the_other_ends(place: Place) -> 
 
 def test_killed_between_sending_and_writing_it_down_it_sends_again_under_the_same_id(place: Place) -> None:
     contact = Contact(id="operator", webhooks=(place.webhook("/duty"), place.webhook("/other")))
-    send = producer(place.settings)
+    send = producer(place.settings, enable_idempotence=False)
     send.produce(CONTACTS.name, contact.model_dump_json().encode(), b"operator")
     assert send.flush(10) == 0
     place.hooks.answers["/duty"] = [0]

@@ -62,7 +62,7 @@ async def accepting(settings: Settings, owner: Owner) -> AsyncIterator[Any]:
 
 def arrives(settings: Settings) -> None:
     """A message that is quarantined: a batch and a transaction like any other."""
-    terminal = producer(settings)
+    terminal = producer(settings, enable_idempotence=False)
     terminal.produce(PAYMENTS.name, b"no JWS")
     assert terminal.flush(30) == 0
 

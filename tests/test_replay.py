@@ -56,7 +56,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 def quarantine(settings: Settings, count: int, reason: RejectReason = RejectReason.UNKNOWN_KEY, first: int = 0) -> None:
     """Put so many messages in quarantine, the nth with origin offset `first` + n and key and bytes of its own."""
-    writer = producer(settings)
+    writer = producer(settings, enable_idempotence=False)
     for n in range(first, first + count):
         story = {HEADER_REASON: reason.value, HEADER_TOPIC: "payments", HEADER_PARTITION: "0", HEADER_OFFSET: str(n)}
         headers: list[tuple[str, str | bytes | None]] = [(name, text.encode()) for name, text in story.items()]
@@ -131,7 +131,7 @@ def test_a_message_quarantined_twice_after_a_crash_is_one_message(settings: Sett
 
 
 def test_records_that_cannot_be_a_quarantined_message_are_passed_over(settings: Settings) -> None:
-    writer = producer(settings)
+    writer = producer(settings, enable_idempotence=False)
     writer.produce(REJECTS.name, b"no story")
     writer.produce(
         REJECTS.name, b"of no topic of ours", headers=[(HEADER_REASON, b"UNKNOWN_KEY"), (HEADER_TOPIC, b"x")]
