@@ -73,6 +73,7 @@ class Office:
         self.shards = [Shard(self.settings, number, server) for number in self.partitions]
         for shard in self.shards:
             shard.open()
+        # An idempotent one would wait half a second for its id.
         self.producer = producer(
             self.settings, enable_idempotence=False
         )  # an idempotent one waits half a second for its id

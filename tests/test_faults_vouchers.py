@@ -152,12 +152,6 @@ def _by_state(client: Client, sent: int) -> dict[str, int]:
     return still | ({"not known": unknown} if unknown else {})
 
 
-@pytest.mark.faults
-@pytest.mark.timeout(280)
-def test_two_thousand_pins_with_the_worker_killed_three_times(tmp_path: Path) -> None:
-    _survives(tmp_path, 2_000, 3)
-
-
 @pytest.mark.long
 @pytest.mark.timeout(560)
 def test_ten_thousand_pins_with_the_worker_killed_ten_times(tmp_path: Path) -> None:

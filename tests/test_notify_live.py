@@ -15,7 +15,7 @@ from tests.cli_runs import Kassa, eventually
 from tests.receivers import Mailbox, mailbox
 
 pytest_plugins = ["tests.cli_fixtures"]
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 
 @pytest.fixture
