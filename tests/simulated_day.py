@@ -39,7 +39,7 @@ from tests.simulated_day_others import CARD, GARDEN
 
 TERMINALS = 8
 _FIELD = SubscriberField(name="account", title="Phone number", pattern=r"9\d{9}")
-_RETRY = RetrySchedule(interval_ms=150, factor_pct=120, budget=12, give_up_s=120)
+_RETRY = RetrySchedule(interval_ms=150, factor_pct=120, budget=12, give_up_s=30)
 # What goes wrong with every payee, each day in another mixture: at most so many per cent.
 _FAULTS = {
     "temporary_pct": 8, "not_finished_pct": 8, "time_out_before_accept_pct": 2, "time_out_after_accept_pct": 3,

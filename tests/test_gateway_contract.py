@@ -171,7 +171,7 @@ async def test_after_a_storm_the_payees_book_is_what_we_were_told(side: Side) ->
             while outcomes[-1].verdict not in (Verdict.PAID, Verdict.FATAL) and len(outcomes) < 20:
                 outcomes.append(await gateway.pay(facts))
 
-    async with side.gateway("storm", time_out_ms=1_000, connections=15) as gateway:
+    async with side.gateway("storm", time_out_ms=400, connections=15) as gateway:
         await asyncio.gather(*(till() for _ in range(15)))
     last = {txn: outcomes[-1].verdict for txn, outcomes in told.items()}
     assert side.paid("storm") == {facts.txn: line_of(facts) for facts in several if last[facts.txn] is Verdict.PAID}

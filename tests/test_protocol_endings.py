@@ -85,7 +85,7 @@ async def test_every_payment_ends_as_the_payees_book_has_it(spoken: Spoken, tmp_
     storm = STORM.model_copy(update={"decline": {"7": spoken.codes[0]}})
     side = Side.start(spoken, tmp_path, {"storm": storm}, seed=SEED)
     with side.simulator:
-        async with side.gateway("storm", time_out_ms=1_000, connections=15, **spoken.dialect) as gateway:
+        async with side.gateway("storm", time_out_ms=400, connections=15, **spoken.dialect) as gateway:
             worker = Worker(state, gateway, random.Random(SEED))
             await asyncio.gather(*(worker.see_to(payment) for payment in txns))
         book = side.paid("storm")
