@@ -1,6 +1,6 @@
 """Tracking before payment: how soon a check is answered, and how soon a payee's list of a million is in force.
 
-python -m bench.tracking [--rows 1000000] [--checks 500]
+python -m bench.tracking [--rows 1000000] [--checks 500] [--format csv|xlsx|dbf]
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 from bench.figures import Figure, report
 from bench.rig import CHECKED, CURRENCY, Rig, running
@@ -22,6 +24,7 @@ from console.fleet_tally import percentile
 from console.output import say
 from console.requests import Request, check_request
 from console.subscribers import load_list
+from console.table_files.writing import Format, write_table
 from schemas.command import SetPayee
 from schemas.payee import Payee, SubscriberField
 from schemas.tracking import CheckReply, CheckRequest
@@ -35,6 +38,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(prog="bench.tracking", description=__doc__)
     arguments.add_argument("--rows", type=int, default=1_000_000, help="subscribers in the list")
     arguments.add_argument("--checks", type=int, default=500, help="questions, one after the other")
+    arguments.add_argument("--format", choices=get_args(Format), default="csv", help="of the list's file")
     asked = arguments.parse_args()
     with tempfile.TemporaryDirectory() as place, running(Path(place)) as rig, _asking(rig) as client:
         _introduce(rig)
@@ -42,21 +46,25 @@ def main() -> None:
         for payee in (LISTED, CHECKED):
             if payee == LISTED:
                 say("a list is loaded …")
-                figures += loaded(rig, client, Path(place), asked.rows)
+                figures += loaded(rig, client, Path(place), asked.rows, asked.format)
             say(f"checks of {payee} …")
             figures += answered(rig, client, payee, asked.checks)
     report(figures, Path("var/bench"))
 
 
-def loaded(rig: Rig, client: CheckClient, place: Path, count: int) -> list[Figure]:
+def loaded(rig: Rig, client: CheckClient, place: Path, count: int, format: Format) -> list[Figure]:
     """From the file to the first check that finds its last subscriber."""
-    file = place / "subscribers.csv"
-    with file.open("w", encoding="utf-8") as lines:
-        lines.write("number;name;debt;address\n")
-        lines.writelines(
-            f"{9_000_000_000 + number};Ivanov Ivan {number};{number % 100_000}.50;Lenina {number % 200}\n"
-            for number in range(count)
+    file = place / f"subscribers.{format}"
+    listed = (
+        (
+            f"{9_000_000_000 + number}",
+            f"Ivanov Ivan {number}",
+            Decimal(f"{number % 100_000}.50"),
+            f"Lenina {number % 200}",
         )
+        for number in range(count)
+    )
+    write_table(file, format, ("number", "name", "debt", "address"), listed)
     began = time.monotonic()
     load_list(rig.stack.settings, LISTED, file)
     in_force = time.monotonic()
@@ -64,7 +72,7 @@ def loaded(rig: Rig, client: CheckClient, place: Path, count: int) -> list[Figur
     while (reply := _ask(rig, client, LISTED, last)).code:
         assert time.monotonic() - began < _BOUND_S, reply
     asked = time.monotonic()
-    how = f"{count:,} rows of CSV, {file.stat().st_size / 1e6:.0f} MB"
+    how = f"{count:,} rows of {format.upper()}, {file.stat().st_size / 1e6:.0f} MB"
     return [
         Figure("list on the ledger", in_force - began, "s", f"{how}: read, judged, on its topic, in force"),
         Figure("list asked by the worker", asked - began, "s", "the same, and a check finds its last subscriber"),

@@ -158,10 +158,11 @@ def _placed(writer: Producer, chunk: Sequence[Quarantined]) -> list[Place]:
     for message in chunk:
 
         def delivered(error: KafkaError | None, at: Message, number: int = message.offset) -> None:
+            offset = at.offset()
             if error is not None:
                 refused.append(error)
-            else:
-                places[number] = at.partition() or 0, at.offset() or 0
+            elif offset is not None:  # None: a new leader had it already, and does not say where
+                places[number] = at.partition() or 0, offset
 
         writer.produce(message.origin[0], message.value, message.key, on_delivery=delivered)
     writer.flush(_ANSWER_S)

@@ -154,13 +154,14 @@ class Shard:
     def write(self, writer: Producer, records: Sequence[Record]) -> list[int]:
         """The first half of `commit`: the records are on their way, and no reader sees them. Raises KafkaException.
 
-        Returns the offsets of its ledger records, in order; they are filled in while `finish` waits.
+        Returns the offsets of its ledger records, as far as the broker tells them; filled in while `finish` waits.
         """
         offsets: list[int] = []
 
         def delivered(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                offsets.append(message.offset() or 0)
+            # A batch that a new leader had already is confirmed without its place.
+            if error is None and (offset := message.offset()) is not None:
+                offsets.append(offset)
 
         writer.begin_transaction()
         for record in records:

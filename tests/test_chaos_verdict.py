@@ -42,6 +42,16 @@ def test_a_sound_run_passes_and_every_message_is_accounted_for(run: Run) -> None
     assert kinds >= {EntryKind.HELD, EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.UNKNOWN}
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_what_is_there_may_be_acknowledged_without_its_place(run: Run, tmp_path: Path) -> None:
+    recorded = run.recorded.copy()
+    recorded.lines = [[*line[:3], -1] if line[0] == "a" else line for line in recorded.lines]
+    verdict = recorded.judged(tmp_path)
+    assert verdict.problems == []
+    assert verdict.acked == verdict.sent
+
+
 def _kind(kind: EntryKind) -> Callable[[Entry], bool]:
     return lambda entry: entry.kind is kind
 
@@ -132,6 +142,11 @@ def held_over_the_limit(run: Recorded) -> None:
 def acknowledged_and_not_there(run: Recorded) -> None:
     number = sum(line[0] == "s" for line in run.lines)
     run.lines += [["s", number, PAYMENTS.name, "GOOD", "kiosk-1", "kiosk-1.777", "00" * 8, 1], ["a", number, 0, 10**6]]
+
+
+def acknowledged_nowhere_and_not_there(run: Recorded) -> None:
+    number = sum(line[0] == "s" for line in run.lines)
+    run.lines += [["s", number, PAYMENTS.name, "GOOD", "kiosk-1", "kiosk-1.777", "00" * 8, 1], ["a", number, 0, -1]]
 
 
 def other_bytes_where_it_was_acknowledged(run: Recorded) -> None:
@@ -262,6 +277,7 @@ DAMAGES: list[tuple[Callable[[Recorded], None], dict[str, int | None]]] = [
     (declined_though_it_had_the_money, {DIVERGENCE: None, PAYEE: 1, REPLY: None}),
     (held_over_the_limit, {DIVERGENCE: None, REPLY: None}),
     (acknowledged_and_not_there, {LOST: 1}),
+    (acknowledged_nowhere_and_not_there, {LOST: 1}),
     (other_bytes_where_it_was_acknowledged, {LOST: 1}),
     (passed_and_not_decided, {LOST: 1}),
     (not_come_to_yet, {WAITING: 1}),

@@ -9,8 +9,11 @@ import asyncio
 import os
 from collections.abc import Iterator
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from schemas.envelope import SigningKey
 from streams.apache_kafka import ApacheKafka
@@ -281,6 +284,32 @@ async def test_a_shard_whose_commit_failed_has_no_fold_and_no_writer(ground: Gro
     with pytest.raises(TransactionFailed):
         shards[0].commit(records)
     assert ground.on_ledger(old) == []
+
+
+async def test_a_shard_that_is_not_told_where_its_entries_are_reads_them_again(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new leader that is sent again what it has says yes, and not where."""
+
+    class WithoutPlaces(Producer):
+        def produce(self, *given: Any, on_delivery: Any = None, **named: Any) -> None:
+            nowhere = SimpleNamespace(offset=lambda: None)
+            told = on_delivery and (lambda error, _: on_delivery(error, nowhere))
+            super().produce(*given, on_delivery=told, **named)
+
+    old = await ground.owner()
+    shard = Shard(ground.settings, old.partition, SigningKey.generate("server:1"))
+    with monkeypatch.context() as patched:
+        patched.setattr("streams.clients.Producer", WithoutPlaces)
+        await asyncio.to_thread(shard.open)
+    _, records = shard.decide([asked(1)])
+    with pytest.raises(TransactionFailed, match="0 of 1 entries were confirmed"):
+        await asyncio.to_thread(shard.commit, records)
+    assert shard.state is None
+    await asyncio.to_thread(shard.open)
+    _, again = shard.decide([asked(1)])
+    assert [record for record in again if record.topic == LEDGER.name] == []
+    assert ground.on_ledger(old) == held(1)
 
 
 async def test_a_broker_that_is_silent_for_a_while_is_not_the_end_of_the_ledger(

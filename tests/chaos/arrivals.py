@@ -20,7 +20,7 @@ from schemas.envelope import EnvelopeError, open_envelope
 from schemas.reject import RejectReason
 from streams.topics import COMMANDS, PAYMENTS
 from tests.chaos.findings import ARRIVAL, DIVERGENCE, LOST, WAITING, Findings
-from tests.chaos.past import NOWHERE, Past
+from tests.chaos.past import NOWHERE, SOMEWHERE, Past
 from tests.chaos.quarantine import Quarantine
 
 _UNKNOWN = -1
@@ -48,7 +48,7 @@ class Arrivals:
         self._passed = passed
         self._wrong = wrong
         self._places = _places(past)
-        self._unacked = _unacked(past)
+        self._unplaced = _unplaced(past)
         self._seen = bytearray(len(past))
         self._attributed: set[int] = set()
         self._believed: list[Arrival] = []
@@ -144,9 +144,11 @@ class Arrivals:
             if self._past.content[number] != content:
                 self._wrong.add(LOST, f"{self._name(number)}: other bytes are where it was acknowledged")
             return number
-        if numbers := self._unacked.get(content):
-            self.appeared += 1
-            return numbers.pop()
+        if numbers := self._unplaced.get(content):
+            number = numbers.pop()
+            self._seen[number] = 1
+            self.appeared += self._past.partition[number] == NOWHERE
+            return number
         return _UNKNOWN
 
     def _check_reason(self, number: int, reason: str) -> None:
@@ -207,15 +209,16 @@ def _pair(key: str, digest: str) -> int:
 def _places(past: Past) -> dict[tuple[str, int], dict[int, int]]:
     found: dict[tuple[str, int], dict[int, int]] = defaultdict(dict)
     for number, partition in enumerate(past.partition):
-        if partition != NOWHERE:
+        if partition != NOWHERE and past.offset[number] != SOMEWHERE:
             found[past.topic_of(number), partition][past.offset[number]] = number
     return found
 
 
-def _unacked(past: Past) -> dict[int, array[int]]:
-    """Content -> the messages with it of which Kafka said nothing."""
+def _unplaced(past: Past) -> dict[int, array[int]]:
+    """Content -> the messages with it of which Kafka did not say where they are, those last that it acknowledged."""
     found: dict[int, array[int]] = {}
-    for number, partition in enumerate(past.partition):
-        if partition == NOWHERE:
-            found.setdefault(past.content[number], array("q")).append(number)
+    for is_acked in (False, True):
+        for number, partition in enumerate(past.partition):
+            if (partition != NOWHERE) == is_acked and past.offset[number] == SOMEWHERE:
+                found.setdefault(past.content[number], array("q")).append(number)
     return found

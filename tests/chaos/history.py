@@ -3,7 +3,7 @@
 A line is an array that begins with its kind:
 
     ["s", number, topic, kind, terminal, id, hash, at]   a message was handed to Kafka's client
-    ["a", number, partition, offset]                     Kafka acknowledged it, and there it is
+    ["a", number, partition, offset]                     Kafka acknowledged it, and there it is; -1: somewhere
     ["x", number, error]                                 no acknowledgement: it may be there or not
     ["r", id, state, code, final, at, txn, again]        a reply that the server signed was read
     ["n", text]                                          something else worth knowing

@@ -11,6 +11,8 @@ import orjson
 from console.audit_index import Words, fingerprint
 
 NOWHERE = -1
+# The offset of what is acknowledged without its place: a new leader that is sent again what it has does not say where.
+SOMEWHERE = -1
 
 
 def reply_fingerprint(id: str, state: str, code: int, at: int, txn: int) -> int:

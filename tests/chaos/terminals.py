@@ -23,6 +23,7 @@ from streams.settings import Settings
 from streams.topics import COMMANDS, PAYMENTS
 from tests.chaos.history import History
 from tests.chaos.orders import Operators
+from tests.chaos.past import SOMEWHERE
 from tests.chaos.traffic import Traffic
 
 _TURN_S = 0.02
@@ -155,7 +156,8 @@ class Terminals:
             if error is not None:
                 self._fail(number, error.name())
                 return
-            self._history.acked(number, message.partition() or 0, message.offset() or 0)
+            offset = message.offset()
+            self._history.acked(number, message.partition() or 0, SOMEWHERE if offset is None else offset)
             self._controls.acked.value += 1
 
         return delivered
