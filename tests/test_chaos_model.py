@@ -18,6 +18,8 @@ from streams.ledger.state import State
 from tests.chaos.model_terms import Finding
 from tests.chaos_histories import Asked, Story
 
+pytestmark = pytest.mark.long
+
 COMMANDS = int(os.environ.get("TEST_COMMANDS", "50000"))
 
 
@@ -27,7 +29,6 @@ def _seed() -> int:
     return seed
 
 
-@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_model_agrees_with_the_core_on_every_decision() -> None:
     """Stories of a few hundred commands each: agents are opened, refused, run dry, and payments go every way."""

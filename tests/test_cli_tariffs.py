@@ -121,6 +121,7 @@ def test_the_arithmetic_adds_up_to_the_last_minor_unit():
 
 
 @pytest.mark.integration
+@pytest.mark.long
 def test_a_tariff_with_rules_is_checked_set_shown_and_explained(
     kassa: Kassa, stack: Stack, written: Path, monkeypatch: pytest.MonkeyPatch
 ):
