@@ -84,7 +84,9 @@ def _on_delivery(tally: Tally, track: Track, record: TextIO | None) -> Callable[
         if error is not None:
             tally.failed(track)
             return
-        topic, partition, offset = str(message.topic()), message.partition() or 0, message.offset() or 0
+        topic, partition, offset = str(message.topic()), message.partition() or 0, message.offset()
+        if offset is None:
+            offset = -1  # it is there, and the broker did not say where: 0 is where another may be
         tally.acknowledged(track, topic, partition, offset)
         if record is not None:
             record.write(_line(track.message, topic, partition, offset))

@@ -113,7 +113,7 @@ class Upload:
         if error is not None:
             self._errors.append(error)
         elif message.topic() == SUBSCRIBERS.name:
-            self._offsets.append(message.offset() or 0)
+            self._offsets.append(message.offset() or 0)  # not told where: it is looked for from the beginning
 
 
 def forget(settings: Settings, old: SubscriberList) -> None:
