@@ -157,7 +157,9 @@ class Ground:
     async def owner(self, **changes: int) -> Owner:
         """The owner of a fresh partition, open, with an agent that has money for every payment of a test."""
         settings = self.settings.model_copy(update=changes)
-        owner = Owner(settings, next(self._partitions))
+        partition = next(self._partitions)
+        assert partition < settings.partitions, f"all {settings.partitions} are taken: give the ground more partitions"
+        owner = Owner(settings, partition)
         self._owners.append(owner)
         commands = (open_agent("A"), open_agent("S", "A"), a_deposit("S", 100_000_000))
         await owner.shards.decide(owner.partition, [Ask(command, AT) for command in commands])

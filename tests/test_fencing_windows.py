@@ -40,7 +40,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         settings = Settings(
             dir=directory,
             kafka=broker.bootstrap,
-            partitions=16,
+            partitions=32,
             embedded=isinstance(broker, EmbeddedBroker),
             snapshot_every=4,  # so that no snapshot holds what only an owner that lost believed
         )
