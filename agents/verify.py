@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from schemas.bring_change import BringChange
 from schemas.clearing_command import CLEARING, ClearingCommand
-from schemas.command import COMMAND, TERMINAL_MAY, DirectoryCommand, TreeCommand, book_of
+from schemas.command import COMMAND, OF_A_STATEMENT, TERMINAL_MAY, Deposit, DirectoryCommand, TreeCommand, book_of
 from schemas.envelope import Envelope, EnvelopeError, VerifyingKey, open_envelope
 from schemas.ids import instant_ms
 from schemas.keys import SERVER_KID, owner_of
@@ -34,6 +34,7 @@ log = structlog.get_logger()
 
 _T = TypeVar("_T")
 _NONE = frozenset[str]()
+_FIRST_MIDNIGHT_S = 14 * 3_600
 
 
 class Verifier:
@@ -128,7 +129,9 @@ class Verifier:
         _check_signer(command, is_ours)
         if terminal:
             self._check_right(terminal, command)
-        if not is_ours:  # ours may have waited for as long as its reader was away
+        if isinstance(command, Deposit) and command.id.startswith(OF_A_STATEMENT):
+            self._check_bank_day(command, arrival.received_at)
+        elif not is_ours:  # ours may have waited for as long as its reader was away
             self._check_clock(instant_ms(command.issued_at), arrival.received_at)
         book = book_of(command)
         if self._partition(book) != arrival.partition:
@@ -184,6 +187,13 @@ class Verifier:
         if ahead_s > self._settings.clock_ahead_s or -ahead_s > self._settings.clock_behind_s:
             way = f"{ahead_s:.0f} s ahead of" if ahead_s > 0 else f"{-ahead_s:.0f} s behind"
             raise EnvelopeError(RejectReason.WRONG_CLOCK, f"the sender's clock is {way} the time of receipt")
+
+    def _check_bank_day(self, deposit: Deposit, received_at: int) -> None:
+        """When it was booked is the bank's word, however old; a day begins somewhere 14 hours before it does in UTC."""
+        ahead_s = (instant_ms(deposit.issued_at) - received_at) / 1000
+        if ahead_s > self._settings.clock_ahead_s + _FIRST_MIDNIGHT_S:
+            day = deposit.issued_at.date()
+            raise EnvelopeError(RejectReason.WRONG_CLOCK, f"the deposit was booked on {day}, and that day is to come")
 
     def _partition(self, book: str) -> int:
         found = self._partitions.get(book)

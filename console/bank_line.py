@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
 from schemas.balance import Balance
-from schemas.command import Deposit
+from schemas.command import OF_A_STATEMENT, Deposit
 
 # A payer's bank carries the text as it is; who pays for an agent writes its tree and id there.
 _AGENT = re.compile(r"AGENT:([A-Za-z0-9][A-Za-z0-9_-]{0,39})/([A-Za-z0-9][A-Za-z0-9_-]{0,39})(?![A-Za-z0-9_/-])")
@@ -93,7 +93,7 @@ def _deposit(credit: Credit, known: dict[tuple[str, str], dict[str, Balance]]) -
         return f"agent {agent} is in {', '.join(purses)}, the money in {credit.currency}"
     name = f"{credit.account}\n{credit.reference}".encode()
     return Deposit(
-        id=f"bank-{hashlib.blake2b(name, digest_size=16).hexdigest()}",
+        id=f"{OF_A_STATEMENT}{hashlib.blake2b(name, digest_size=16).hexdigest()}",
         issued_at=datetime.combine(credit.booked, time(), UTC),
         tree=tree,
         agent=agent,

@@ -84,8 +84,12 @@ class SetLimit(OperatorOrder):
     later = frozenset({"payment_max", "daily_max", "monthly_max", "payees", "lift", "currency"})
 
 
+# Ids of deposits that are made of a bank statement begin so: they are known by the bank's reference.
+OF_A_STATEMENT = "bank-"
+
+
 class Deposit(OperatorOrder):
-    """Money an agent brought to the bank."""
+    """Money an agent brought to the bank. One of a statement was issued at 00:00 UTC of the day the bank booked it."""
 
     kind: Literal["agent.deposit"] = "agent.deposit"
     tree: AgentId

@@ -356,6 +356,35 @@ def test_an_operator_s_command_names_no_terminal() -> None:
     assert (item.command.by, item.command.terminal) == ("root:1", "")
 
 
+def a_deposit_of(day_s: int, command_id: str, behind_s: int = 30 * 86_400) -> Item:
+    """One that is dated so many seconds after it is received, where a sender's clock may be behind by so many."""
+    command = a_deposit(id=command_id, issued_at=ms_instant(AT + day_s * 1_000)).command
+    value = keys()["root:1"].sign(orjson.dumps(command.model_dump(mode="json")))
+    arrival = Arrival("commands", partition_of("A", 4), 7, b"A", value, AT)
+    return Verifier(Settings(partitions=4, clock_behind_s=behind_s), a_directory()).command(arrival)
+
+
+@pytest.mark.parametrize("command_id", ["bank-1f", "by-hand"])
+def test_a_deposit_of_a_bank_statement_is_as_old_as_its_credit_and_no_clock_is_wrong(command_id: str) -> None:
+    """The days: long past, this one where no clock may be behind, and one that has begun east of Greenwich alone."""
+    items = [
+        a_deposit_of(-400 * 86_400, command_id), a_deposit_of(-3_600, command_id, behind_s=0),
+        a_deposit_of(14 * 3_600, command_id),
+    ]  # fmt: skip
+    if command_id == "bank-1f":
+        assert all(isinstance(item, Ask) for item in items)
+    else:
+        assert [item.reason for item in items if isinstance(item, Quarantine)] == [RejectReason.WRONG_CLOCK] * 3
+
+
+def test_a_day_that_has_begun_nowhere_is_none_of_a_bank_s() -> None:
+    item = a_deposit_of(15 * 3_600, "bank-1f")
+    assert isinstance(item, Quarantine)
+    assert (item.reason, item.detail) == (
+        RejectReason.WRONG_CLOCK, "the deposit was booked on 2026-01-01, and that day is to come",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
