@@ -11,7 +11,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
 
 from console.amounts import calendar_day, minor_units
-from console.bank_line import Credit, Fault, Statement
+from console.bank_line import CUT, Credit, Fault, Statement
 from console.errors import BadInput
 from schemas.money import MoneyError
 
@@ -34,7 +34,7 @@ def read_camt(content: bytes) -> Statement:
     try:
         parser.feed(content)
         root: Element = parser.close()
-    except (ParseError, DefusedXmlException, ValueError) as error:
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:  # the last: an encoding not known
         raise BadInput(f"the file is not sound XML: {error}") from None
     if root.tag != f"{{{_SPACE}}}Document":
         raise BadInput(f"the file is {root.tag.strip('{').partition('}')[0]}; what is read is {_SPACE}")
@@ -64,6 +64,7 @@ def _credits(account: str, entry: Element) -> Iterator[Credit]:
     amount, currency = _amount(entry)
     booked = _day(entry)
     details = entry.findall("c:NtryDtls/c:TxDtls", _NS)
+    _check_whole(entry)
     reference = _text(entry, "c:AcctSvcrRef")
     if len(details) < 2:
         own = _text(details[0], "c:Refs/c:AcctSvcrRef") if details else ""
@@ -75,6 +76,14 @@ def _credits(account: str, entry: Element) -> Iterator[Credit]:
     for one, (part, coin) in zip(details, parts, strict=True):
         own = _text(one, "c:Refs/c:AcctSvcrRef") or _text(one, "c:Refs/c:TxId")
         yield Credit(_line(one), account, own, booked, part, coin, _words(one))
+
+
+def _check_whole(entry: Element) -> None:
+    """Of a batch told in part nobody knows whose the rest is. Raises BadInput."""
+    for one in entry.iterfind("c:NtryDtls", _NS):
+        count, told = _text(one, "c:Btch/c:NbOfTxs"), len(one.findall("c:TxDtls", _NS))
+        if told and count not in ("", str(told)):
+            raise BadInput(f"the entry is a batch of {count} payments, of which the file has {told}")
 
 
 def _amount(element: Element) -> tuple[int, str]:
@@ -95,9 +104,9 @@ def _day(entry: Element) -> date:
 
 
 def _words(element: Element) -> str:
-    """All that the payer wrote: structured references and free text; a long text is cut into pieces without spaces."""
+    """All that the payer wrote: structured references, and the free text in the pieces that the bank made of it."""
     structured = [one.text or "" for one in element.iterfind(".//c:RmtInf/c:Strd/c:CdtrRefInf/c:Ref", _NS)]
-    free = "".join(one.text or "" for one in element.iterfind(".//c:RmtInf/c:Ustrd", _NS))
+    free = CUT.join(one.text or "" for one in element.iterfind(".//c:RmtInf/c:Ustrd", _NS))
     return "\n".join([*structured, free])
 
 

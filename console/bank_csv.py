@@ -29,6 +29,8 @@ def read_csv(content: bytes) -> Statement:
         names = [name.strip().lower() for name in next(reader, [])]
         if missing := [name for name in COLUMNS if name not in names]:
             raise BadInput(f"the header must name {', '.join(COLUMNS)}; {', '.join(missing)} is missing")
+        if twice := [name for name in COLUMNS if names.count(name) > 1]:
+            raise BadInput(f"the header names {', '.join(twice)} more than once: which of them counts is not clear")
         statement, line = Statement(), reader.line_num + 1
         for cells in reader:
             if any(cell.strip() for cell in cells):
@@ -55,6 +57,10 @@ def _row(statement: Statement, line: int, names: list[str], cells: list[str]) ->
         return
     if not amount:
         statement.faults.append(Fault(line, "the amount is zero"))
+        return
+    if len(row["account"].split()) > 1:
+        why = "the bank account has spaces in it: write it without, as camt.053 has it, or a credit could count twice"
+        statement.faults.append(Fault(line, why))
         return
     statement.credits.append(
         Credit(line, row["account"], row["reference"], booked, amount, row["currency"], row["text"])

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from itertools import accumulate
 from typing import NamedTuple
 
 from schemas.balance import Balance
 from schemas.command import OF_A_STATEMENT, Deposit
 
+# In a credit's text: here one of the bank's pieces ends and the next begins.
+CUT = "\x1f"
+
 # A payer's bank carries the text as it is; who pays for an agent writes its tree and id there.
-_AGENT = re.compile(r"AGENT:([A-Za-z0-9][A-Za-z0-9_-]{0,39})/([A-Za-z0-9][A-Za-z0-9_-]{0,39})(?![A-Za-z0-9_/-])")
+_NAMED = re.compile("\x1f?".join("AGENT:") + r"([\w\x1f-]+/[\w\x1f-]+)(?![\w\x1f/-])", re.ASCII)
+_AGENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,39})/([A-Za-z0-9][A-Za-z0-9_-]{0,39})")
 _LONGEST = 200
 
 
@@ -21,7 +26,8 @@ _LONGEST = 200
 class Credit:
     """Money the bank credited. line: where it stands in the file, from 1. account: the bank account it came to.
 
-    reference: the bank's own, never given twice for one account. amount: minor units. text: all that the payer wrote.
+    reference: the bank's own, never given twice for one account. amount: minor units. text: all that the payer wrote,
+    with CUT between its pieces.
     """
 
     line: int
@@ -59,9 +65,10 @@ def deposits(statement: Statement, agents: Iterable[Balance]) -> tuple[list[tupl
     first: dict[str, int] = {}
     for credit in statement.credits:
         made = _deposit(credit, known)
-        if isinstance(made, Deposit) and first.setdefault(made.id, credit.line) != credit.line:
+        if isinstance(made, Deposit) and made.id in first:  # on the same line too: a bank's XML may be one line
             made = f"reference {credit.reference} stands on line {first[made.id]} already"
         if isinstance(made, Deposit):
+            first[made.id] = credit.line
             found.append((credit, made))
         else:
             faults.append(Fault(credit.line, made))
@@ -77,10 +84,10 @@ def _deposit(credit: Credit, known: dict[tuple[str, str], dict[str, Balance]]) -
         return "names no bank account"
     if not 0 < len(credit.reference) <= _LONGEST:
         return f"the bank's reference must have 1 to {_LONGEST} characters"
-    named = sorted(set(_AGENT.findall(credit.text)))
-    if len(named) != 1:
-        return f"names {len(named)} agents; the text must say AGENT:<tree>/<agent> of one"
-    (tree, agent) = named[0]
+    named = _named(credit.text, known)
+    if isinstance(named, str):
+        return named
+    tree, agent = named
     purses = known.get((tree, agent))
     if purses is None:
         return f"there is no agent {agent} in tree {tree}"
@@ -101,3 +108,28 @@ def _deposit(credit: Credit, known: dict[tuple[str, str], dict[str, Balance]]) -
         currency=credit.currency,
         document=credit.reference,
     )
+
+
+def _named(text: str, known: Container[tuple[str, str]]) -> tuple[str, str] | str:
+    """Tree and id of the agent the text names, or why it names none.
+
+    A bank cuts a long text where a piece is full, in the middle of a name too, or ends a piece with a line. So a name
+    may end where a piece does, or go on: what is an agent counts, and where more than one would be, nobody guesses.
+    """
+    found: set[tuple[str, str]] = set()
+    for run in _NAMED.findall(text):
+        readings = _readings(run)
+        agents = [one for one in readings if one in known]
+        if len(agents) > 1:
+            either = " or ".join(f"{tree}/{agent}" for tree, agent in agents)
+            return f"may name agent {either}: the bank cut the text there"
+        found.update(agents or readings[-1:])
+    if len(found) != 1:
+        return f"names {len(found)} agents; the text must say AGENT:<tree>/<agent> of one"
+    return found.pop()
+
+
+def _readings(run: str) -> list[tuple[str, str]]:
+    """The names that are in it, ending with one of its pieces; the longest comes last."""
+    whole = accumulate(piece for piece in run.split(CUT) if piece)
+    return [(match[1], match[2]) for name in whole if (match := _AGENT.fullmatch(name)) is not None]

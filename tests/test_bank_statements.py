@@ -100,6 +100,10 @@ def test_debits_are_passed_over_and_counted_and_empty_rows_are_nothing():
         ("4;B-2;2026-11-23;5;RUB;AGENT:A/P", "agent P spends the money of A: it has no deposits"),
         ("4;B-2;2026-11-23;5;RUB;AGENT:D/D", "agent D is in USD, KWD, the money in RUB"),
         (FIRST.strip(), "reference B-1 stands on line 2 already"),
+        (
+            "DE02 1203;B-2;2026-11-23;5;RUB;AGENT:A/S",
+            "the bank account has spaces in it: write it without, as camt.053 has it, or a credit could count twice",
+        ),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named_by_its_line(row: str, why: str):
@@ -121,6 +125,7 @@ def test_a_row_after_a_text_of_several_lines_is_named_by_its_own_line():
     [
         (b"", "account, reference, booked, amount, currency, text is missing"),
         (b"account;reference;booked;amount;currency\n", "text is missing"),
+        (HEADER.replace("text", "text;Amount").encode(), "names amount more than once: which of them counts"),
         (HEADER.encode() + b"\xff\xfe", "not UTF-8 at byte 46"),
         (HEADER.encode() + b'4;"B', "line 2: unexpected end of data"),
     ],
@@ -221,6 +226,39 @@ def test_an_agent_is_found_in_every_kind_of_remittance_and_the_entry_s_reference
     assert (command.agent, command.document, faults) == ("S", "E-B-1", [])
 
 
+@pytest.mark.parametrize(
+    ("pieces", "found"),
+    [
+        (("AGENT:A/S", "A new till"), "may name agent A/S or A/SA: the bank cut the text there"),
+        (("Top-up AGENT:A/S", "thanks"), "S"),
+        (("AGENT:A/", "S", "A"), "may name agent A/S or A/SA: the bank cut the text there"),
+        (("AG", "ENT:", "A", "/S", " 12"), "S"),
+        (("AGENT:A/S", "B"), "S"),
+        (("AGENT:A/no", "body"), "there is no agent nobody in tree A"),
+        (("AGENT:A/S AGENT:A/nobo", "dy"), "names 2 agents; the text must say AGENT:<tree>/<agent> of one"),
+        (("AGENT:A/S", "/T"), "names 0 agents; the text must say AGENT:<tree>/<agent> of one"),
+    ],
+)
+def test_where_a_bank_cut_a_text_no_other_agent_is_read_into_it(pieces: tuple[str, ...], found: str):
+    """SA is an agent too: money for S would be SA's, were a name to go on wherever the next piece begins."""
+    details = f"<TxDtls>{remittance(*pieces)}</TxDtls>"
+    made, faults = deposits(read_camt(document(entry(details=details))), [*agents(), another("SA")])
+    assert [command.agent for _, command in made] + [fault.why for fault in faults] == [found]
+
+
+def another(agent: str) -> Balance:
+    state = a_state(open_agent("A"), open_agent(agent, "A"))
+    return balance_of(state.books["A"], agent, AT)
+
+
+def test_a_reference_that_comes_twice_is_found_where_all_the_xml_is_one_line():
+    content = document(entry(), entry("7.00")).replace(b"\n", b"")
+    found, faults = deposits(read_camt(content), agents())
+    assert ([command.amount for _, command in found], faults) == (
+        [100_050], [Fault(1, "reference B-1 stands on line 1 already")],
+    )  # fmt: skip
+
+
 def test_each_detail_of_a_batch_is_a_deposit_of_its_own():
     batch = entry("30.00", details=detail("10.00", "D-1", "S") + detail("20.00", "D-2", "A"))
     found, faults = deposits(read_camt(document(batch)), agents())
@@ -236,6 +274,7 @@ def test_each_detail_of_a_batch_is_a_deposit_of_its_own():
     [
         (entry("30.00", details=detail("10.00", "D-1", "S") + detail("20.01", "D-2", "A")), "do not add up to it"),
         (entry("30.00", details=detail("10.00", "D-1", "S") + detail("20.00", "D-2", "A", "USD")), "do not add up"),
+        (entry("30.00", details="<Btch><NbOfTxs>3</NbOfTxs></Btch>" + detail("30.00", "D-1", "S")), "a batch of 3"),
         (entry("0.00"), "the amount is zero"),
         (entry("1.001"), "is not an amount in RUB"),
         (entry().replace("<Dt>2026-11-23</Dt>", ""), "is not a day"),
@@ -261,6 +300,7 @@ BOMB = '<!DOCTYPE d [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
         (HEADER.encode(), "not sound XML"),
         (b"<Document/>", "the file is Document; what is read is"),
         (document(version="02"), r"camt\.053\.001\.02; what is read is .*camt\.053\.001\.08"),
+        (document().replace(b"UTF-8", b"none-such"), "not sound XML: unknown encoding: none-such"),
         (document().replace(b"<Document", BOMB.encode() + b"<Document"), "not sound XML: DTDForbidden"),
     ],
 )
