@@ -32,13 +32,15 @@ def read_tariff(path: Path, payee: str, currency: str, version: int) -> Tariff:
         if value.get("rules") and "fee" not in value:
             raise BadInput('it has rules and no fee of its own: say what holds where none does, as fee = {rate = "5%"}')
         record = {**_priced(value, currency), "payee": payee, "version": version}
-        record["rules"] = [_rule(rule, currency) for rule in value.get("rules", [])]
+        record["rules"] = [_rule(rule, currency) for rule in _listed(value, "rules")]
         return Tariff.model_validate_json(orjson.dumps(record))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"{path}: {where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}") from None
-    except (ValueError, BadInput) as error:
+    except RecursionError:
+        raise BadInput(f"{path}: it is nested too deeply for a tariff") from None
+    except (ValueError, orjson.JSONEncodeError, BadInput) as error:
         raise BadInput(f"{path}: {error}") from None
 
 
@@ -64,6 +66,8 @@ def _rule(rule: Any, currency: str) -> Json:
         elif isinstance(value, datetime):
             found[name] = value.isoformat()
         elif isinstance(value, time):
+            if value.second or value.microsecond:
+                raise BadInput(f"{name} is {value}: a time band begins and ends with a minute")
             found[name] = f"{value:%H:%M}"
     return found
 
@@ -75,7 +79,18 @@ def _priced(value: Json, currency: str) -> Json:
         if isinstance(found.get(name), dict):
             found[name] = _price(found[name], currency)
     if "reward_shares" in found:
-        found["reward_shares_bps"] = [basis_points(str(share)) for share in found.pop("reward_shares")]
+        if "reward_shares_bps" in found:
+            raise BadInput("reward_shares and reward_shares_bps say the same: give one of them")
+        shares = _listed(value, "reward_shares")
+        found["reward_shares_bps"] = [basis_points(share) if isinstance(share, str) else share for share in shares]
+        del found["reward_shares"]
+    return found
+
+
+def _listed(value: Json, name: str) -> list[Any]:
+    found = value.get(name, [])
+    if not isinstance(found, list):
+        raise BadInput(f"{name} is {found!r}: a list is wanted")
     return found
 
 
@@ -92,5 +107,7 @@ def _price(price: Json, currency: str) -> Json:
     found: Json = {}
     for name, value in price.items():
         key, read = readers.get(name, (name, None))
+        if key in found:
+            raise BadInput(f"a price says {key} twice: here as {name}")
         found[key] = read(value) if read is not None and isinstance(value, str) else value
     return found
