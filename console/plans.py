@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
@@ -10,7 +11,7 @@ import typer
 from console.amounts import calendar_day, minor_units
 from console.context import broker_settings
 from console.errors import NotFound
-from console.lookup import balances, plans, spender, terminals
+from console.lookup import plans, purses, spender, terminals
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
 from console.output import json_line, major, pairs, rows
@@ -112,18 +113,26 @@ def explain(plan: PlanName) -> None:
 
     settings = broker_settings()
     record = find_plan(settings, plan)
-    agents = [one for one in balances(settings) if one.tree == record.tree]
+    everyone = [one for one in purses(settings) if one.tree == record.tree]
     count = [one.agent for one in terminals(settings).values() if one.tree == record.tree]
     with opened() as client:
-        last, opened_at = fees.last_periods(client, record.tree, plan), fees.openings(client, record.tree)
-    named = record.agents or [one.agent for one in agents]
+        last = fees.last_periods(client, record.tree, plan)
+        opened_at = fees.openings(client, record.tree, record.currency)
     columns = ("agent", "charged up to", "next", "begins", "terminals", "amount", "currency", "paid by")
     lines = [
-        _next(record, one, spender(one, agents), last.get(one.agent, ""), opened_at.get(one.agent, 0), count)
-        for one in agents
-        if one.agent in named
+        _next(record, one, spender(one, everyone), last.get(one.agent, ""), opened_at.get(one.agent, 0), count)
+        for one in payers(record, everyone)
     ]
     rows(columns, lines, right=("terminals", "amount"))
+
+
+def payers(plan: Plan, everyone: Sequence[Balance]) -> list[Balance]:
+    """The plan's agents, each in the plan's currency, or in the tree's own where it has none of that."""
+    found: dict[str, Balance] = {}
+    for one in everyone:
+        if (one.agent in plan.agents or not plan.agents) and (one.agent not in found or one.currency == plan.currency):
+            found[one.agent] = one
+    return list(found.values())
 
 
 def find_plan(settings: Settings, plan: str) -> Plan:
@@ -140,8 +149,8 @@ def _next(
     """A line: of who will not be charged, why. opened_at: ms UTC; owners: whose terminal each is."""
     count = owners.count(agent.agent)
     amount = major(plan.fixed + plan.per_terminal * count, plan.currency)
-    if agent.status == "closed" or payer.currency != plan.currency:
-        why = "closed" if agent.status == "closed" else f"has {payer.currency}"
+    if agent.status == "closed" or agent.currency != plan.currency:
+        why = "closed" if agent.status == "closed" else f"has no {plan.currency}"
         return (agent.agent, last or "-", "none", why, count, "-", plan.currency, payer.agent)
     today = day_of(instant_ms(datetime.now(UTC)), agent.time_zone)
     period, _ = plan.next_period(last, day_of(opened_at, agent.time_zone), today)

@@ -48,8 +48,8 @@ class Plan(Wire):
     def next_period(self, last: str, opened: str, today: str) -> tuple[str, str]:
         """(the period to be charged next, the first that could be) to an agent that was opened on that day.
 
-        last: the one charged before, "": none. Not before the plan starts, before the agent was opened, or before the
-        last PERIODS_BACK periods.
+        opened: in the plan's currency. last: the one charged before, "": none. Not before the plan starts, before the
+        agent was opened, or before the last PERIODS_BACK periods.
         """
         begins = max(period_of(self.starts.isoformat(), self.period), period_of(opened, self.period))
         since = max(begins, earlier(period_of(today, self.period), PERIODS_BACK - 1))

@@ -12,6 +12,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from agents.billing import AT_ONCE, BillingClock
+from console.plans import payers
 from schemas.alert import AlertKind
 from schemas.contact import Contact
 from schemas.entry import Entry, EntryKind
@@ -20,6 +21,7 @@ from schemas.period import earlier, first_day, following, kind_of, period_of
 from schemas.plan import Plan
 from streams.clock import Clock
 from streams.directory import Directory
+from streams.ledger.balances import balance_of
 from streams.ledger.commands import FeeDue, Instruct, LedgerCommand
 from streams.ledger.decide import decide
 from streams.ledger.decisions import Stale
@@ -45,6 +47,7 @@ from tests.builders import (
     open_agent,
     window_due,
 )
+from tests.builders_currency import open_currency
 from tests.builders_fees import DIGEST, a_plan, fee_due, set_plan
 
 
@@ -231,6 +234,24 @@ def test_what_is_due_begins_with_the_plan_the_agent_or_two_years_ago() -> None:
     assert {one.agent: one.period for one in due(state, a_plan(agents=("T",)), "2026-08-01T00:00:00")} == {
         "T": "2026-06"
     }
+
+
+def test_who_has_an_account_in_the_plan_s_currency_since_later_owes_nothing_for_before() -> None:
+    state, dollars = a_tree(), a_plan(currency="USD")
+    decided(state, open_currency("A"), moment("2026-06-15T00:00:00"))
+    for there in state, state_of(image_of(state)):
+        assert [(one.agent, one.period) for one in due(there, dollars, "2026-08-01T00:00:00")] == [("A", "2026-06")]
+        assert {one.period for one in due(there, a_plan(), "2026-08-01T00:00:00")} == {"2026-01"}
+
+
+def test_a_plan_is_explained_by_the_account_it_is_charged_to() -> None:
+    state = a_tree()
+    decided(state, open_currency("A"))
+    book = state.books["A"]
+    everyone = [balance_of(book, agent, AT, one.currency) for agent in "AS" for one in book.purses(agent)]
+    found = payers(a_plan(currency="USD"), everyone)
+    assert [(one.agent, one.currency) for one in found] == [("A", "USD"), ("S", "RUB")]
+    assert [(one.agent, one.currency) for one in payers(a_plan(agents=("A",)), everyone)] == [("A", "RUB")]
 
 
 def test_nothing_is_due_of_trees_of_others_of_paused_plans_and_of_who_cannot_be_charged() -> None:

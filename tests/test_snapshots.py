@@ -35,7 +35,7 @@ from tests.builders import AT, a_deposit, a_place, a_resolve, a_settle, open_age
 
 SERVER = SigningKey.generate("server:1")
 EVERY = 10
-RELEASE = "6-d85c03bb78890705"
+RELEASE = "7-e8c490a80e32605d"
 PACKED = (
     "000102030405060708090a0b0c0d0e0f070000000000000000a8da769b010000"
     "090000000000000005000200010641564f49444544d0bdd0b5d182"

@@ -41,7 +41,7 @@ GROUP BY agent
 _OPENED = """
 SELECT terms_agent, toUnixTimestamp64Milli(min(at))
 FROM entries FINAL
-WHERE book = {tree:String} AND kind = 'AGENT_OPENED'
+WHERE book = {tree:String} AND kind IN ('AGENT_OPENED', 'CURRENCY_OPENED') AND terms_currency = {currency:String}
 GROUP BY terms_agent
 """
 
@@ -57,6 +57,6 @@ def last_periods(client: Client, tree: str, plan: str) -> dict[str, str]:
     return {str(agent): str(period) for agent, period in found}
 
 
-def openings(client: Client, tree: str) -> dict[str, int]:
-    """When each agent of a tree was opened, ms UTC. Raises WarehouseAway."""
-    return {agent: int(at) for agent, at in rows(client, _OPENED, {"tree": tree})}
+def openings(client: Client, tree: str, currency: str) -> dict[str, int]:
+    """When each agent of a tree that has an account in the currency was opened in it, ms UTC. Raises WarehouseAway."""
+    return {agent: int(at) for agent, at in rows(client, _OPENED, {"tree": tree, "currency": currency})}

@@ -29,9 +29,10 @@ def next_charge(book: Book, plan: Plan, agent: AgentState, today: str) -> tuple[
     """(period, since) that is to be charged now; None: none is, or the agent has no such money, or is closed."""
     current = period_of(today, plan.period)
     last = book.charged.get((plan.id, agent.id), "")
-    if last >= current or agent.status == CLOSED or not book.chain(agent.id, plan.currency):
+    purse = book.agents_in(plan.currency).get(agent.id)
+    if last >= current or agent.status == CLOSED or purse is None:
         return None
-    period, since = plan.next_period(last, today_of(book, agent.opened_at), today)
+    period, since = plan.next_period(last, today_of(book, purse.opened_at), today)
     return (period, since) if period <= current else None
 
 

@@ -233,8 +233,7 @@ def _set_agent(book: Book, entry: Entry, terms: AgentTerms) -> None:
     if entry.kind is EntryKind.AGENT_OPENED or entry.kind is EntryKind.CURRENCY_OPENED:
         _check_opening(book, entry, terms)
         book.open_agent(terms)
-        if entry.kind is EntryKind.AGENT_OPENED:
-            book.agents[terms.agent].opened_at = entry.at
+        book.agents_in(terms.currency)[terms.agent].opened_at = entry.at
         return
     purse = book.agents_in(terms.currency).get(terms.agent)
     if purse is None:

@@ -20,7 +20,7 @@ from streams.ledger.tills import Till
 
 # Of the rules by which entries become a state: to be raised when `evolve` makes something else of the same entries, or
 # when what is packed is packed otherwise. A change of the classes below is noticed without it.
-VERSION = 6
+VERSION = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class BookImage:
     sold: agent, currency, day, amounts of its day and month. windows: subject, number, opened_at, first_entry, and its
     marks in the form of accounts. change_…: as in KeptChange, in its order. tills: terminal,
     agent, currency, expected minor units, collections, first_entry. charged: plan, agent, last period. opened: agent,
-    ms UTC.
+    currency, ms UTC.
     """
 
     id: str
@@ -69,7 +69,7 @@ class BookImage:
     change_expired: tuple[tuple[str, str, int], ...] = ()
     tills: tuple[tuple[str, str, str, int, int, int], ...] = ()
     charged: tuple[tuple[str, str, str], ...] = ()
-    opened: tuple[tuple[str, int], ...] = ()
+    opened: tuple[tuple[str, str, int], ...] = ()
     change_blocked: tuple[str, ...] = ()
     change_payments: tuple[tuple[str, str], ...] = ()
     proposals: tuple[Correction, ...] = ()
@@ -138,7 +138,7 @@ def _book_image(book: Book) -> BookImage:
         change_expired=tuple((*key, amount) for key, amount in book.change.expired.items()),
         tills=tuple((*key, one.expected, one.collections, one.first_entry) for key, one in book.tills.items()),
         charged=tuple((*key, period) for key, period in book.charged.items()),
-        opened=tuple((one.id, one.opened_at) for one in book.agents.values()),
+        opened=tuple((one.id, one.currency, one.opened_at) for one in agents),
         change_blocked=tuple(sorted(book.change.blocked)),
         change_payments=tuple(book.change.payments.items()),
         proposals=tuple(book.proposals.values()),
@@ -164,8 +164,8 @@ def _book(image: BookImage) -> Book:
     book.change.expired = {(account, currency): amount for account, currency, amount in image.change_expired}
     for terminal, owner, coin, expected, collections, first_entry in image.tills:
         book.tills[terminal, owner, coin] = Till(expected, collections, first_entry)
-    for name, opened in image.opened:
-        book.agents[name].opened_at = opened
+    for name, currency, opened in image.opened:
+        book.currencies[currency][name].opened_at = opened
     book.proposals = {one.proposal: one for one in image.proposals}
     book.charged = {(plan, name): period for plan, name, period in image.charged}
     book.change.blocked = set(image.change_blocked)

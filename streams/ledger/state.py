@@ -39,7 +39,7 @@ class AgentState:
     `hold` are the book's own accounts.
 
     day: the last on which it, or one below it, sold; sold_day, sold_month: what counts of that day and its month.
-    opened_at: ms UTC.
+    opened_at: when it was opened in this currency, ms UTC.
     """
 
     id: str
