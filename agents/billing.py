@@ -46,7 +46,8 @@ class BillingClock(RecordClock[Plan]):
         found = list(islice(_periods(record, book, now), AT_ONCE))
         if not found:
             return []
-        terminals = Counter(one.agent for one in self._directory.terminals.values() if one.tree == record.tree)
+        mine = (one for one in self._directory.terminals.values() if one.tree == record.tree)
+        terminals = Counter(one.agent for one in mine if one.is_in_service)
         digest = record.digest()
         return [
             FeeDue(

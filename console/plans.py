@@ -43,7 +43,7 @@ def set_plan(
     starts: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="A day in the first period that is charged.")],
     currency: CurrencyCode = "RUB",
     fixed: Annotated[str, typer.Option(metavar="AMOUNT", help="Of each agent.")] = "0",
-    per_terminal: Annotated[str, typer.Option(metavar="AMOUNT", help="Of each terminal an agent has.")] = "0",
+    per_terminal: Annotated[str, typer.Option(metavar="AMOUNT", help="Of each of its terminals in service.")] = "0",
     period: Annotated[
         str, typer.Option(metavar="PERIOD", help="month, week or day, by the tree's calendar.")
     ] = "month",
@@ -114,7 +114,8 @@ def explain(plan: PlanName) -> None:
     settings = broker_settings()
     record = find_plan(settings, plan)
     everyone = [one for one in purses(settings) if one.tree == record.tree]
-    count = [one.agent for one in terminals(settings).values() if one.tree == record.tree]
+    mine = (one for one in terminals(settings).values() if one.tree == record.tree)
+    count = [one.agent for one in mine if one.is_in_service]
     with opened() as client:
         last = fees.last_periods(client, record.tree, plan)
         opened_at = fees.openings(client, record.tree, record.currency)

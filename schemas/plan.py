@@ -31,7 +31,7 @@ class Plan(Wire):
         tuple[AgentId, ...], Field(max_length=200, description="whom it is for; an empty list: every agent of the tree")
     ] = ()
     fixed: Annotated[Minor, Field(description="of each agent")] = 0
-    per_terminal: Annotated[Minor, Field(description="of each terminal the agent has enrolled")] = 0
+    per_terminal: Annotated[Minor, Field(description="of each terminal of the agent that has a key in force")] = 0
     currency: Currency
     period: PeriodKind
     starts: Annotated[date, Field(description="the period this day lies in is the first that is charged")]

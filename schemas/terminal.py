@@ -27,6 +27,11 @@ class Terminal(Wire):
         ),
     ] = None
 
+    @property
+    def is_in_service(self) -> bool:
+        """Has it a key that is not revoked? Without one nothing that it signs is believed."""
+        return any(key.revoked_at is None for key in self.keys)
+
 
 class Operator(Wire):
     """Directory record, topic `operators`, key: the operator's id. An operator signs commands."""

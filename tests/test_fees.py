@@ -35,8 +35,10 @@ from streams.watch import Watch
 from tests.audit_ledgers import audited, failed, rechained
 from tests.builders import (
     AT,
+    NOW,
     a_deposit,
     a_place,
+    a_public_key,
     a_terminal,
     a_tree,
     balances,
@@ -203,8 +205,17 @@ def due(state: State, plan: Plan, now: str, partition: int = 0) -> list[FeeDue]:
     directory = Directory()
     for name, agent in ("kiosk-1", "S"), ("kiosk-2", "S"), ("kiosk-3", "A"):
         directory.apply("terminals", name, a_terminal(name, agent).model_dump_json().encode())
+    gone = a_terminal("kiosk-4", "S", keys=(a_public_key("kiosk-4:1", revoked_at=NOW),))
+    turned = a_terminal("kiosk-1", "S", keys=(a_public_key(revoked_at=NOW), a_public_key("kiosk-1:2")))
+    for one in gone, turned:
+        directory.apply("terminals", one.id, one.model_dump_json().encode())
     clock = BillingClock(directory, _OneTree(state), Clock(Path("/nowhere")), 1)  # type: ignore[arg-type]
     return clock.due(plan, partition, moment(now))
+
+
+def test_a_terminal_without_a_key_in_force_costs_nothing() -> None:
+    """S has kiosk-1, whose first key was revoked, and kiosk-2; of kiosk-4 there is no other key."""
+    assert {one.agent: one.terminals for one in due(a_tree(), a_plan(), "2026-01-02T00:00:00")} == {"A": 1, "S": 2}
 
 
 def test_every_agent_is_due_its_oldest_period_until_all_that_began_are_charged() -> None:
