@@ -131,9 +131,9 @@ def test_several_codes_pay_together():
     (spending((MARK, LEFT)), 300, "the change code: no change in RUB is kept under it"),  # a fingerprint is no code
     (spending((CODE, LEFT + 1), amount=LEFT), 300, "the change code: 17750 minor units of change are left, not 17751"),
     (spending((CODE, 1), (OTHER_CODE, 1)), 300, "change code 2: no change in RUB is kept under it"),
-    (spending(amount=LEFT - 1_001), 255, "17750 of change is spent for amount and fee, 17749: leave the rest"),
-    (spending(amount=LEFT, collected=999), 255, "collected 999 with 17750 of change is less than amount and fee"),
-    (spending((OTHER_CODE, 1), fee=999), 255, "the fee within 17749 is 1000, not 999"),
+    (spending(amount=LEFT - 1_001), 255, "177.50 RUB of change is spent for amount and fee, 177.49 RUB: leave"),
+    (spending(amount=LEFT, collected=999), 255, "collected 9.99 RUB with 177.50 RUB of change is less than amount"),
+    (spending((OTHER_CODE, 1), fee=999), 255, "the fee within 177.49 RUB is 10.00 RUB, not 9.99 RUB"),
     (spending((OTHER_CODE, 1), amount=300_000), 300, "no change in RUB is kept"),  # before want of funds
 ])  # fmt: skip
 def test_change_is_not_spent(order, code, why):

@@ -224,7 +224,7 @@ def test_the_stated_fee_is_held_against_the_rule_that_holds():
     tariff = a_tariff(rules=(a_rule("flat", agent="A/S", fee=Fee(min_minor=1_000)),))
     entry = decided(a_tree(), a_place(amount=95_000, fee=5_000, tariff=tariff))
     assert (entry.kind, entry.refusal) == (EntryKind.DECLINED, 255)
-    assert entry.reason == "the fee within 100000 is 1000 by rule flat of the tariff, not 5000"
+    assert entry.reason == "the fee within 1000.00 RUB is 10.00 RUB by rule flat of the tariff, not 50.00 RUB"
 
 
 def test_prices_a_rule_does_not_give_are_the_tariffs_own():

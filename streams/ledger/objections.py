@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.entry import PaymentFacts
+from schemas.money import Money
 from schemas.payee import Payee
 from schemas.payment import PaymentOrder
 from schemas.refusal import Refusal
@@ -121,16 +122,26 @@ def _fee(order: PaymentOrder, price: Price) -> Objection | None:
     total = order.amount + order.fee
     if order.fee != price.fee:
         by = f" by rule {price.rule} of the tariff" if price.rule else ""
-        return Objection(Refusal.BAD_FEE, f"the fee within {total} is {price.fee}{by}, not {order.fee}")
+        right, said = _words(price.fee, order), _words(order.fee, order)
+        return Objection(Refusal.BAD_FEE, f"the fee within {_words(total, order)} is {right}{by}, not {said}")
     spent = order.from_change
     if spent > total:
-        return Objection(Refusal.BAD_FEE, f"{spent} of change is spent for amount and fee, {total}: leave the rest")
-    paid = f"collected {order.collected}{f' with {spent} of change' if spent else ''}"
+        paid = f"{_words(spent, order)} of change is spent for amount and fee, {_words(total, order)}"
+        return Objection(Refusal.BAD_FEE, f"{paid}: leave the rest")
     if 0 < order.collected < total - spent:
-        return Objection(Refusal.BAD_FEE, f"{paid} is less than amount and fee, {total}")
+        return Objection(Refusal.BAD_FEE, f"{_paid(order)} is less than amount and fee, {_words(total, order)}")
     if order.collected > total - spent and order.change_to is None:
-        return Objection(Refusal.BAD_FEE, f"{paid} is beyond {total}, and no change_to is given")
+        return Objection(Refusal.BAD_FEE, f"{_paid(order)} is beyond {_words(total, order)}, and no change_to is given")
     return None
+
+
+def _paid(order: PaymentOrder) -> str:
+    change = f" with {_words(order.from_change, order)} of change" if order.change_from else ""
+    return f"collected {_words(order.collected, order)}{change}"
+
+
+def _words(minor: int, order: PaymentOrder) -> str:
+    return f"{Money(minor, order.currency)} {order.currency}"
 
 
 def _limits(chain: Sequence[AgentState], amount: int, day: str) -> Objection | None:
