@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from itertools import accumulate
@@ -40,19 +40,29 @@ class Credit:
 
 
 class Fault(NamedTuple):
-    """Why a row of the file cannot be used."""
+    """Why a row of the file cannot be used. reference: the bank's, "" where the row has none that could be read."""
 
     line: int
     why: str
+    reference: str = ""
 
 
 @dataclass(slots=True)
 class Statement:
-    """What a file says. passed_over: rows that are no booked credits."""
+    """What a file says. passed_over: rows that are no booked credits, or that were left."""
 
     credits: list[Credit] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     passed_over: int = 0
+
+    def leave(self, references: Collection[str]) -> str | None:
+        """Pass over credits that are nobody's deposit, by their references; or one of these that no credit has."""
+        if missing := sorted(set(references) - {one.reference for one in self.credits}):
+            return missing[0]
+        kept = [one for one in self.credits if one.reference not in references]
+        self.passed_over += len(self.credits) - len(kept)
+        self.credits = kept
+        return None
 
 
 def deposits(statement: Statement, agents: Iterable[Balance]) -> tuple[list[tuple[Credit, Deposit]], list[Fault]]:
@@ -71,7 +81,7 @@ def deposits(statement: Statement, agents: Iterable[Balance]) -> tuple[list[tupl
             first[made.id] = credit.line
             found.append((credit, made))
         else:
-            faults.append(Fault(credit.line, made))
+            faults.append(Fault(credit.line, made, credit.reference))
     return found, sorted(faults)
 
 

@@ -48,6 +48,10 @@ def upload(
     form: Annotated[
         Form | None, typer.Option("--form", help="csv or camt053 (camt.053.001.08). Default: by the file's name, .xml.")
     ] = None,
+    leave: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REFERENCE", help="A credit that is no deposit, by the bank's reference; repeatable."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deposited.")] = False,
     yes: Yes = False,
     operator: Operator = None,
@@ -56,9 +60,11 @@ def upload(
     """Deposit each credit of a bank statement to the agent its text names, once."""
     settings = broker_settings()
     statement = _read(file, form)
+    if (missing := statement.leave(leave or ())) is not None:
+        raise BadInput(f"--leave {missing}: no credit in {file} has this reference")
     found, faults = deposits(statement, purses(settings))
     if faults:
-        rows(("line", "cannot be used"), faults, right=("line",))
+        rows(("line", "cannot be used", "reference"), faults, right=("line",))
         raise BadInput(f"{len(faults)} of {_count(statement)} credits in {file} cannot be used; nothing was deposited")
     totals = Counter[str]()
     for _, command in found:

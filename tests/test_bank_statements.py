@@ -35,8 +35,8 @@ def read(*rows: str) -> Statement:
     return read_csv((HEADER + "".join(rows)).encode())
 
 
-def wrong(*rows: str) -> list[Fault]:
-    return deposits(read(*rows), agents())[1]
+def wrong(*rows: str) -> list[tuple[int, str]]:
+    return [(fault.line, fault.why) for fault in deposits(read(*rows), agents())[1]]
 
 
 # --- CSV
@@ -107,17 +107,28 @@ def test_debits_are_passed_over_and_counted_and_empty_rows_are_nothing():
     ],
 )
 def test_a_row_that_cannot_be_used_is_named_by_its_line(row: str, why: str):
-    assert wrong(FIRST, row + "\n") == [Fault(3, why)]
+    assert wrong(FIRST, row + "\n") == [(3, why)]
 
 
 def test_all_faults_are_found_at_once_in_the_order_of_the_lines():
-    assert [fault.line for fault in wrong("4;B;2026-11-23;5;RUB;x\n", FIRST, "4;C;2026-11-23;x;RUB;x\n")] == [2, 4]
+    assert [line for line, _ in wrong("4;B;2026-11-23;5;RUB;x\n", FIRST, "4;C;2026-11-23;x;RUB;x\n")] == [2, 4]
 
 
 def test_a_row_after_a_text_of_several_lines_is_named_by_its_own_line():
-    assert [
-        fault.line for fault in wrong(FIRST.replace("Top-up", '"Top\n\nup').replace("A/S", 'A/S"'), "4;B;;;;x\n")
-    ] == [5]
+    assert [line for line, _ in wrong(FIRST.replace("Top-up", '"Top\n\nup').replace("A/S", 'A/S"'), "4;B;;;;x\n")] == [
+        5
+    ]
+
+
+def test_credits_that_are_nobody_s_deposit_are_left_by_their_references():
+    statement = read(FIRST, "4;B-2;2026-11-23;5;RUB;interest\n")
+    assert deposits(statement, agents())[1] == [
+        Fault(3, "names 0 agents; the text must say AGENT:<tree>/<agent> of one", "B-2")
+    ]
+    assert (statement.leave(["B-2", "B-3"]), statement.passed_over) == ("B-3", 0)
+    assert (statement.leave(["B-2"]), statement.passed_over) == (None, 1)
+    found, faults = deposits(statement, agents())
+    assert ([credit.reference for credit, _ in found], faults) == (["B-1"], [])
 
 
 @pytest.mark.parametrize(
@@ -255,7 +266,7 @@ def test_a_reference_that_comes_twice_is_found_where_all_the_xml_is_one_line():
     content = document(entry(), entry("7.00")).replace(b"\n", b"")
     found, faults = deposits(read_camt(content), agents())
     assert ([command.amount for _, command in found], faults) == (
-        [100_050], [Fault(1, "reference B-1 stands on line 1 already")],
+        [100_050], [Fault(1, "reference B-1 stands on line 1 already", "B-1")],
     )  # fmt: skip
 
 
