@@ -52,9 +52,10 @@ def earlier(period: str, count: int) -> str:
 def _period_of(day: date, kind: PeriodKind) -> str:
     match kind:
         case "month":
-            return f"{day:%Y-%m}"
+            return day.isoformat()[:7]
         case "week":
-            return f"{day:%G-W%V}"
+            year, week, _ = day.isocalendar()
+            return f"{year:04}-W{week:02}"
         case "day":
             return day.isoformat()
 

@@ -67,6 +67,8 @@ def moment(text: str) -> int:
         ("2027-W01", "week", "2027-01-04", "2027-W02", "2026-W52"),
         ("2028-02-28", "day", "2028-02-28", "2028-02-29", "2028-02-26"),
         ("2026-12-31", "day", "2026-12-31", "2027-01-01", "2026-12-29"),
+        ("0226-01", "month", "0226-01-01", "0226-02", "0225-11"),  # a slip of the pen sorts before all of today too
+        ("0226-W01", "week", "0226-01-02", "0226-W02", "0225-W51"),
     ],
 )
 def test_periods_follow_each_other(period: str, kind: str, begins: str, next_one: str, two_before: str) -> None:
