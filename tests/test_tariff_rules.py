@@ -180,6 +180,25 @@ def test_rules_that_never_hold_together_do_not_tie(first: dict, second: dict):
     assert decided(a_state(), set_tariff(tariff)).kind is EntryKind.DIRECTORY_SET
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/New_York"])
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        ("9999-12-31T00:00:00Z", None),
+        ("9999-12-31T20:00:00Z", None),
+        ("9999-12-30T12:00:00Z", "9999-12-31T23:59:59-12:00"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-02T00:00:00Z"),
+        (None, "0001-01-01T00:00:00+14:00"),
+    ],
+)
+def test_rules_put_off_to_the_end_of_time_do_not_tie(zone: str, since: str | None, until: str | None):
+    """The first and the last day of the calendar have no time in some zone: to look there ended the worker."""
+    ends = (datetime.fromisoformat(one) if one is not None else None for one in (since, until))
+    validity = dict(zip(("valid_from", "valid_until"), ends, strict=True))
+    tariff = a_tariff(time_zone=zone, rules=(a_rule("one", **validity), a_rule("two", **validity)))
+    assert decided(a_state(), set_tariff(tariff)).kind is EntryKind.DIRECTORY_SET
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -13,6 +13,8 @@ from streams.ledger.tariff_choice import Choice, Conditions
 _DAY_MS = 86_400_000
 _WEEK_MS = WEEK * MINUTE_MS
 _MONDAY_MS = 3 * _DAY_MS  # the epoch was a Thursday
+# No payment is made before or after these; and zones have no time there, whatever a rule's validity says.
+_FIRST_MS, _LAST_MS = 0, 253_402_300_800_000 - 2 * _DAY_MS
 _LOOK_MS = 22 * _DAY_MS  # three weeks and a day: each minute of the week comes twice, should clocks skip it once
 
 
@@ -59,7 +61,7 @@ def _tie(first: Conditions, second: Conditions, zone: str, now: int) -> Tie | No
         if not both:
             return None
         agent = min(both)
-    since, until = max(first.since, second.since), min(first.until, second.until)
+    since, until = max(first.since, second.since, _FIRST_MS), min(first.until, second.until, _LAST_MS)
     stretches = list(_common(first.stretches, second.stretches))
     at = _first_moment(stretches, max(since, now), until, zone)
     if at is None:
