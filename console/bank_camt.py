@@ -47,9 +47,11 @@ def read_camt(content: bytes) -> Statement:
 
 
 def _entry(statement: Statement, account: str, entry: Element) -> None:
-    is_reversal = _text(entry, "c:RvslInd") in ("true", "1")
-    if _text(entry, "c:CdtDbtInd") != "CRDT" or _text(entry, "c:Sts/c:Cd") != "BOOK" or is_reversal:
+    is_reversal, is_credit = _text(entry, "c:RvslInd") in ("true", "1"), _text(entry, "c:CdtDbtInd") == "CRDT"
+    is_booked = _text(entry, "c:Sts/c:Cd") == "BOOK"
+    if not is_credit or not is_booked or is_reversal:
         statement.passed_over += 1
+        statement.taken_back += is_reversal and is_booked and not is_credit
         return
     try:
         found = list(_credits(account, entry))

@@ -49,11 +49,13 @@ class Fault(NamedTuple):
 
 @dataclass(slots=True)
 class Statement:
-    """What a file says. passed_over: rows that are no booked credits, or that were left."""
+    """What a file says. passed_over: rows that are no booked credits, or that were left. taken_back: how many of these
+    say that the bank reversed a credit, which may be a deposit by now."""
 
     credits: list[Credit] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     passed_over: int = 0
+    taken_back: int = 0
 
     def leave(self, references: Collection[str]) -> str | None:
         """Pass over credits that are nobody's deposit, by their references; or one of these that no credit has."""

@@ -19,7 +19,7 @@ from console.context import broker_settings
 from console.errors import BadInput, Differs, NoAnswer
 from console.lookup import purses
 from console.options import Operator, TimeOut
-from console.output import major, rows, say
+from console.output import major, note, rows, say
 from console.requests import command_request
 from console.signing import operator_key
 from schemas.command import Deposit
@@ -71,6 +71,9 @@ def upload(
         totals[command.currency] += command.amount
     sums = ", ".join(f"{major(minor, currency)} {currency}" for currency, minor in sorted(totals.items())) or "nothing"
     said = f"deposit {sums} in {len(found)} credits, {statement.passed_over} other rows passed over"
+    if statement.taken_back:
+        note(f"{statement.taken_back} of the rows say that the bank took a credit back: what of it was deposited "
+             "is on its agent's account until it is withdrawn or corrected")  # fmt: skip
     if dry_run or not found:
         _show((credit, command, "to be deposited") for credit, command in found)
         say(f"would {said}")

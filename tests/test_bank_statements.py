@@ -216,6 +216,15 @@ def test_what_is_no_booked_credit_is_passed_over(changes: dict[str, str]):
     assert ([one.reference for one in statement.credits], statement.passed_over) == (["B-2"], 1)
 
 
+def test_a_credit_that_the_bank_took_back_is_counted_beside_what_is_passed_over():
+    back = "<RvslInd>true</RvslInd>"
+    statement = read_camt(
+        document(entry(side="DBIT", more=back), entry(side="DBIT"), entry(more=back),
+                 entry(side="DBIT", more=back, status="PDNG"))
+    )  # fmt: skip
+    assert (statement.passed_over, statement.taken_back) == (4, 1)
+
+
 def test_an_iban_goes_before_another_number_and_a_time_is_a_day():
     text = document(entry()).decode().replace("<Othr>", "<IBAN>DE02</IBAN><Othr>")
     (credit,) = read_camt(
