@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import orjson
@@ -29,6 +27,7 @@ from streams.directory import Directory
 from streams.ledger.commands import Instruct, Place, Product, RegistryTerms, Reversible
 from streams.partitioner import partition_of
 from streams.settings import Settings
+from streams.unforeseen import place_of
 
 log = structlog.get_logger()
 
@@ -79,7 +78,7 @@ class Verifier:
         except Exception as error:  # noqa: BLE001
             # One message that we cannot read must not stop all those behind it; what it is stays in quarantine. Its
             # content stays out of the log, and so do the exception's words, which may quote it.
-            why, detail = RejectReason.UNPROCESSABLE, f"{type(error).__name__} at {_place_of(error)}"
+            why, detail = RejectReason.UNPROCESSABLE, place_of(error)
             log.error("unprocessable", topic=arrival.topic, partition=arrival.partition, offset=arrival.offset,
                       detail=detail)  # fmt: skip
         return Quarantine(arrival, why, detail, signer.kid, _message_id(envelope) if envelope and signer.kid else "")
@@ -236,12 +235,6 @@ def _parsed(parse: Callable[[bytes], _T], payload: bytes) -> _T:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "payload"
         raise EnvelopeError(RejectReason.BAD_SCHEMA, f"{place}: {first['msg']}"[:400]) from None
-
-
-def _place_of(error: Exception) -> str:
-    """The line that raised it."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def _message_id(envelope: Envelope) -> str:

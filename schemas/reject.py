@@ -22,7 +22,7 @@ class RejectReason(StrEnum):
     WRONG_AGENT = "WRONG_AGENT"  # the terminal does not belong to the agent it names
     WRONG_SIGNER = "WRONG_SIGNER"  # such a command, or such an id, is not this key's to sign
     WRONG_CLOCK = "WRONG_CLOCK"  # made too long before, or after, it was received
-    UNPROCESSABLE = "UNPROCESSABLE"  # reading it failed in a way nobody foresaw: a fault of ours, to be mended
+    UNPROCESSABLE = "UNPROCESSABLE"  # reading or deciding it failed in a way nobody foresaw: a fault of ours
     CONFLICT = "CONFLICT"  # the id was used before with other content
 
     @property

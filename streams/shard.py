@@ -17,11 +17,12 @@ from schemas.entry import Entry
 from schemas.envelope import SigningKey
 from schemas.reject import RejectReason
 from streams.archive import ArchiveError
-from streams.arrival import Ask, Forward, Item, Look, Quarantine
+from streams.arrival import Arrival, Ask, Forward, Item, Look, Quarantine
 from streams.compacted import TopicUnreadable
 from streams.fencing import fenced_writer
 from streams.fold import Fold, recover
 from streams.ledger.decide import Conflict, Duplicate, Stale
+from streams.ledger.errors import Undecidable
 from streams.ledger.perform import perform
 from streams.ledger.state import State
 from streams.outbox import Outbox, Record
@@ -29,6 +30,7 @@ from streams.pin_sealing import PinSealer
 from streams.retired import retire
 from streams.settings import Settings
 from streams.topics import LEDGER
+from streams.unforeseen import place_of
 from streams.watch import Watch
 from streams.workplace import Workplace
 
@@ -195,7 +197,13 @@ class Shard:
         return entries, outbox.close()
 
     def _ask(self, state: State, outbox: Outbox, ask: Ask) -> list[Entry]:
-        decision = perform(state, ask.command, ask.at)
+        try:
+            decision = perform(state, ask.command, ask.at)
+        except Undecidable as error:
+            if ask.arrival is None or error.__cause__ is None:
+                raise
+            outbox.quarantine(_unprocessable(ask, ask.arrival, error.__cause__))
+            return []
         match decision:
             case Duplicate():
                 outbox.duplicate(decision, _signer(ask))
@@ -212,6 +220,13 @@ class Shard:
                         outbox.watched(alert)
                 return decision
         return []
+
+
+def _unprocessable(ask: Ask, arrival: Arrival, fault: BaseException) -> Quarantine:
+    """One message that we cannot decide must not stop all those behind it, in this worker and in every one after it."""
+    detail = place_of(fault)
+    log.error("unprocessable", topic=arrival.topic, partition=arrival.partition, offset=arrival.offset, detail=detail)
+    return Quarantine(arrival, RejectReason.UNPROCESSABLE, detail, _signer(ask), _message_id(ask))
 
 
 def _signer(ask: Ask) -> str:

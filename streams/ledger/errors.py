@@ -8,3 +8,7 @@ class LedgerCorrupt(Exception):
 
     The worker must stop. The state that was being folded is half changed and must be thrown away.
     """
+
+
+class Undecidable(Exception):
+    """`decide` failed in a way nobody foresaw: a fault of ours, which is its cause. The state is what it was."""

@@ -6,6 +6,7 @@ from schemas.entry import Entry
 from streams.ledger.commands import LedgerCommand
 from streams.ledger.decide import decide
 from streams.ledger.decisions import Decision
+from streams.ledger.errors import Undecidable
 from streams.ledger.evolve import evolve
 from streams.ledger.registries import queue
 from streams.ledger.state import State
@@ -15,9 +16,14 @@ from streams.ledger.waiting import roused
 def perform(state: State, command: LedgerCommand, at: int) -> Decision:
     """What the command leads to at that time (ms UTC), already in the state: [DEPOSITED, HELD, HELD, …], say.
 
-    The entries are one decision: to be kept all, or none of them.
+    The entries are one decision: to be kept all, or none of them. Raises Undecidable; then nothing was changed.
     """
-    decision = decide(state, command, at)
+    try:
+        decision = decide(state, command, at)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise Undecidable from error
     if not isinstance(decision, list):
         return decision
     entries = list[Entry]()
