@@ -170,3 +170,20 @@ def test_a_tariff_with_rules_is_checked_set_shown_and_explained(
     sums = {one["what"]: one["minor"] for one in found["sums"]}
     assert (found["rule"], sums["fee"], sums["of it volga-1"], sums["of it the operator"]) == ("metro", 4_000, 960, 480)
     assert kassa(*ask, "--at", "2026-01-02T19:00").says("does not say in which zone")
+    dollars = (
+        "payee",
+        "add",
+        "abroad",
+        "--gateway",
+        "osmp",
+        "--field",
+        "phone:[0-9]{10}",
+        "--max",
+        "9",
+        "--currency",
+        "USD",
+    )
+    assert kassa(*dollars).code == 0
+    lacking = kassa("tariff", "explain", "--payee", "abroad", "--amount", "5", "--agent", "volga-1")
+    assert (lacking.code, lacking.says("agent 'volga-1' has no account in USD: it is in RUB")) == (2, True), lacking
+    assert kassa("tariff", "explain", "--payee", "mobile", "--amount", "0", "--agent", "volga-1").code == 2
