@@ -11,7 +11,7 @@ from console.context import broker_settings
 from console.errors import BadInput, NotFound
 from console.fees import prices_for
 from console.instants import instant
-from console.lookup import find_agent, payees, purses, spender, tariffs
+from console.lookup import balances, find_agent, payees, spender, tariffs
 from console.options import AsJson, Tree
 from console.output import json_line, major, rows, say
 from console.tariff_explained import Part, Sum, arithmetic, parts
@@ -39,10 +39,11 @@ def explain_tariff(
     if record is None:
         raise NotFound(f"there is no payee {payee!r}: `kassa payee list` shows all")
     tariff = tariffs(settings).get(payee) or Tariff(payee=payee, version=1)
-    here, everyone = find_agent(settings, agent, tree, record.currency), purses(settings)
+    here, everyone = find_agent(settings, agent, tree), balances(settings)
     minor, moment = minor_units(amount, record.currency), instant_ms(instant(at))
     if not minor:
         raise BadInput("nothing is paid by a payment of 0")
+    find_agent(settings, agent, tree, record.currency)  # who has no account in it sells nothing of this payee
     path = agent_path(here.tree, here.agent)
     line = _line(here, everyone)
     sums = arithmetic(prices_for(tariff, minor, path, moment), minor, line, spender(here, everyone).agent)

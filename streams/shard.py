@@ -17,7 +17,7 @@ from schemas.entry import Entry
 from schemas.envelope import SigningKey
 from schemas.reject import RejectReason
 from streams.archive import ArchiveError
-from streams.arrival import Arrival, Ask, Forward, Item, Look, Quarantine
+from streams.arrival import Ask, Forward, Item, Look, Quarantine
 from streams.compacted import TopicUnreadable
 from streams.fencing import fenced_writer
 from streams.fold import Fold, recover
@@ -202,7 +202,7 @@ class Shard:
         except Undecidable as error:
             if ask.arrival is None or error.__cause__ is None:
                 raise
-            outbox.quarantine(_unprocessable(ask, ask.arrival, error.__cause__))
+            outbox.quarantine(_unprocessable(ask, error.__cause__))
             return []
         match decision:
             case Duplicate():
@@ -222,9 +222,10 @@ class Shard:
         return []
 
 
-def _unprocessable(ask: Ask, arrival: Arrival, fault: BaseException) -> Quarantine:
+def _unprocessable(ask: Ask, fault: BaseException) -> Quarantine:
     """One message that we cannot decide must not stop all those behind it, in this worker and in every one after it."""
-    detail = place_of(fault)
+    arrival, detail = ask.arrival, place_of(fault)
+    assert arrival is not None
     log.error("unprocessable", topic=arrival.topic, partition=arrival.partition, offset=arrival.offset, detail=detail)
     return Quarantine(arrival, RejectReason.UNPROCESSABLE, detail, _signer(ask), _message_id(ask))
 

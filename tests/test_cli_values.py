@@ -9,7 +9,6 @@ import pytest
 from console.amounts import basis_points, calendar_day, minor_units, named_values, percentage
 from console.errors import BadInput
 from console.fees import fee_on_top
-from console.instants import instant
 from console.numbers import fresh_id, number_file, reserve_numbers
 from console.repeats import remembered
 from schemas.money import MoneyError
@@ -51,14 +50,6 @@ def test_what_is_no_percentage_is_refused(text: str) -> None:
 def test_what_is_no_day_is_refused(text: str) -> None:
     with pytest.raises(BadInput):
         calendar_day(text)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "today", "2026-01-02T19:00", "0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00", "1970-01-01T00:00Z"]
-)
-def test_what_is_no_instant_of_a_payment_is_refused(text: str) -> None:
-    with pytest.raises(BadInput):
-        instant(text)
 
 
 @pytest.mark.parametrize("texts", [["a"], ["=1"], ["a=1", "a=2"]])
