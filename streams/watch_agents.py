@@ -117,12 +117,13 @@ class Limits:
         if begun is not None:
             return []
         why, what = Refusal.by_code(entry.refusal), _NOT_HELD[entry.kind]
+        said = entry.reason or why.sentence  # whose limit, where that is known
         alert = Alert(
             kind=AlertKind.LIMIT_HIT,
             subject=subject,
             agent=facts.agent,
             severity=Severity.WARNING,
-            text=f"a payment of agent {facts.agent} of tree {entry.book} {what} ({why.code}): {why.sentence}",
+            text=f"a payment of agent {facts.agent} of tree {entry.book} {what} ({why.code}): {said}",
             at=ms_instant(entry.at),
             since=ms_instant(entry.at),
             count=1,

@@ -164,6 +164,13 @@ def test_a_limit_that_is_hit_is_one_alert_until_a_payment_passes_after_a_quiet_t
     assert partition.decide(a_place(number=7, **small)) == []
 
 
+def test_a_limit_hit_says_whose_limit_it_is() -> None:
+    partition = Partition(contacts={})
+    partition.decide(set_limit("A", None, payment_max=50_000))
+    assert partition.decide(a_place()) == begins(HIT)
+    assert partition.told[-1].text.endswith("was refused (252): agent A takes at most 500.00 RUB a payment")
+
+
 def test_a_payment_that_waits_for_funds_begins_a_limit_hit_and_its_hold_ends_it() -> None:
     partition = Partition(contacts={}, state=a_tree(money=0), settings=Settings(limit_quiet_s=0))
     assert partition.decide(a_place(collected=100_000)) == begins(HIT)
