@@ -336,6 +336,18 @@ def test_a_payment_and_a_reprint_delivered_again_say_the_same_pin():
     assert decide(state, a_reprint(), AT + 1).voucher.pin == pin
 
 
+@pytest.mark.parametrize("thief", ["kiosk-2", ""])
+def test_a_command_of_another_terminals_signed_again_tells_nothing(thief):
+    """Every terminal reads the ids on `replies`, and the rest of a command can be guessed."""
+    state = a_shop()
+    reserved = a_reservation()
+    decided(state, reserved)
+    assert decide(state, replace(reserved, by=f"{thief}:1", terminal=thief), AT + 1).voucher is None
+    sold(state)
+    decided(state, a_reprint())
+    assert decide(state, a_reprint(by=thief), AT + 1).voucher is None
+
+
 # --- the fold
 
 

@@ -80,7 +80,7 @@ def _selling(facts: PaymentFacts, note: VoucherNote) -> Movements:
 
 def reprint(state: State, book: Book, terminal: str, order: ReprintVoucher, blank: Entry) -> Entry | Objection:
     """The PIN is told again, to whom it was told before: the terminal that paid, and nobody else."""
-    if terminal != order.payment.rpartition(".")[0]:
+    if not is_payers(terminal, order.payment):
         return Objection(Refusal.NO_RIGHT, "a voucher is printed again by the terminal that sold it, and nobody else")
     payment = state.payments.find(order.payment)
     if payment is None or payment.book != book.id:
@@ -89,6 +89,11 @@ def reprint(state: State, book: Book, terminal: str, order: ReprintVoucher, blan
     if note is None:
         return _no(f"payment {order.payment} is {payment.state} and has no voucher")
     return replace(blank, kind=EntryKind.VOUCHER_REPRINTED, voucher=note)
+
+
+def is_payers(terminal: str, payment: str) -> bool:
+    """Is this the terminal whose payment it is? An operator's "" is none."""
+    return terminal == payment.rpartition(".")[0]
 
 
 def note_of(payment: PaymentState) -> VoucherNote | None:

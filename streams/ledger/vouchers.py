@@ -35,7 +35,7 @@ from streams.ledger.origins import TIMER
 from streams.ledger.state import Book, State
 from streams.ledger.stock import Batch, Stock, unpack_pin
 from streams.ledger.voucher_loading import drop, load
-from streams.ledger.voucher_sales import note_of
+from streams.ledger.voucher_sales import is_payers, note_of
 
 # At one time, so that one terminal cannot empty the shelf: it has a payer or two before it.
 RESERVED_PER_TERMINAL = 10
@@ -64,13 +64,19 @@ def stock_order(book: Book, command: Instruct, order: StockCommand, blank: Entry
 
 
 def told_again(state: State, command: Instruct, known: CommandState) -> VoucherNote | None:
-    """What who asked for a voucher before, and asks again, is told of it: until when it is reserved, or its PIN."""
+    """What who asked for a voucher before, and asks again, is told of it: until when it is reserved, or its PIN.
+
+    Ids and content of commands are no secret, and who signs is no part of them: another terminal that signs the same
+    again is told nothing.
+    """
     order = command.command
-    if known.kind is EntryKind.VOUCHER_RESERVED and isinstance(order, ReserveVoucher):
+    if not isinstance(order, ReserveVoucher | ReprintVoucher) or not is_payers(command.terminal, order.payment):
+        return None
+    if isinstance(order, ReserveVoucher) and known.kind is EntryKind.VOUCHER_RESERVED:
         stock = state.books[command.book].stock
         reservation = stock.reserved.get(order.payment) if stock is not None else None
         return VoucherNote(order.payee, until=reservation.until) if reservation is not None else None
-    if known.kind is EntryKind.VOUCHER_REPRINTED and isinstance(order, ReprintVoucher):
+    if isinstance(order, ReprintVoucher) and known.kind is EntryKind.VOUCHER_REPRINTED:
         payment = state.payments.find(order.payment)
         return note_of(payment) if payment is not None else None
     return None
@@ -110,7 +116,7 @@ def _reserve(book: Book, terminal: str, product: Product, order: ReserveVoucher,
 
 
 def _not_reserved(terminal: str, payee: Payee | None, order: ReserveVoucher, is_sealed: bool) -> Objection | None:
-    if terminal != order.payment.rpartition(".")[0]:
+    if not is_payers(terminal, order.payment):
         return Objection(
             Refusal.NO_RIGHT, "a voucher is reserved by the terminal that will pay for it, and nobody else"
         )
