@@ -1,8 +1,8 @@
 """The orders sent from here, so that a question repeated is the same order again, to the last byte.
 
 Time and fee are part of an order and not of a question: a partner may write another `txn_date` into its repeat, and a
-tariff may change between the two. Should this file be lost, such a repeat is told 215 instead of the outcome, never a
-wrong one.
+tariff may change between the two. Other parameters under a number that was used are told from the first ones by this
+file. Should it be lost, a repeat with another time is told 215 instead of the outcome.
 """
 
 from __future__ import annotations
@@ -35,18 +35,17 @@ class Sent:
         self._kept = 0
         self._forget()
 
-    def same(self, order: PaymentOrder) -> PaymentOrder:
-        """The order sent under its id before, if nothing but time and fee differ; else this one, kept if the first."""
+    def kept(self, order: PaymentOrder) -> PaymentOrder:
+        """The order, kept before it is sent; the one kept under its id already, if there is one."""
         before = self.find(order.id)
-        if before is None:
-            content = order.model_dump_json(exclude_none=True).encode()
-            self._file.execute("INSERT OR IGNORE INTO sent VALUES (?, ?, ?)", (order.id, int(time.time()), content))
-            self._kept += 1
-            if self._kept % _BETWEEN == 0:
-                self._forget()
-            return order
-        same_time = {"made_at": before.made_at, "fee": before.fee, "collected": before.collected}
-        return before if order.model_copy(update=same_time) == before else order
+        if before is not None:
+            return before
+        content = order.model_dump_json(exclude_none=True).encode()
+        self._file.execute("INSERT INTO sent VALUES (?, ?, ?)", (order.id, int(time.time()), content))
+        self._kept += 1
+        if self._kept % _BETWEEN == 0:
+            self._forget()
+        return order
 
     def find(self, payment: str) -> PaymentOrder | None:
         row = self._file.execute("SELECT content FROM sent WHERE id = ?", (payment,)).fetchone()

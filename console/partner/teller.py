@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from console.amounts import minor_units
 from console.fees import fee_on_top
 from console.numbers import fresh_id
-from console.partner.answer import NOT_FINISHED, OK, OTHER, REPEAT, Told, comment_of, result_of
+from console.partner.answer import NOT_FINISHED, OK, OTHER, OTHER_PARAMETERS, REPEAT, Told, comment_of, result_of
 from console.partner.desk import Desk, NotTaken, Said
 from console.partner.question import BadQuestion, Question
 from console.partner.records import Partner
@@ -95,7 +95,12 @@ class Teller:
         return Told(question.txn, _checked(said), _comment(said), question.sum, shown=_shown(said, payee.currency))
 
     async def _pay(self, terminal: Terminal, payee: str, question: Question) -> Told:
-        order = self._sent.same(self._order(terminal, self._payee(payee, question), question))
+        before = self._sent.find(f"{terminal.id}.{question.txn}")
+        if before is not None and not _is_asked_again(before, terminal, payee, question):
+            # Not sent: replies have the number alone, and one to the first order would be taken for this one's.
+            why = "the number was used before with other parameters"
+            return Told(question.txn, OTHER_PARAMETERS, why, question.sum)
+        order = before or self._sent.kept(self._order(terminal, self._payee(payee, question), question))
         request = payment_request(order, terminal.tree, self._keys[terminal.id])
         said = await self._desk.ask(request, self._pay_s, _is_enough)
         if not isinstance(said, Reply):
@@ -127,8 +132,24 @@ class Teller:
             raise BadQuestion(Refusal.OTHER, "the sum or a field cannot be used", question.txn) from None
 
 
+def _is_asked_again(order: PaymentOrder, terminal: Terminal, payee: str, question: Question) -> bool:
+    """Is it what was asked for then, whatever the directory says of payee and tariff by now?"""
+    account, *others = order.subscriber.items()
+    try:
+        amount = minor_units(question.sum, order.currency)
+    except MoneyError:
+        return False
+    return (order.agent, order.payee, account[1], dict(others), order.amount) == (
+        terminal.agent, payee, question.account, question.others, amount,
+    )  # fmt: skip
+
+
 def _subscriber(payee: Payee, question: Question) -> dict[str, str]:
-    return {payee.fields[0].name: question.account, **question.others}
+    """Raises BadQuestion."""
+    first = payee.fields[0].name
+    if first in question.others:
+        raise BadQuestion(Refusal.OTHER, f"{first} is there twice: it is the account", question.txn)
+    return {first: question.account, **question.others}
 
 
 def _minor(question: Question, payee: Payee) -> int:
@@ -150,7 +171,8 @@ def _made_at(question: Question) -> datetime:
 
 
 def _is_enough(said: Said) -> bool:
-    return isinstance(said, Reply) and (said.final or said.state == "MANUAL")
+    """What follows MANUAL and QUEUED takes days."""
+    return isinstance(said, Reply) and (said.final or said.state in ("MANUAL", "QUEUED"))
 
 
 def _checked(reply: CheckReply) -> int:
