@@ -224,6 +224,25 @@ def test_days_and_moments_are_read_as_such_by_their_format(tmp_path):
     assert read(path) == [("2026-11-23", "2026-11-23 10:05:07", "5")]
 
 
+@pytest.mark.parametrize(
+    ("value", "form", "shown"),
+    [
+        (123456, "0000000000", "0000123456"), (9161234567, "0000000000", "9161234567"), (0, "0000", "0000"),
+        (123456789, '"+7" (000) 000-0000', "0123456789"), (7, "00;[Red]-00", "07"), (-7, "000", "-007"),
+        (1.5, "000.00", "001.5"), (5, "#,##0.00", "5"), (5, "0.00E+00", "5"), (5, '"00"0', "5"), (5, "General", "5"),
+    ],
+)  # fmt: skip
+def test_zeros_in_front_that_a_cells_format_shows_are_part_of_its_text(tmp_path, value, form, shown):
+    """A PIN or a contract without them is another one."""
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["number", "name", "debt"])
+    sheet.append([value, "A", 5])
+    sheet["A2"].number_format = form
+    book.save(tmp_path / "a.xlsx")
+    assert read(tmp_path / "a.xlsx") == [(shown, "A", "5")]
+
+
 def test_a_formula_is_refused_whatever_its_stored_value(tmp_path):
     path = a_book(tmp_path / "a.xlsx", ["number", "name", "debt"], ["1", "A", "=1+1"], ["2", "B", 5])
     table = read_table(path, columns=COLUMNS)

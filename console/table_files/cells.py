@@ -69,3 +69,9 @@ def number(text: str) -> str:
         raise BadCell(f"{text[:40]!r} is too small a number", "type it as text")
     plain = format(shown, "f")
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def in_digits(plain: str, count: int) -> str:
+    """A number as a format shows it that has so many digits before the point at least: "123456", 10 → "0000123456"."""
+    whole, point, places = plain.partition(".")
+    return f"{whole.zfill(count + whole.startswith('-'))}{point}{places}"

@@ -1,4 +1,4 @@
-"""An XLSX workbook as a ZIP of XML: which sheet is the first, its shared texts, and which styles make a number a day.
+"""An XLSX workbook as a ZIP of XML: which sheet is the first, its shared texts, and what styles show a number as.
 
 Formulas, macros and links to other files are parts of a workbook that nothing here opens or evaluates. What unpacks to
 more than the bounds is refused before it is unpacked.
@@ -71,7 +71,9 @@ class Book:
             raise BadInput("the workbook has no sheet")
         self.is_1904 = any(one.get("date1904") in ("1", "true") for one in _all(workbook, "workbookPr"))
         styles = self._part("xl/styles.xml")
-        self.day_styles = _day_styles(styles) if styles is not None else frozenset()
+        pictures = dict(_pictures(styles)) if styles is not None else {}
+        self.day_styles = frozenset(style for style, picture in pictures.items() if set(picture) & set("dmyhs"))
+        self.digits = {style: count for style, picture in pictures.items() if (count := _digits(picture)) > 1}
         self.texts = self._shared_texts()
 
     def open_sheet(self) -> IO[bytes]:
@@ -170,17 +172,19 @@ def _texts(file: IO[bytes]) -> Iterator[str]:
         ready.clear()
 
 
-def _day_styles(styles: Element) -> frozenset[str]:
-    """The style numbers, as cells write them, whose format shows a day or a time."""
+def _pictures(styles: Element) -> Iterator[tuple[str, str]]:
+    """The style numbers, as cells write them, and their number formats without texts, in lower case."""
     own = {one.get("numFmtId"): one.get("formatCode", "") for one in _all(styles, "numFmt")}
     formats = next(_all(styles, "cellXfs"), None)
-    found = set()
     for place, one in enumerate(formats if formats is not None else ()):
         format_id = one.get("numFmtId", "0")
-        picture = _NO_PICTURE.sub("", own[format_id]).lower() if format_id in own else ""
-        if set(picture) & set("dmyhs") or (format_id.isdigit() and int(format_id) in _BUILT_IN_DAYS):
-            found.add(str(place))
-    return frozenset(found)
+        is_day = format_id.isdigit() and int(format_id) in _BUILT_IN_DAYS
+        yield str(place), _NO_PICTURE.sub("", own.get(format_id, "d" if is_day else "")).lower()
+
+
+def _digits(picture: str) -> int:
+    """How many digits a format shows before the point at least: zeros in front of a phone number or a PIN."""
+    return re.split(r"[.;e]", picture, maxsplit=1)[0].count("0")
 
 
 def _all(element: Element, name: str) -> Iterator[Element]:

@@ -14,7 +14,7 @@ from decimal import Decimal, DecimalException
 from pathlib import Path
 
 from console.errors import BadInput
-from console.table_files.cells import LONGEST, BadCell, checked, number
+from console.table_files.cells import LONGEST, BadCell, checked, in_digits, number
 from console.table_files.names import MOST_COLUMNS
 from console.table_files.source import RawRow
 from console.table_files.xlsx_book import Book, a_parser, fed, local
@@ -156,7 +156,8 @@ class _Sheet:
             raise BadCell(f"has the error {text[:20]}", "mend it")
         if self._style in self._book.day_styles:
             return _moment(text, self._book.is_1904)
-        return number(text.strip())
+        plain = number(text.strip())
+        return in_digits(plain, self._book.digits[self._style]) if self._style in self._book.digits else plain
 
 
 def _place(letters: str) -> int:
