@@ -66,10 +66,10 @@ def create_worker(
         sealer=PinSealer(pin_keys, directory.directory.terminals),
     )  # fmt: skip
     assignment.shards = dispatch.shards = shards
+    check_replies = CheckReplies(settings, server_key, directory.directory.terminals)
     tracking = Tracking(
-        settings, directory.directory, subscribers, CheckReplies(settings, server_key), clock, dispatch.unwell,
-        beacon=app.beacon,
-    )  # fmt: skip
+        settings, directory.directory, subscribers, check_replies, clock, dispatch.unwell, beacon=app.beacon
+    )
     tracking.shards = shards
     accept = Accept(
         settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock, tracking.asked

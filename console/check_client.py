@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from types import TracebackType
 from typing import Self
 
 from confluent_kafka import KafkaError
 
+from console.check_answers import CheckReader
 from console.errors import NoAnswer, NotDelivered
-from console.replies import SignedReader
 from console.requests import Request
 from schemas.envelope import VerifyingKey
 from schemas.tracking import CheckReply
@@ -18,7 +18,6 @@ from streams.clients import producer
 from streams.compacted import SILENT
 from streams.keyring import load_server_public
 from streams.settings import Settings
-from streams.topics import CHECK_REPLIES
 
 _TURN_S = 0.05
 
@@ -29,12 +28,12 @@ class CheckClient:
     One question: `ask`. Many in flight: `send` and `poll`, matched by `CheckReply.id`.
     """
 
-    def __init__(self, settings: Settings, terminals: Iterable[str]) -> None:
+    def __init__(self, settings: Settings, terminals: Collection[str]) -> None:
         """Raises KeyFileError without the server's public key, KafkaException or NoBroker without a broker."""
         self._settings = settings
         server = VerifyingKey.load(load_server_public(settings))
         self._producer = producer(settings, logger=SILENT, enable_idempotence=False, linger_ms=0)
-        self._answers = SignedReader(settings, server, terminals, CHECK_REPLIES, CheckReply)
+        self._answers = CheckReader(settings, server, terminals)
         self._failures: list[KafkaError] = []
 
     def __enter__(self) -> Self:

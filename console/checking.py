@@ -109,5 +109,7 @@ def told(reply: CheckReply, currency: str, took_s: float) -> dict[str, object]:
         facts["takes"] = f"{major(reply.min_amount, currency)} to {major(reply.max_amount, currency)} {currency}"
     if reply.fee is not None:
         facts["fee"] = f"{major(reply.fee, currency)} {currency}"
+    if reply.secret is not None:
+        facts["sealed"] = "what is told of the subscriber does not open with a key here: enroll the terminal anew"
     facts["answer"] = "would be taken" if not reply.code else f"code {reply.code}  {reply.reason}"
     return facts

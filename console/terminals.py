@@ -52,7 +52,7 @@ def enroll(
     public_key: PublicKeyFile = None,
     sealing_key: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Take this public sealing key (JWK on X25519 with kid), for vouchers' PINs."),
+        typer.Option(metavar="FILE", help="Take this public sealing key (JWK on X25519 with kid), for PINs and debts."),
     ] = None,
     address: Address = None,
     tree: Tree = None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import Field, StringConstraints
@@ -27,6 +27,7 @@ from schemas.ids import (
 )  # fmt: skip
 from schemas.money import MAX_MINOR
 from schemas.outcome import GatewayOutcome
+from schemas.sealing import OpeningKey, SealingKey
 
 # Fields shown to a payer, and the characters of a field's name and text; what a payee sends beyond is cut off.
 MAX_SHOWN, MAX_LABEL, MAX_TEXT = 20, 64, 200
@@ -95,8 +96,25 @@ class ShownField(Wire):
     text: ShownText
 
 
-class CheckReply(Wire):
+class SubscriberFacts(Wire):
+    """What is told of a subscriber, for the terminal that asked and nobody else. Amounts in minor units."""
+
+    reason: Annotated[str, Field(description="of the code, for people; maybe in the payee's words")] = ""
+    name: Annotated[ShownText, Field(description="the subscriber's, as the payee shows it; empty: not told")] = ""
+    debt: Annotated[Debt | None, Field(description="what the subscriber owes; none: not told")] = None
+    denominations: Annotated[
+        tuple[PositiveMinor, ...], Field(max_length=MAX_DENOMINATIONS, description="the only amounts taken; empty: any")
+    ] = ()
+    shown: Annotated[tuple[ShownField, ...], Field(max_length=MAX_SHOWN)] = ()
+
+
+_NOTHING_TOLD = SubscriberFacts()
+
+
+class CheckReply(SubscriberFacts):
     """Payload of a JWS (server's key) on topic `check_replies`, key: the terminal's id. Amounts in minor units.
+
+    Where the terminal has a sealing key what is told of the subscriber is in `secret` instead.
 
     Code 0 says that a payment would be taken as things stand, not that it will be: funds, limits and the payee decide
     when it comes.
@@ -105,15 +123,8 @@ class CheckReply(Wire):
     id: Annotated[str, Field(description="the request's id")]
     payee: PayeeId
     code: Annotated[int, Field(description="0, or the refusal code; 1 and 243: it cannot be checked")] = 0
-    reason: str = ""
     retryable: Annotated[bool, Field(description="the same question may be answered otherwise later")] = False
     source: Annotated[Source, Field(description="who was asked; rules: nobody, only Kassa's own rules were looked at")]
-    name: Annotated[ShownText, Field(description="the subscriber's, as the payee shows it; empty: not told")] = ""
-    debt: Annotated[Debt | None, Field(description="what the subscriber owes; none: not told")] = None
-    denominations: Annotated[
-        tuple[PositiveMinor, ...], Field(max_length=MAX_DENOMINATIONS, description="the only amounts taken; empty: any")
-    ] = ()
-    shown: Annotated[tuple[ShownField, ...], Field(max_length=MAX_SHOWN)] = ()
     min_amount: PositiveMinor | None = None
     max_amount: PositiveMinor | None = None
     fee: Annotated[
@@ -125,3 +136,27 @@ class CheckReply(Wire):
         None
     )
     at: Instant
+    secret: Annotated[
+        str | None,
+        Field(description="a JWE to the terminal's sealing key: reason, name, debt, denominations, shown, as here"),
+    ] = None
+
+    def facts(self) -> SubscriberFacts:
+        return SubscriberFacts.model_construct(**_facts_of(self))
+
+    def without_facts(self) -> CheckReply:
+        return self.model_copy(update=_facts_of(_NOTHING_TOLD))
+
+    def sealed(self, key: SealingKey) -> CheckReply:
+        """For the terminal with this key alone. Raises ValueError when this is no key."""
+        facts = orjson.dumps(self.facts().model_dump(mode="json", exclude_none=True))
+        return self.without_facts().model_copy(update={"secret": key.seal(facts)})
+
+    def opened(self, key: OpeningKey) -> CheckReply:
+        """As it was before it was sealed. Raises NotSealed, ValidationError."""
+        facts = SubscriberFacts.model_validate_json(key.open(self.secret or ""))
+        return self.model_copy(update={**_facts_of(facts), "secret": None})
+
+
+def _facts_of(told: SubscriberFacts) -> dict[str, Any]:
+    return {name: getattr(told, name) for name in SubscriberFacts.model_fields}

@@ -66,7 +66,7 @@ def a_directory(**payee: Any) -> Directory:
 
 def tracking(said: Tracked, directory: Directory, **settings: Any) -> Tracking:
     values = Settings(dir=Path("var"), **settings)
-    made = Tracking(values, directory, OneAnswer(said), CheckReplies(values, KEY), Now())
+    made = Tracking(values, directory, OneAnswer(said), CheckReplies(values, KEY, directory.terminals), Now())
     made.shards = cast(Shards, OneTree())
     return made
 

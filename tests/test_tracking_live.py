@@ -16,11 +16,11 @@ from agents.gateways.simulator_faults import Behaviour
 from console.check_client import CheckClient
 from console.requests import Request
 from console.stack import Stack
-from schemas.envelope import SigningKey
+from schemas.envelope import SigningKey, open_envelope
 from schemas.tracking import CheckRequest
 from streams.compacted import read_to_end
 from streams.keyring import load_terminal_key
-from streams.topics import CHECKS, LEDGER, REJECTS
+from streams.topics import CHECK_REPLIES, CHECKS, LEDGER, REJECTS
 from tests.builders_tracking import a_check
 from tests.cli_runs import Kassa, Shown, eventually
 
@@ -94,10 +94,13 @@ def test_pay_with_check_pays_nothing_and_says_the_same(network: Kassa, stack: St
     assert entries(stack) == before
 
 
-def test_a_debtor_is_shown_name_and_debt_as_the_payee_tells_them(network: Kassa) -> None:
+def test_a_debtor_is_shown_name_and_debt_as_the_payee_tells_them(network: Kassa, stack: Stack) -> None:
     shown = asked(network, "debts")
     assert shown.code == 0, shown
     assert shown.says("asked   the payee,", "name    ", "debt    ", "period  01.2026"), shown
+    answers = [open_envelope(one.value() or b"").payload for one in read_to_end(stack.settings, CHECK_REPLIES)]
+    assert answers
+    assert not any(b"01.2026" in one or b'"debt"' in one for one in answers), "it travels sealed to k1"
 
 
 def test_a_payee_s_no_and_our_own_are_told_with_their_codes(network: Kassa) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from console.check_answers import CheckReader
 from console.replies import SignedReader
 from console.requests import Request
 from schemas.envelope import VerifyingKey
@@ -102,7 +103,7 @@ class Desk:
         return SignedReader(self._settings, self._server, self._terminals, REPLIES, Reply)
 
     def _checks(self) -> SignedReader[CheckReply]:
-        return SignedReader(self._settings, self._server, self._terminals, CHECK_REPLIES, CheckReply)
+        return CheckReader(self._settings, self._server, self._terminals)
 
     def _read(self, name: str, reader: SignedReader[Any] | None, open_again: Callable[[], SignedReader[Any]]) -> None:
         """Until the desk is closed. A reader that fails is opened anew; what it missed, partners ask for again."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from pydantic import ValidationError
 
 from console.amounts import minor_units
@@ -29,6 +30,8 @@ from schemas.terminal import Terminal
 from schemas.tracking import CheckReply, CheckRequest
 from streams.directory import Directory
 from streams.ledger.tariff_choice import agent_path
+
+log = structlog.get_logger()
 
 # Of a partner's clock: within what workers take by default, with some room.
 _AHEAD, _BEHIND = timedelta(minutes=5), timedelta(days=29)
@@ -92,6 +95,8 @@ class Teller:
         said = await self._desk.ask(signed, self._check_s, lambda _: True)
         if not isinstance(said, CheckReply):
             return Told(question.txn, REPEAT, "the check was not answered in time: repeat later")
+        if said.secret is not None:
+            log.warning("check_not_opened", terminal=terminal.id)
         return Told(question.txn, _checked(said), _comment(said), question.sum, shown=_shown(said, payee.currency))
 
     async def _pay(self, terminal: Terminal, payee: str, question: Question) -> Told:
