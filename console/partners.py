@@ -57,11 +57,17 @@ def add(
         ),
     ] = False,
 ) -> None:
-    """Let a partner in, or give it another password, of which only a hash is kept. `serve` reads it at its start."""
+    """Let a partner in, or give it another password, of which only a hash is kept; `serve` hears of it."""
     settings = broker_settings()
     find_terminal(settings, terminal)
     load_terminal_key(settings, terminal)
-    others = [one.id for one in partners(settings).values() if one.terminal == terminal and one.id != partner]
+    here = partners(settings)
+    if partner in here and (before := here[partner].terminal) != terminal:
+        raise BadInput(
+            f"partner {partner} pays as terminal {before}, by whose numbers its payments are known: as {terminal} what "
+            "it repeats would be paid again; add it under another id"
+        )
+    others = [one.id for one in here.values() if one.terminal == terminal and one.id != partner]
     if others:
         raise BadInput(f"terminal {terminal} is partner {others[0]}'s: their numbers would meet; enroll another")
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else secrets.token_urlsafe(24)
@@ -85,12 +91,12 @@ def list_partners(as_json: AsJson = False) -> None:
 
 
 def remove(partner: PartnerArgument) -> None:
-    """Let a partner in no more, from the next start of `serve` on."""
+    """Let a partner in no more; `serve` hears of it."""
     settings = load_settings()
     if partner not in partners(settings):
         raise BadInput(f"there is no partner {partner!r}: `kassa partner list` shows all")
     partner_file(settings, partner).unlink()
-    say(f"partner {partner} is removed: restart `kassa partner serve`")
+    say(f"partner {partner} is removed")
 
 
 def serve(

@@ -187,6 +187,25 @@ def test_strangers_are_not_let_in(endpoint: Endpoint) -> None:
     assert result(read(endpoint.ask("mobile", x="1" * 40_000))) == 300
 
 
+def test_who_is_added_is_let_in_and_who_is_removed_is_let_out_while_it_serves(
+    network: Kassa, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = {"command": "pay", "txn_id": 1, "account": "9161234567", "sum": "7.00"}
+
+    def by_bob() -> httpx.Response:
+        return httpx.get(endpoint.url("mobile"), params=question, auth=("bob", PASSWORD), timeout=30)
+
+    assert network("terminal", "enroll", "p2", "--agent", "P").code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n" * 2))
+    assert network("partner", "add", "bob", "--terminal", "p2", "--password-stdin").code == 0
+    eventually(lambda: by_bob().status_code == 200)
+    eventually(lambda: result(read(by_bob())) == 0)
+    shown = network("partner", "add", "bob", "--terminal", "k1", "--password-stdin")
+    assert (shown.code, shown.says("partner bob pays as terminal p2", "would be paid again")) == (2, True), shown
+    assert network("partner", "remove", "bob").code == 0
+    eventually(lambda: by_bob().status_code == 401)
+
+
 def test_kassa_pays_through_kassa_also_when_the_endpoint_between_dies(
     network: Kassa, endpoint: Endpoint, simulator: Simulator, tmp_path: Path
 ) -> None:

@@ -68,6 +68,12 @@ class Desk:
         for thread in self._threads:
             thread.start()
 
+    def follow(self, terminals: Iterable[str]) -> None:
+        """Listen for these from now on. What is said to others while the readers move, partners ask for again."""
+        wanted = sorted(terminals)
+        if wanted != self._terminals:
+            self._terminals = wanted
+
     async def ask(self, request: Request, within_s: float, is_enough: Callable[[Said], bool]) -> Said | None:
         """Send it, and the reply that is enough, or the last one within the time, or None. Raises NotTaken."""
         waiter: Waiter = asyncio.Queue()
@@ -107,9 +113,14 @@ class Desk:
 
     def _read(self, name: str, reader: SignedReader[Any] | None, open_again: Callable[[], SignedReader[Any]]) -> None:
         """Until the desk is closed. A reader that fails is opened anew; what it missed, partners ask for again."""
+        terminals = self._terminals
         while not self._stopping.is_set():
             self.heartbeats[name].beat()
             try:
+                if reader is not None and terminals is not self._terminals:
+                    reader.close()
+                    reader = None
+                terminals = self._terminals
                 reader = reader or open_again()
                 said = reader.poll(_TURN_S)
                 self.away.pop(name, None)

@@ -24,14 +24,21 @@ class Door:
     """A password that was right once is known again by a keyed digest of it, which lives as long as the process."""
 
     def __init__(self, partners: Mapping[str, Partner]) -> None:
-        self._partners = partners
-        self._networks = {one.id: [ip_network(text) for text in one.allowed] for one in partners.values()}
         self._key = secrets.token_bytes(32)
+        self._partners: Mapping[str, Partner] = {}
         self._known: dict[str, bytes] = {}
+        self.let_in(partners)
         self._guesses = asyncio.Semaphore(_GUESSES)
         self._looked_at: dict[tuple[str, bytes], asyncio.Task[bool]] = {}
         # Who is nobody's partner must not be told apart by how long it takes to say so.
         self._nobody = a_partner("nobody", "nobody", secrets.token_hex(16), [], "utf-8")
+
+    def let_in(self, partners: Mapping[str, Partner]) -> None:
+        """These and no others from now on. A password that was right for another record is looked at anew."""
+        same = {user for user, partner in partners.items() if self._partners.get(user) == partner}
+        self._known = {user: digest for user, digest in self._known.items() if user in same}
+        self._partners = {user: self._partners[user] if user in same else partners[user] for user in partners}
+        self._networks = {one.id: [ip_network(text) for text in one.allowed] for one in partners.values()}
 
     async def who(self, authorization: str) -> Partner | None:
         """The partner with these credentials, or None. Raises Crowded."""
@@ -43,7 +50,7 @@ class Door:
         if partner is not None and hmac.compare_digest(self._known.get(user, b""), digest):
             return partner
         is_right = await self._is_right(user, partner or self._nobody, password, digest)
-        if partner is None or not is_right:
+        if partner is None or not is_right or self._partners.get(user) is not partner:  # it was changed meanwhile
             return None
         self._known[user] = digest
         return partner

@@ -70,8 +70,12 @@ def a_partner(id: str, terminal: str, password: str, allowed: list[str], charset
     )
 
 
+def partners_place(settings: Settings) -> Path:
+    return settings.keys / "partners"
+
+
 def partner_file(settings: Settings, partner: str) -> Path:
-    return settings.keys / "partners" / f"{partner}.json"
+    return partners_place(settings) / f"{partner}.json"
 
 
 def keep(settings: Settings, partner: Partner) -> Path:
@@ -93,7 +97,7 @@ def partners(settings: Settings) -> dict[str, Partner]:
 
 
 def _read(settings: Settings) -> Iterator[Partner]:
-    for path in sorted((settings.keys / "partners").glob("*.json")):
+    for path in sorted(partners_place(settings).glob("*.json")):
         if path.stat().st_mode & 0o077:
             raise KeyFileError(f"{path} is open to others: chmod 600 {path}")
         try:

@@ -18,16 +18,14 @@ from console.errors import BadInput
 from console.output import say
 from console.partner.desk import Desk
 from console.partner.door import Door
+from console.partner.following import Partners, follow
 from console.partner.interface import Interface
 from console.partner.patience import PatientProtocol
-from console.partner.records import Partner, partners
 from console.partner.sent import Sent
 from console.partner.teller import Teller
-from schemas.envelope import SigningKey
 from streams import metrics
 from streams.directory import Directory, DirectoryReader
 from streams.health import serving
-from streams.keyring import load_terminal_key
 from streams.settings import Settings
 from streams.topics import PAYEES, TARIFFS, TERMINALS
 
@@ -75,39 +73,34 @@ class PartnerVitals:
 
 def run(settings: Settings, endpoint: Endpoint) -> None:
     """Until SIGTERM or Ctrl-C. Raises BadInput without a partner, KeyFileError, NoBroker."""
-    known = partners(settings)
-    if not known:
+    found = Partners(settings)
+    if not found.known:
         raise BadInput("there is no partner: make one with `kassa partner add`")
-    keys = {one.terminal: load_terminal_key(settings, one.terminal) for one in known.values()}
     directory = Directory()
     reader = DirectoryReader(settings, directory, (TERMINALS, PAYEES, TARIFFS))
     reader.start()
     try:
-        asyncio.run(_serve(settings, endpoint, known, keys, directory))
+        asyncio.run(_serve(settings, endpoint, found, directory))
     finally:
         reader.stop()
 
 
-async def _serve(
-    settings: Settings,
-    endpoint: Endpoint,
-    known: dict[str, Partner],
-    keys: dict[str, SigningKey],
-    directory: Directory,
-) -> None:
+async def _serve(settings: Settings, endpoint: Endpoint, found: Partners, directory: Directory) -> None:
     sent = Sent(settings.dir / "partners" / "sent.sqlite")
-    desk = Desk(settings, keys)
+    desk, door = Desk(settings, found.keys), Door(found.known)
     teller = Teller(
-        directory, keys, desk, sent, in_flight=endpoint.in_flight, pay_s=endpoint.pay_s, check_s=CHECK_S
+        directory, found.keys, desk, sent, in_flight=endpoint.in_flight, pay_s=endpoint.pay_s, check_s=CHECK_S
     )  # fmt: skip
+    following = asyncio.create_task(follow(found, door, teller, desk))
     try:
         with (
             _listening(endpoint) as listener,
             serving(settings, "partner", "partner-1", PartnerVitals(desk, teller)),
         ):
             say(f"partners at {endpoint.url(listener.getsockname()[1])}")
-            await _Server(_config(endpoint, Interface(Door(known), teller))).serve([listener])
+            await _Server(_config(endpoint, Interface(door, teller))).serve([listener])
     finally:
+        following.cancel()
         await asyncio.to_thread(desk.close)
         sent.close()
 

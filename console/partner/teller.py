@@ -38,14 +38,17 @@ _AHEAD, _BEHIND = timedelta(minutes=5), timedelta(days=29)
 
 
 class Teller:
-    """in_flight: questions of one partner at once; more are told to come again. pay_s, check_s: longest waits."""
+    """in_flight: questions of one partner at once; more are told to come again. pay_s, check_s: longest waits.
+
+    keys: of the partners' terminals; others may take their place at any time.
+    """
 
     def __init__(
         self, directory: Directory, keys: Mapping[str, SigningKey], desk: Desk, sent: Sent, *,
         in_flight: int, pay_s: float, check_s: float,
     ) -> None:  # fmt: skip
         self._directory = directory
-        self._keys = keys
+        self.keys = keys
         self._desk = desk
         self._sent = sent
         self._in_flight = in_flight
@@ -91,7 +94,7 @@ class Teller:
             )
         except ValidationError:
             raise BadQuestion(Refusal.BAD_SUBSCRIBER_FORMAT, "the fields cannot be used", question.txn) from None
-        signed = check_request(request, terminal.tree, self._keys[terminal.id])
+        signed = check_request(request, terminal.tree, self.keys[terminal.id])
         said = await self._desk.ask(signed, self._check_s, lambda _: True)
         if not isinstance(said, CheckReply):
             return Told(question.txn, REPEAT, "the check was not answered in time: repeat later")
@@ -106,7 +109,7 @@ class Teller:
             why = "the number was used before with other parameters"
             return Told(question.txn, OTHER_PARAMETERS, why, question.sum)
         order = before or self._sent.kept(self._order(terminal, self._payee(payee, question), question))
-        request = payment_request(order, terminal.tree, self._keys[terminal.id])
+        request = payment_request(order, terminal.tree, self.keys[terminal.id])
         said = await self._desk.ask(request, self._pay_s, _is_enough)
         if not isinstance(said, Reply):
             return Told(question.txn, NOT_FINISHED, "it is not decided yet: repeat", question.sum)
