@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from console.errors import BadInput
@@ -59,3 +59,11 @@ def named_values(texts: Iterable[str]) -> dict[str, str]:
             raise BadInput(f"{name!r} is given twice")
         values[name] = value
     return values
+
+
+def subscriber_fields(first: str, number: str, others: Mapping[str, str]) -> dict[str, str]:
+    """The payee's fields, of which the first has the subscriber's number. Raises BadInput where `others` has it too:
+    one of two numbers would be paid, and the other was shown."""
+    if first in others:
+        raise BadInput(f"{first!r} is given twice: it is the subscriber's number")
+    return {first: number, **others}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.amounts import named_values
+from console.amounts import named_values, subscriber_fields
 from console.change_kept import left_under
 from console.context import broker_settings
 from console.errors import BadInput, NotFound
@@ -62,7 +62,7 @@ def send_change(
         number=number,
         agent=record.agent,
         payee=payee,
-        subscriber={on_file.fields[0].name: subscriber, **named_values(field or [])},
+        subscriber=subscriber_fields(on_file.fields[0].name, subscriber, named_values(field or [])),
         amount=amount,
         fee=left - amount,
         currency=coin,

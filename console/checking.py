@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.amounts import minor_units, named_values
+from console.amounts import minor_units, named_values, subscriber_fields
 from console.check_client import CheckClient
 from console.context import broker_settings
 from console.errors import NotFinal, Refused
@@ -77,7 +77,9 @@ def ask(
         terminal=terminal.id,
         agent=terminal.agent,
         payee=payee,
-        subscriber={on_file.fields[0].name if on_file else "account": subscriber, **named_values(fields)},
+        subscriber=subscriber_fields(
+            on_file.fields[0].name if on_file else "account", subscriber, named_values(fields)
+        ),
         amount=minor_units(amount, currency) if amount is not None else None,
         made_at=now(),
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from console.amounts import minor_units, named_values
+from console.amounts import minor_units, named_values, subscriber_fields
 from console.change_kept import spent_from
 from console.checking import ask
 from console.client import Answer, Client
@@ -151,7 +151,9 @@ def _order(
         number=running,
         agent=terminal.agent,
         payee=payee,
-        subscriber={on_file.fields[0].name if on_file else "account": subscriber, **named_values(fields)},
+        subscriber=subscriber_fields(
+            on_file.fields[0].name if on_file else "account", subscriber, named_values(fields)
+        ),
         amount=minor,
         fee=fee_minor,
         collected=minor + fee_minor if collected else 0,

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from console.amounts import minor_units, named_values
+from console.amounts import minor_units, named_values, subscriber_fields
 from console.errors import BadInput
 from console.explain import fields
 from console.fees import fee_on_top
@@ -168,7 +168,7 @@ class Reading:
                 number=number,
                 agent=register.terminal.agent,
                 payee=payee.id,
-                subscriber={payee.fields[0].name: cells["subscriber"], **_others(cells)},
+                subscriber=_subscriber(payee, cells),
                 amount=amount,
                 fee=fee,
                 collected=amount + fee,
@@ -236,10 +236,11 @@ def _moment(cells: Mapping[str, str], zone: str) -> datetime:
     raise BadValue("date", f"{quoted(text)} is no day", "write 23.11.2026 10:05:07 or 2026-11-23 10:05:07")
 
 
-def _others(cells: Mapping[str, str]) -> dict[str, str]:
-    """Further fields of the payee, as a registry has them: "name=value, name=value". Raises BadValue."""
+def _subscriber(payee: Payee, cells: Mapping[str, str]) -> dict[str, str]:
+    """Further fields of the payee are as a registry has them: "name=value, name=value". Raises BadValue."""
     text = cells.get("other_fields", "")
     try:
-        return named_values(text.split(", ")) if text else {}
+        others = named_values(text.split(", ")) if text else {}
+        return subscriber_fields(payee.fields[0].name, cells["subscriber"], others)
     except BadInput as error:
         raise BadValue("other_fields", str(error)) from None

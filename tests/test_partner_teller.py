@@ -97,7 +97,7 @@ def test_a_repeat_is_the_order_that_was_sent_whatever_the_directory_says_by_now(
 
 
 def test_an_account_that_is_named_twice_is_paid_to_nobody(world: World):
-    with pytest.raises(BadQuestion, match="phone is there twice"):
+    with pytest.raises(BadQuestion, match="'phone' is given twice"):
         world.pay(PAY + "&phone=9160000000")
     assert world.desk.asked == []
 

@@ -105,6 +105,11 @@ def test_a_number_stands_for_one_payment_in_a_file(tmp_path):
         (";payee", ";card", "column payee: card sells vouchers, which no register pays for"),
         (";payee;currency", ";mobile;USD", "column currency: is 'USD'; mobile takes RUB"),
         (";payee;other_fields", ";mobile;city", "column other_fields: 'city' is not name=value"),
+        (
+            ";payee;other_fields",
+            ";mobile;city=Omsk, phone=9160000000",
+            "column other_fields: 'phone' is given twice: it is the subscriber's number",
+        ),
     ],
 )
 def test_payee_and_currency_are_the_rows_or_the_commands(tmp_path, columns, cell, said):

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from pydantic import ValidationError
 
-from console.amounts import minor_units
+from console.amounts import minor_units, subscriber_fields
+from console.errors import BadInput
 from console.fees import fee_on_top
 from console.numbers import fresh_id
 from console.partner.answer import NOT_FINISHED, OK, OTHER, OTHER_PARAMETERS, REPEAT, Told, comment_of, result_of
@@ -154,10 +155,10 @@ def _is_asked_again(order: PaymentOrder, terminal: Terminal, payee: str, questio
 
 def _subscriber(payee: Payee, question: Question) -> dict[str, str]:
     """Raises BadQuestion."""
-    first = payee.fields[0].name
-    if first in question.others:
-        raise BadQuestion(Refusal.OTHER, f"{first} is there twice: it is the account", question.txn)
-    return {first: question.account, **question.others}
+    try:
+        return subscriber_fields(payee.fields[0].name, question.account, question.others)
+    except BadInput as error:
+        raise BadQuestion(Refusal.OTHER, str(error), question.txn) from None
 
 
 def _minor(question: Question, payee: Payee) -> int:
