@@ -139,11 +139,21 @@ class SubscriberKeeper:
             self._taken = TakenFile(self._place / f"{self._settings.worker_id}.taken")
         self._want(in_force, self._taken)
         self._follow(self._taken)
+        failure: Exception | None = None
         for payee, one in self._wanted.items():
-            if one.file is None:
-                one.file = self._file(one.record)
-                self._follow(self._taken)
-                self._swap(payee, one)
+            if self._asked.get(payee) is not one:
+                try:
+                    self._take_up(payee, one, self._taken)
+                except _FAILURES as error:  # the lists of the other payees do not wait for this one
+                    failure = error
+        if failure is not None:
+            raise failure
+
+    def _take_up(self, payee: str, one: _Wanted, taken: TakenFile) -> None:
+        """Ask this list from now on. Where it breaks off, the next look goes on with what is there."""
+        one.file = one.file or self._file(one.record)
+        self._follow(taken)
+        self._swap(payee, one)
 
     def _want(self, in_force: Mapping[str, SubscriberList], taken: TakenFile) -> None:
         """Take up what is new, and let go of what is not in force any more."""
