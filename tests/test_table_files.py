@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import string
 import struct
+import time
 import zipfile
 from datetime import date, datetime
 from decimal import Decimal
@@ -241,6 +242,18 @@ def test_zeros_in_front_that_a_cells_format_shows_are_part_of_its_text(tmp_path,
     sheet["A2"].number_format = form
     book.save(tmp_path / "a.xlsx")
     assert read(tmp_path / "a.xlsx") == [(shown, "A", "5")]
+
+
+def test_a_number_format_without_end_costs_no_time(tmp_path):
+    """Eight megabytes of opening brackets took hours to look through."""
+    book = Workbook()
+    book.worksheets[0].append(["number", "name", "debt"])
+    book.worksheets[0].append([7, "A", 5])
+    book.worksheets[0]["A2"].number_format = "[" * 200_000
+    book.save(tmp_path / "a.xlsx")
+    began = time.process_time()
+    assert read(tmp_path / "a.xlsx") == [("7", "A", "5")]
+    assert time.process_time() - began < 2
 
 
 def test_a_formula_is_refused_whatever_its_stored_value(tmp_path):

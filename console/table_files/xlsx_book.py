@@ -25,6 +25,7 @@ from console.errors import BadInput
 MOST_SHEET_BYTES = 1 << 30
 MOST_TEXT_BYTES = 1 << 28
 _MOST_SMALL = 1 << 23
+_LONGEST_FORMAT = 255  # in a spreadsheet; what is taken out of it is looked for from each character on
 _CHUNK = 1 << 16
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _BUILT_IN_DAYS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
@@ -174,7 +175,7 @@ def _texts(file: IO[bytes]) -> Iterator[str]:
 
 def _pictures(styles: Element) -> Iterator[tuple[str, str]]:
     """The style numbers, as cells write them, and their number formats without texts, in lower case."""
-    own = {one.get("numFmtId"): one.get("formatCode", "") for one in _all(styles, "numFmt")}
+    own = {one.get("numFmtId"): one.get("formatCode", "")[:_LONGEST_FORMAT] for one in _all(styles, "numFmt")}
     formats = next(_all(styles, "cellXfs"), None)
     for place, one in enumerate(formats if formats is not None else ()):
         format_id = one.get("numFmtId", "0")
