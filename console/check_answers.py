@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from confluent_kafka import Message
 from pydantic import ValidationError
@@ -19,17 +19,15 @@ from streams.topics import CHECK_REPLIES
 class CheckReader(SignedReader[CheckReply]):
     """Of topic `check_replies`. One that does not open here is given as it came: its code counts all the same."""
 
-    def __init__(self, settings: Settings, server: VerifyingKey, terminals: Collection[str]) -> None:
+    def __init__(self, settings: Settings, server: VerifyingKey, terminals: Iterable[str]) -> None:
         """Raises as SignedReader does."""
         super().__init__(settings, server, terminals, CHECK_REPLIES, CheckReply)
-        self._terminals = frozenset(terminals)
 
     def _believed(self, message: Message) -> CheckReply | None:
-        reply, key = super()._believed(message), message.key() or b""
-        terminal = key.decode(errors="replace") if isinstance(key, bytes) else key
-        if reply is None or reply.secret is None or terminal not in self._terminals:
+        reply, key = super()._believed(message), message.key()
+        if reply is None or reply.secret is None or not isinstance(key, bytes):
             return reply
-        return opened(self._settings, terminal, reply)
+        return opened(self._settings, key.decode(), reply)
 
 
 def opened(settings: Settings, terminal: str, reply: CheckReply) -> CheckReply:

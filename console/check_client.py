@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +28,7 @@ class CheckClient:
     One question: `ask`. Many in flight: `send` and `poll`, matched by `CheckReply.id`.
     """
 
-    def __init__(self, settings: Settings, terminals: Collection[str]) -> None:
+    def __init__(self, settings: Settings, terminals: Iterable[str]) -> None:
         """Raises KeyFileError without the server's public key, KafkaException or NoBroker without a broker."""
         self._settings = settings
         server = VerifyingKey.load(load_server_public(settings))

@@ -116,7 +116,7 @@ def carry_out(
     deadline = time.monotonic() + time_out_s
     while waiting:
         reply = client.poll(0.05)
-        # A reader of replies may see those of others, who share its partitions.
+        # A transfer to another tree is answered twice.
         if reply is not None and waiting.pop(reply.id, None) is not None and reply.state != "DONE":
             raise DemoFailed(f"command {reply.id}: {reply.code} {reply.reason}")
         if time.monotonic() > deadline:

@@ -24,9 +24,10 @@ Said = TypeVar("Said", bound=Wire)
 
 
 class SignedReader(Generic[Said]):
-    """Reads the partitions of a topic on which the given owners are answered, from their end at the start.
+    """Reads what the given owners are answered on a topic, from where it ends at the start.
 
-    said: the payload of what the server signs there.
+    Others are answered on the same partitions, and some of them choose the ids they are answered under: what is under
+    another's key is passed over. said: the payload of what the server signs there.
     """
 
     def __init__(
@@ -38,9 +39,10 @@ class SignedReader(Generic[Said]):
         self._said = said
         self._server = server
         self._settings = settings
+        self._owners = frozenset(owner.encode() for owner in owners)
         self._consumer = reader(settings, logger=SILENT, enable_partition_eof=False)
         try:
-            self._start(owners)
+            self._start()
         except BaseException:
             self._consumer.close()
             raise
@@ -60,9 +62,9 @@ class SignedReader(Generic[Said]):
     def close(self) -> None:
         self._consumer.close()
 
-    def _start(self, owners: Iterable[str]) -> None:
+    def _start(self) -> None:
         partitions = self._partitions()
-        wanted = sorted({partition_of(owner, partitions) for owner in owners})
+        wanted = sorted({partition_of(owner.decode(), partitions) for owner in self._owners})
         self._consumer.assign([TopicPartition(self._topic.name, one, self._end(one)) for one in wanted])
 
     def _partitions(self) -> int:
@@ -77,6 +79,8 @@ class SignedReader(Generic[Said]):
         return int(high)
 
     def _believed(self, message: Message) -> Said | None:
+        if message.key() not in self._owners:
+            return None
         try:
             envelope = open_envelope(message.value() or b"")
             self._server.verify(envelope)
