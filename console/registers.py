@@ -97,11 +97,21 @@ def _looked_through(source: Register) -> Reading:
 
 
 def _unchanged(reading: Reading, told: _Report, file: Path, before: tuple[int, ...]) -> Iterator[OrderedRow]:
-    """The rows once more, with the bad ones put on the report. Raises BadInput when it is another file by now."""
-    for row in reading:
+    """The rows once more, with the bad ones put on the report. Raises BadInput when it is another file by now.
+
+    It is opened again: whether it is the one that was looked through is asked before the first row is sent, too.
+    """
+    for number, row in enumerate(reading):
+        if not number:
+            _same(file, before)
         told.bad_rows(reading)
         yield row
     told.bad_rows(reading)
+    _same(file, before)
+
+
+def _same(file: Path, before: tuple[int, ...]) -> None:
+    """Raises BadInput."""
     if _stamp(file) != before:
         raise BadInput(f"{file} was changed while it was uploaded: upload it again")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from console.errors import BadInput
 from console.register_rows import OrderedRow, Register
+from console.registers import _Report, _stamp, _unchanged
 from console.table_files.writing import write_table
 from schemas.envelope import SigningKey
 from schemas.money import Money
@@ -155,3 +157,14 @@ def test_totals_over_two_currencies_are_none(tmp_path):
     text = "txn_id;date;subscriber;amount;payee\n1;23.11.2026;9;5;mobile\n2;23.11.2026;9;5;dollars\nTotal:;;2;10;\n"
     with pytest.raises(BadInput, match="adds up RUB and USD"):
         read(tmp_path / "a.csv", text)
+
+
+def test_another_file_than_the_one_that_was_looked_through_is_not_paid(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER + "17;23.11.2026;9161234567;5\n")
+    before = _stamp(path)
+    (tmp_path / "b.csv").write_text(HEADER + "18;23.11.2026;9161234567;9\n")
+    (tmp_path / "b.csv").replace(path)
+    reading = Register(path, TERMINAL, {"mobile": MOBILE}, {}, "mobile").read()
+    with pytest.raises(BadInput, match="was changed while it was uploaded"):
+        next(_unchanged(reading, _Report(io.BytesIO()), path, before))

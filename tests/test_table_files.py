@@ -244,6 +244,19 @@ def test_zeros_in_front_that_a_cells_format_shows_are_part_of_its_text(tmp_path,
     assert read(tmp_path / "a.xlsx") == [(shown, "A", "5")]
 
 
+def test_a_hidden_sheet_is_not_what_its_owner_sees(tmp_path):
+    book = Workbook()
+    book.worksheets[0].append(["number", "name", "debt"])
+    book.worksheets[0].append(["1", "hidden", 5])
+    book.worksheets[0].sheet_state = "hidden"
+    shown = book.create_sheet("shown")
+    shown.append(["number", "name", "debt"])
+    shown.append(["2", "A", 6])
+    book.active = 1
+    book.save(tmp_path / "a.xlsx")
+    assert read(tmp_path / "a.xlsx") == [("2", "A", "6")]
+
+
 def test_a_number_format_without_end_costs_no_time(tmp_path):
     """Eight megabytes of opening brackets took hours to look through."""
     book = Workbook()

@@ -1,4 +1,4 @@
-"""An XLSX workbook as a ZIP of XML: which sheet is the first, its shared texts, and what styles show a number as.
+"""An XLSX workbook as a ZIP of XML: which sheet is shown first, its shared texts, and what styles show a number as.
 
 Formulas, macros and links to other files are parts of a workbook that nothing here opens or evaluates. What unpacks to
 more than the bounds is refused before it is unpacked.
@@ -64,7 +64,7 @@ class Book:
         workbook = self._part("xl/workbook.xml")
         if workbook is None:
             raise BadInput("this is no XLSX: it has no workbook")
-        sheet = next(_all(workbook, "sheet"), None)
+        sheet = next((one for one in _all(workbook, "sheet") if one.get("state", "visible") == "visible"), None)
         relations = self._part("xl/_rels/workbook.xml.rels")
         targets = {one.get("Id"): one.get("Target", "") for one in relations} if relations is not None else {}
         self.sheet = _inside(targets.get(sheet.get(_RELATION), "")) if sheet is not None else ""
