@@ -27,9 +27,9 @@ from schemas.subscribers import SubscriberList
 from schemas.tracking import Tracked
 from streams.clients import arrived, reader
 from streams.directory import Directory
-from streams.ends import Ends, EndsUnknown
+from streams.ends import Ends
 from streams.settings import Settings
-from streams.subscriber_lists import ListDiffers, read_lines
+from streams.subscriber_lists import read_lines
 from streams.taken import Taking, Takings, starts
 from streams.topics import LEDGER
 
@@ -37,7 +37,6 @@ log = structlog.get_logger()
 
 _LOOK_S, _AFTER_FAILURE_S = 0.2, 2.0
 _AT_ONCE = 1_000
-_FAILURES = (KafkaException, EndsUnknown, TimeoutError, ListDiffers, sqlite3.Error, OSError, ValueError)
 
 
 @dataclass(slots=True)
@@ -115,12 +114,11 @@ class SubscriberKeeper:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            wait_s = _LOOK_S
+            wait_s = _AFTER_FAILURE_S
             try:
-                self._step()
-            except _FAILURES as error:
-                log.warning("subscriber_lists_not_read", error=f"{type(error).__name__}: {error}"[:300])
-                wait_s = _AFTER_FAILURE_S
+                wait_s = _LOOK_S if self._step() else _AFTER_FAILURE_S
+            except Exception as error:  # noqa: BLE001 - a thread that ends would leave debts as they are now for ever
+                log.warning("subscriber_lists_not_read", error=_words(error))
             self._stopping.wait(wait_s)
         with self._lock:
             for one in self._asked.values():
@@ -130,24 +128,27 @@ class SubscriberKeeper:
             if self._taken is not None:
                 self._taken.close()
 
-    def _step(self) -> None:
-        """Look once: what is in force, what of it is not here, what the ledger has of it. Raises _FAILURES."""
+    def _step(self) -> bool:
+        """Look once: what is in force, what of it is not here, what the ledger has of it. False: a list is not asked.
+
+        Raises what went wrong with all of it.
+        """
         in_force = dict(self._directory.subscriber_lists)
         if not in_force and self._taken is None:
-            return
+            return True
         if self._taken is None:
             self._taken = TakenFile(self._place / f"{self._settings.worker_id}.taken")
         self._want(in_force, self._taken)
         self._follow(self._taken)
-        failure: Exception | None = None
+        all_asked = True
         for payee, one in self._wanted.items():
             if self._asked.get(payee) is not one:
                 try:
                     self._take_up(payee, one, self._taken)
-                except _FAILURES as error:  # the lists of the other payees do not wait for this one
-                    failure = error
-        if failure is not None:
-            raise failure
+                except Exception as error:  # noqa: BLE001 - the lists of the other payees do not wait for this one
+                    log.warning("subscriber_list_not_read", payee=payee, upload=one.record.upload, error=_words(error))
+                    all_asked = False
+        return all_asked
 
     def _take_up(self, payee: str, one: _Wanted, taken: TakenFile) -> None:
         """Ask this list from now on. Where it breaks off, the next look goes on with what is there."""
@@ -245,3 +246,9 @@ def _of_lists(taking: Taking | None, by_payee: Mapping[str, Iterable[_Wanted]]) 
 
 def _not_sent(code: str, comment: str) -> GatewayOutcome:
     return GatewayOutcome("check", Verdict.NOT_SENT, code, comment=comment)
+
+
+def _words(error: Exception) -> str:
+    """For the log; what is wrong with a record would quote the payer in it."""
+    name = type(error).__name__
+    return name if isinstance(error, ValidationError) else f"{name}: {error}"[:300]
