@@ -178,7 +178,7 @@ def test_who_is_changed_or_let_out_is_not_known_by_the_old_password():
         under_way = asyncio.create_task(door.who(by_old))
         await asyncio.sleep(0)  # the password is looked at in a thread, and then it is another's
         door.let_in({"anna": new})
-        return [*found, await under_way, await door.who(by_old)]
+        return [*found, *await asyncio.gather(under_way, door.who(by_old))]
 
     assert asyncio.run(asked()) == [old, None, bob, None, None]
 

@@ -29,7 +29,7 @@ class Door:
         self._known: dict[str, bytes] = {}
         self.let_in(partners)
         self._guesses = asyncio.Semaphore(_GUESSES)
-        self._looked_at: dict[tuple[str, bytes], asyncio.Task[bool]] = {}
+        self._looked_at: dict[tuple[str, str, bytes], asyncio.Task[bool]] = {}
         # Who is nobody's partner must not be told apart by how long it takes to say so.
         self._nobody = a_partner("nobody", "nobody", secrets.token_hex(16), [], "utf-8")
 
@@ -57,12 +57,13 @@ class Door:
 
     async def _is_right(self, user: str, partner: Partner, password: bytes, digest: bytes) -> bool:
         """Looked at once for all who bring the same at the same time: a partner's first questions come together."""
-        task = self._looked_at.get((user, digest))
+        asked = (user, partner.hash, digest)  # a record that is changed meanwhile is looked at on its own
+        task = self._looked_at.get(asked)
         if task is None:
             if len(self._looked_at) >= _WAITING:
                 raise Crowded
-            task = self._looked_at[user, digest] = asyncio.create_task(self._look(partner, password))
-            task.add_done_callback(lambda _: self._looked_at.pop((user, digest)))
+            task = self._looked_at[asked] = asyncio.create_task(self._look(partner, password))
+            task.add_done_callback(lambda _: self._looked_at.pop(asked))
         return await asyncio.shield(task)
 
     async def _look(self, partner: Partner, password: bytes) -> bool:
