@@ -17,14 +17,13 @@ from agents.gateways.osmp_codes import RESULTS
 from console.errors import BadInput
 from console.partner.answer import NOT_FINISHED, OK, OTHER, OTHER_PARAMETERS, REPEAT, Told, result_of, xml
 from console.partner.door import Crowded, Door
-from console.partner.following import Partners
 from console.partner.question import BadQuestion, parsed
-from console.partner.records import a_partner, keep, partner_file, partners
+from console.partner.records import a_partner, keep, partners
 from console.partner.sent import Sent
 from schemas.entry import FINAL
 from schemas.ids import ms_instant
 from schemas.reply import Reply, ReplyState
-from streams.keyring import KeyFileError, ensure_terminal_key
+from streams.keyring import KeyFileError
 from streams.settings import Settings
 from tests import hypothesis_profiles  # noqa: F401  # sets how hard random tests try
 from tests.builders import AT, an_order
@@ -161,43 +160,6 @@ def test_a_partner_is_known_by_its_password_and_by_where_it_comes_from():
     assert asyncio.run(asked(good, good, *bad, good)) == [True, True, *[False] * len(bad), True]
     places = {"192.0.2.7": True, "192.0.3.7": False, "2001:db8::1": True, "unix": False, "": False}
     assert {host: door.is_from(anna, host) for host in places} == places
-
-
-def test_who_is_changed_or_let_out_is_not_known_by_the_old_password():
-    old = a_partner("anna", "p", "correct horse battery", [], "utf-8")
-    new = a_partner("anna", "p", "another horse battery", [], "utf-8")
-    bob = a_partner("bob", "q", "correct horse battery", [], "utf-8")
-    by_old = basic("anna", "correct horse battery")
-
-    async def asked() -> list[object]:
-        door = Door({"anna": old})
-        found: list[object] = [await door.who(by_old)]
-        door.let_in({"anna": new, "bob": bob})
-        found += [await door.who(by_old), await door.who(basic("bob", "correct horse battery"))]
-        door.let_in({"anna": old})
-        under_way = asyncio.create_task(door.who(by_old))
-        await asyncio.sleep(0)  # the password is looked at in a thread, and then it is another's
-        door.let_in({"anna": new})
-        return [*found, *await asyncio.gather(under_way, door.who(by_old))]
-
-    assert asyncio.run(asked()) == [old, None, bob, None, None]
-
-
-def test_partners_are_as_their_files_say_while_the_endpoint_serves(tmp_path: Path):
-    settings = Settings(dir=tmp_path)
-    for terminal in ("p", "q"):
-        ensure_terminal_key(settings, terminal)
-    keep(settings, a_partner("anna", "p", "correct horse battery", [], "utf-8"))
-    found = Partners(settings)
-    assert (found.have_changed(), set(found.known), set(found.keys)) == (False, {"anna"}, {"p"})
-    keep(settings, a_partner("bob", "q", "correct horse battery", [], "utf-8"))
-    assert (found.have_changed(), set(found.known), set(found.keys)) == (True, {"anna", "bob"}, {"p", "q"})
-    keep(settings, a_partner("eve", "nobody", "correct horse battery", [], "utf-8"))  # its terminal has no key here
-    partner_file(settings, "anna").unlink()
-    assert (found.have_changed(), set(found.known)) == (True, {"bob"})
-    assert found.have_changed() is False
-    partner_file(settings, "eve").unlink()
-    assert (found.have_changed(), set(found.known), set(found.keys)) == (True, {"bob"}, {"q"})
 
 
 def test_a_flood_of_guesses_is_bounded_and_a_partners_first_questions_are_looked_at_once():
