@@ -10,7 +10,7 @@ from agents.gateways.results import ResultTable
 from schemas.outcome import Step, Verdict
 from tests.gateway_builders import a_gateway
 
-PROTOCOL: Any = {"0": "ok", "1": "repeat", "4": "fatal", "5": "fatal", "status:5": "unknown", "status:11": "absent"}
+PROTOCOL: Any = {"0": "ok", "1": "repeat", "4": "fatal", "5": "fatal", "status:6": "fatal", "status:11": "absent"}
 
 
 def a_table(**record: Any) -> ResultTable:
@@ -26,8 +26,8 @@ def a_table(**record: Any) -> ResultTable:
         ("cancel", "0", Verdict.CANCELLED),
         ("pay", "1", Verdict.UNCLEAR),
         ("pay", "5", Verdict.FATAL),
-        ("status", "4", Verdict.FATAL),
-        ("status", "5", Verdict.UNCLEAR),
+        ("status", "5", Verdict.UNCLEAR),  # perhaps of the question: said of a pay, not of a status
+        ("status", "6", Verdict.FATAL),
         ("status", "11", Verdict.ABSENT),
         ("pay", "11", Verdict.UNCLEAR),
         ("pay", "777", Verdict.UNCLEAR),
@@ -45,7 +45,13 @@ def test_a_code_says_what_the_table_says_of_it_to_that_question(step: Step, code
     [
         ({"results": {"777": "fatal"}}, "pay", "777", Verdict.FATAL),
         ({"results": {"5": "repeat"}}, "pay", "5", Verdict.UNCLEAR),
-        ({"results": {"5": "fatal"}}, "status", "5", Verdict.UNCLEAR),  # the protocol knows what it is to a status
+        ({"results": {"5": "fatal"}}, "status", "5", Verdict.UNCLEAR),
+        ({"results": {"777": "fatal"}}, "status", "777", Verdict.UNCLEAR),
+        ({"results": {"777": "ok"}}, "status", "777", Verdict.UNCLEAR),
+        ({"results": {"777": "absent"}}, "status", "777", Verdict.ABSENT),
+        ({"results": {"status:777": "fatal"}}, "status", "777", Verdict.FATAL),
+        ({"results": {"status:777": "ok"}}, "status", "777", Verdict.PAID),
+        ({"fatal_codes": (10,)}, "status", "10", Verdict.UNCLEAR),
         ({"results": {"status:5": "absent"}}, "status", "5", Verdict.ABSENT),
         ({"results": {"status:5": "absent"}}, "pay", "5", Verdict.FATAL),
         ({"results": {"42": "absent"}}, "pay", "42", Verdict.UNCLEAR),

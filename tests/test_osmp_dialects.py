@@ -59,6 +59,7 @@ DIALECTS: list[tuple[str, Step, dict[str, Any], Verdict, str]] = [
     ("status_refused_79_cp1251", "status", {"results": {"79": "fatal"}}, Verdict.UNCLEAR, "79"),
     ("status_refused_79_cp1251", "status", {"results": {"status:79": "fatal"}}, Verdict.FATAL, "79"),
     ("status_not_found_5", "status", {}, Verdict.UNCLEAR, "5"),
+    ("status_not_found_5", "status", {"fatal_codes": (5, 10)}, Verdict.UNCLEAR, "5"),
     ("status_not_found_5", "status", {"results": {"status:5": "absent"}}, Verdict.ABSENT, "5"),
     ("status_not_found_5", "pay", {"results": {"status:5": "absent"}}, Verdict.FATAL, "5"),
     ("status_not_found_5", "pay", {"results": {"5": "unknown"}}, Verdict.UNCLEAR, "5"),

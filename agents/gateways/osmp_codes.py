@@ -21,8 +21,7 @@ RESULTS: dict[str, Meaning] = {
     "243": "fatal",
     "300": "fatal",
     # The protocol has no status; dialects that have one answer 210 when they do not know the number. A refusal may then
-    # be of the question (a subscriber that is inactive by now, and was paid for yesterday), so none voids a payment
-    # unless a dialect says that it does.
+    # be of the question (a subscriber that is inactive by now, and was paid for yesterday): no code of another question
+    # is one of a status.
     "status:210": "absent",
-    **{f"status:{code}": "unknown" for code in (4, 5, 7, 8, 79, 241, 242, 243, 300)},
 }

@@ -20,7 +20,7 @@ class ResultTable:
     """Code -> meaning. A key is a code, or "<step>:<code>" where it means something else to one of the questions.
 
     A status is where this matters most: "not found" is then no refusal of the payment, and "technical error" may be
-    one of the question.
+    one of the question. So to a status a code is a yes or a no only where that is said of a status, or it is fixed.
     """
 
     def __init__(self, protocol: Mapping[str, Meaning], record: Gateway, fixed: frozenset[str] = frozenset()) -> None:
@@ -33,6 +33,7 @@ class ResultTable:
         own |= record.results
         self._meanings: Mapping[str, Meaning] = own | {code: protocol[code] for code in fixed}
         self._fixed = fixed
+        self._of_status = frozenset(key.removeprefix("status:") for key in own if key.startswith("status:"))
 
     def meaning(self, step: Step, code: str) -> Meaning:
         """A code nobody told us about is "unknown"."""
@@ -42,7 +43,10 @@ class ResultTable:
 
     def verdict(self, step: Step, code: str) -> Verdict:
         """Never a yes and never a no but where the table says so. "absent" is an answer only to a status."""
-        match self.meaning(step, code):
+        meaning = self.meaning(step, code)
+        if step == "status" and meaning != "absent" and code not in self._fixed | self._of_status:
+            return Verdict.UNCLEAR
+        match meaning:
             case "ok":
                 return _YES[step]
             case "fatal":

@@ -16,8 +16,7 @@ _OF_THE_PAYMENT = (-31001, CANNOT_PERFORM, *range(-31099, -31049))
 
 RESULTS: dict[str, Meaning] = {
     **{str(code): "fatal" for code in _OF_THE_PAYMENT},
-    # To these questions they make no sense, and so say nothing.
-    **{f"status:{code}": "unknown" for code in _OF_THE_PAYMENT},
+    # To a cancel they make no sense, and so say nothing.
     **{f"cancel:{code}": "unknown" for code in _OF_THE_PAYMENT},
     f"status:{NOT_FOUND}": "absent",
     "cancel:-31007": "fatal",  # delivered, and not to be taken back
