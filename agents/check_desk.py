@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from agents.gateways.base import open_gateway
+from agents.gateways.guard import Guard, Guards
 from agents.gateways.http import Http
 from agents.gateways.seam import PaymentGateway
 from agents.gateways.tracks import track
@@ -36,7 +37,7 @@ _QUEUE, _KEPT = 50, 10_000
 _CLEAR = frozenset({Verdict.CHECKED, Verdict.FATAL})
 Question = tuple[str, str, tuple[tuple[str, str], ...], int]
 Spawn = Callable[[Coroutine[Any, Any, None]], Any]
-Open = Callable[[Gateway, Http, Path], PaymentGateway]
+Open = Callable[[Gateway, Http, Path, Guard], PaymentGateway]
 
 
 @dataclass(slots=True)
@@ -60,17 +61,19 @@ class _Answer:
 
 
 class CheckDesk:
-    """`spawn` runs a coroutine as a supervised task; `clock` gives seconds that only grow."""
+    """`spawn` runs a coroutine as a supervised task; `clock` gives seconds that only grow. guards: the payments'."""
 
     def __init__(
         self,
         settings: Settings,
         spawn: Spawn,
+        guards: Guards,
         clock: Callable[[], float] = time.monotonic,
         open_one: Open = open_gateway,
     ) -> None:
         self._settings = settings
         self._spawn = spawn
+        self._guards = guards
         self._clock = clock
         self._open = open_one
         self._http = Http()
@@ -128,10 +131,11 @@ class CheckDesk:
         if window is not None:
             self._spawn(_retired(window))
         connections = min(self._settings.check_connections, record.connections)
-        brief: dict[str, int] = {"connections": connections, "time_out_ms": min(record.time_out_ms, _LONGEST_MS)}
-        if record.per_s:  # a rate that was agreed with the payee: most of it is for payments
-            brief["per_s"] = max(1, record.per_s // 4)
-        gateway = self._open(record.model_copy(update=brief), self._http, self._settings.keys / "gateways")
+        brief = record.model_copy(
+            update={"connections": connections, "time_out_ms": min(record.time_out_ms, _LONGEST_MS)}
+        )
+        guard = Guard(brief, aside_of=self._guards.of(record))
+        gateway = self._open(brief, self._http, self._settings.keys / "gateways", guard)
         fresh = self._windows[record.id] = _Window(record, gateway, asyncio.Semaphore(connections))
         return fresh
 

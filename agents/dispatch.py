@@ -23,7 +23,8 @@ from agents.breaker import OPEN_CODE, Circuit
 from agents.bulkhead import Bulkhead, Job
 from agents.gateway_silence import GatewaySilence
 from agents.gateways.base import open_gateway
-from agents.gateways.guarded import GuardedGateway, Health
+from agents.gateways.guard import Guards, Health
+from agents.gateways.guarded import GuardedGateway
 from agents.gateways.http import Http
 from agents.gateways.seam import PaymentGateway
 from agents.listed import NO_LIST, Listed
@@ -54,7 +55,8 @@ _STILL_ASKED = frozenset(
 class Dispatch(Service):
     """A service of the Faust app. `shards` is set before the app starts (the two know each other).
 
-    check_in_list: looks a subscriber up in its payee's uploaded list; set where lists are kept.
+    guards: what whoever else asks these payees shares with it. check_in_list: looks a subscriber up in its payee's
+    uploaded list; set where lists are kept.
     """
 
     shards: Shards
@@ -67,6 +69,7 @@ class Dispatch(Service):
         self._secrets = secrets
         self._clock = clock
         self._http = Http()
+        self.guards = Guards()
         self._silence = GatewaySilence()
         self._bulkheads: dict[str, Bulkhead] = {}
         self._gateways: dict[str, GuardedGateway] = {}
@@ -264,7 +267,9 @@ class Dispatch(Service):
     def _gateway(self, record: Gateway) -> GuardedGateway:
         gateway = self._gateways.get(record.id)
         if gateway is None:
-            gateway = self._gateways[record.id] = open_gateway(record, self._http, self._secrets)
+            gateway = self._gateways[record.id] = open_gateway(
+                record, self._http, self._secrets, self.guards.of(record)
+            )
         return gateway
 
     def _wants_check(self, facts: PaymentFacts) -> bool:

@@ -19,6 +19,7 @@ from mode import Service
 from agents.bulkhead import Job
 from agents.gateways.base import PaymentGateway, open_gateway
 from agents.gateways.capabilities import StatementLine
+from agents.gateways.guard import Guards
 from agents.gateways.http import Http
 from agents.statement_answers import Contradiction, Doubt, Window, answers, doubts, windows
 from schemas.alert import Alert, AlertKind, Severity
@@ -44,10 +45,17 @@ Told = Callable[[Job, Settle], None]
 
 
 class StatementClock(Service):
-    """A service of the Faust app. secrets: where gateways' secrets are. told: dispatch's."""
+    """A service of the Faust app. told, guards: dispatch's. It has a connection of its own to each payee it asks."""
 
     def __init__(
-        self, settings: Settings, directory: Directory, shards: Shards, clock: Clock, told: Told, **kwargs: Any
+        self,
+        settings: Settings,
+        directory: Directory,
+        shards: Shards,
+        clock: Clock,
+        told: Told,
+        guards: Guards,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._every_ms = settings.statement_every_s * 1000
@@ -57,6 +65,7 @@ class StatementClock(Service):
         self._shards = shards
         self._clock = clock
         self._told = told
+        self._guards = guards
         self._http = Http()
         self._asking: set[str] = set()
         self._having: dict[str, tuple[Gateway, bool]] = {}
@@ -95,7 +104,8 @@ class StatementClock(Service):
 
     async def ask(self, record: Gateway, due: Sequence[Doubt], now: int) -> int:
         """Ask for the payee's statement up to now (ms UTC); how many answers were handed on."""
-        gateway = open_gateway(record.model_copy(update={"connections": 1}), self._http, self._secrets)
+        one_line = record.model_copy(update={"connections": 1})
+        gateway = open_gateway(one_line, self._http, self._secrets, self._guards.of(record))
         complete_ms, told = record.statement_complete_ms, 0
         try:
             for window in windows(due, now, complete_ms):

@@ -15,6 +15,7 @@ from mode import Service
 from agents.check_desk import CheckDesk
 from agents.check_replies import CheckReplies
 from agents.gateways.capabilities import unasked
+from agents.gateways.guard import Guards
 from schemas.entry import PaymentFacts
 from schemas.ids import ms_instant
 from schemas.outcome import GatewayOutcome, Verdict
@@ -73,10 +74,11 @@ class Tracking(Service):
         lists: Lists,
         replies: CheckReplies,
         clock: Clock,
+        guards: Guards,
         unwell: Callable[[], frozenset[str]] = frozenset,
         **kwargs: Any,
     ) -> None:
-        """unwell: the gateways that are known not to work at the moment."""
+        """guards: what payments share of the payees. unwell: the gateways that are known not to work at the moment."""
         super().__init__(**kwargs)
         self._settings = settings
         self._directory = directory
@@ -84,7 +86,7 @@ class Tracking(Service):
         self._replies = replies
         self._clock = clock
         self._unwell = unwell
-        self._desk = CheckDesk(settings, self.add_future)
+        self._desk = CheckDesk(settings, self.add_future, guards)
 
     def asked(self, checks: Sequence[Check]) -> None:
         """Answer these, each as soon as it can be."""

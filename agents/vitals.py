@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 
 from agents.breaker import Circuit
 from agents.dispatch import Dispatch
-from agents.gateways.guarded import Health
+from agents.gateways.guard import Health
 from schemas.entry import EntryKind
 from streams import metrics
 from streams.ends import Ends, EndsUnknown

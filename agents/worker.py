@@ -68,8 +68,9 @@ def create_worker(
     assignment.shards = dispatch.shards = shards
     check_replies = CheckReplies(settings, server_key, directory.directory.terminals)
     tracking = Tracking(
-        settings, directory.directory, subscribers, check_replies, clock, dispatch.unwell, beacon=app.beacon
-    )
+        settings, directory.directory, subscribers, check_replies, clock, dispatch.guards,
+        dispatch.unwell, beacon=app.beacon,
+    )  # fmt: skip
     tracking.shards = shards
     accept = Accept(
         settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock, tracking.asked
@@ -122,7 +123,7 @@ def _clocks(
     yield BillingClock(directory, shards, clock, partitions, beacon=beacon)
     yield RegistryClock(directory, shards, clock, partitions, beacon=beacon)
     yield RegistryCourier(settings, directory, shards, clock, beacon=beacon)
-    yield StatementClock(settings, directory, shards, clock, dispatch.told, beacon=beacon)
+    yield StatementClock(settings, directory, shards, clock, dispatch.told, dispatch.guards, beacon=beacon)
     yield AlertWatch(shards, clock, beacon=beacon)
 
 

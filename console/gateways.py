@@ -39,7 +39,7 @@ def add(
     url: Annotated[str, typer.Option(metavar="URL", help="The payee's system: http:// or https://.")],
     protocol: Annotated[Protocol, typer.Option(help="What it speaks: a page of docs/gateways.")] = "osmp",
     call_time_out_ms: Annotated[int, typer.Option(metavar="MS", help="How long one call may take.")] = 60_000,
-    connections: Annotated[int, typer.Option(metavar="N", help="Calls in flight at once.")] = 15,
+    connections: Annotated[int, typer.Option(metavar="N", help="Calls in flight at once from a worker.")] = 15,
     retry_interval_ms: Annotated[int, typer.Option(metavar="MS", help="Wait after the first unclear answer.")] = 60_000,
     retry_factor_pct: Annotated[int, typer.Option(metavar="PCT", help="Each wait is this part of the last.")] = 130,
     retry_budget: Annotated[int, typer.Option(metavar="N", help="Tries before an operator must decide.")] = 25,

@@ -86,7 +86,7 @@ class Gateway(Wire):
     protocol: Protocol
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=500)]
     time_out_ms: Annotated[int, Field(ge=50, le=300_000)] = 60_000
-    connections: Annotated[int, Field(ge=1, le=500, description="calls in flight at once: the bulkhead")] = 15
+    connections: Annotated[int, Field(ge=1, le=500, description="one worker's calls at once: the bulkhead")] = 15
     retry: RetrySchedule = RetrySchedule()
     fatal_codes: Annotated[
         tuple[Annotated[int, Field(ge=-(2**31), lt=2**31)], ...] | None,
@@ -116,11 +116,20 @@ class Gateway(Wire):
         ),
     ] = Field(default_factory=dict)
     per_s: Annotated[
-        int, Field(ge=0, le=10_000, description="requests a second at most; 0: any", exclude_if=lambda per_s: not per_s)
+        int,
+        Field(
+            ge=0,
+            le=10_000,
+            description="a worker's requests a second at most; 0: any",
+            exclude_if=lambda per_s: not per_s,
+        ),
     ] = 0
     breaker: Annotated[
         Breaker | None,
-        Field(description="none: it is asked whatever happens", exclude_if=lambda breaker: breaker is None),
+        Field(
+            description="each worker's own; none: it is asked whatever happens",
+            exclude_if=lambda breaker: breaker is None,
+        ),
     ] = None
     client_certificate: Annotated[
         str | None,

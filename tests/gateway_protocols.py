@@ -34,7 +34,7 @@ class Spoken:
     """A protocol as the suite tries it.
 
     record: what its gateway records say besides. can: what they say it can be asked. codes: two final refusals;
-    told: what outcomes call them, where that is something else.
+    told: what outcomes call them, where that is something else. tells: of a subscriber its payees say more than yes.
     dialect: what a record says so that everything the protocol knows is asked, and what can be asked then.
     prepare: puts secrets into the keys directory it is given, and returns what its payees' behaviours say besides.
     """
@@ -47,19 +47,26 @@ class Spoken:
     codes: tuple[int, int] = (5, 79)
     told: tuple[str, str] | None = None
     prepare: Callable[[Path], dict[str, Any]] = _nothing
+    tells: bool = False
 
 
 # A new protocol is one line here.
 PROTOCOLS = [
-    Spoken("osmp", dialect={"cancels": True, "asks": ("status",)}, can_then=Capabilities(status=True, cancel=True)),
+    Spoken(
+        "osmp",
+        dialect={"cancels": True, "asks": ("status",)},
+        can_then=Capabilities(status=True, cancel=True),
+        tells=True,
+    ),
     Spoken(
         "two-phase",
         can=Capabilities(status=True, statement=True),
         dialect={"cancels": True},
         can_then=Capabilities(status=True, cancel=True, statement=True),
         codes=(-31050, -31099),
+        tells=True,
     ),
-    Spoken("agent-xml", {"options": AGENT_XML}, Capabilities(status=True), prepare=with_a_password),
+    Spoken("agent-xml", {"options": AGENT_XML}, Capabilities(status=True), prepare=with_a_password, tells=True),
     Spoken(
         "signed-kv",
         {"options": SIGNED_KV},
@@ -67,6 +74,7 @@ PROTOCOLS = [
         codes=(23, 81),
         told=("5", "242"),
         prepare=with_keys,
+        tells=True,
     ),
     Spoken("plain", can=Capabilities(status=True), codes=(404, 410)),
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.check_desk import CheckDesk
+from agents.gateways.guard import Guard, Guards
 from agents.gateways.http import Http
 from schemas.entry import PaymentFacts
 from schemas.gateway import Gateway
@@ -71,7 +72,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def a_desk(**settings: Any) -> AsyncIterator[Desk]:
-    def opened(record: Gateway, http: Http, secrets: Path) -> Any:
+    def opened(record: Gateway, http: Http, secrets: Path, guard: Guard) -> Any:
         made.payees.append(Payee(record))
         return made.payees[-1]
 
@@ -81,7 +82,7 @@ async def a_desk(**settings: Any) -> AsyncIterator[Desk]:
         task.add_done_callback(made.tasks.discard)
 
     made: Desk
-    made = Desk(CheckDesk(Settings(**settings), spawn, lambda: made.now, opened))
+    made = Desk(CheckDesk(Settings(**settings), spawn, Guards(), lambda: made.now, opened))
     yield made
     for task in made.tasks:
         task.cancel()

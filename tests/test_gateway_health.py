@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
 from agents.breaker import Circuit
-from agents.gateways.guarded import Health
+from agents.gateways.guard import Health
 from agents.vitals import gateways
 from console.gateway_health import Seen, seen_in
 

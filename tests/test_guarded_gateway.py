@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
 from agents.breaker import Circuit, CircuitBreaker, is_there
 from agents.gateways.capabilities import Capabilities, StatementLine
-from agents.gateways.guarded import GuardedGateway, Health
+from agents.gateways.guard import Guard, Health
+from agents.gateways.guarded import GuardedGateway
+from agents.gateways.simulator import Simulator
+from agents.gateways.simulator_faults import Behaviour
 from schemas.entry import EntryKind, PaymentFacts
 from schemas.gateway import Breaker
 from schemas.outcome import GatewayOutcome, Verdict
 from tests.builders import AT, a_place, a_retry, a_settle, a_tree, decided
 from tests.builders_reversal import a_cancel, a_reversal
-from tests.gateway_builders import a_gateway, a_payment
+from tests.gateway_builders import a_gateway, a_gateway_to, a_payment
 
 OURS = a_payment()
 PAID = GatewayOutcome("pay", Verdict.PAID, "0")
@@ -57,9 +61,9 @@ class FakePayee:
     async def aclose(self) -> None: ...
 
 
-def guarded(payee: FakePayee, time: Time, failures: int = 3, open_ms: int = 1_000, per_s: int = 0) -> GuardedGateway:
+def guarded(payee: FakePayee, time: Time, failures: int = 3, open_ms: int = 1_000) -> GuardedGateway:
     breaker = Breaker(failures=failures, open_ms=open_ms) if failures else None
-    return GuardedGateway(payee, a_gateway("http://payee.test/", breaker=breaker, per_s=per_s), time)
+    return GuardedGateway(payee, Guard(a_gateway("http://payee.test/", breaker=breaker), time))
 
 
 @pytest.mark.parametrize(
@@ -176,15 +180,85 @@ async def test_without_a_breaker_it_is_asked_whatever_happens() -> None:
     assert (payee.asked, gateway.health) == (50, Health(None, 0, 0))
 
 
+async def test_a_statement_is_neither_the_question_to_see_nor_counted_when_nobody_answers_it() -> None:
+    time, payee = Time(), FakePayee(DOWN, DOWN, *[DOWN] * 5, PAID)
+    gateway = guarded(payee, time)
+    for _ in range(2):
+        await gateway.pay(OURS)
+    for _ in range(5):
+        await gateway.statement(0, 1)
+    assert gateway.health.circuit is Circuit.CLOSED
+    payee = FakePayee(DOWN)
+    gateway = guarded(payee, time, failures=1)
+    await gateway.pay(OURS)
+    time.now += 1.0
+    payee.held.clear()
+    statement = asyncio.ensure_future(gateway.statement(0, 1))
+    await turns()
+    assert (payee.asked, gateway.health.in_flight) == (2, 1)
+    paying = asyncio.ensure_future(gateway.pay(OURS))
+    await turns()
+    assert payee.asked == 3  # it did not wait for what comes of the statement
+    payee.held.set()
+    await asyncio.gather(statement, paying)
+
+
+# --- the rate: of all requests of a gateway, whoever sends them
+
+
+def a_guard(time: Callable[[], float], per_s: int, aside_of: Guard | None = None) -> Guard:
+    return Guard(a_gateway("http://payee.test/", per_s=per_s), time, aside_of)
+
+
 async def test_no_more_than_so_many_a_second() -> None:
-    payee = FakePayee()
     loop = asyncio.get_running_loop()
-    gateway = GuardedGateway(payee, a_gateway("http://payee.test/", per_s=50), loop.time)
+    guard = a_guard(loop.time, per_s=50)
     began = loop.time()
-    await asyncio.gather(*(gateway.pay(OURS) for _ in range(75)))
-    took = loop.time() - began
-    assert payee.asked == 75
-    assert 0.49 <= took < 5  # the first fifty at once, then fifty a second
+    await asyncio.gather(*(guard.pace() for _ in range(75)))
+    assert 0.49 <= loop.time() - began < 5  # the first fifty at once, then fifty a second
+
+
+async def test_a_pay_of_two_requests_is_two(tmp_path: Path) -> None:
+    payees = {"click": Behaviour(protocol="two-phase")}
+    with Simulator.start(tmp_path, payees) as simulator:
+        record = a_gateway(simulator.url_of("click"), protocol="two-phase", per_s=20)
+        async with a_gateway_to(record) as gateway:
+            began = asyncio.get_running_loop().time()
+            await asyncio.gather(*(gateway.pay(a_payment(txn=number)) for number in range(1, 16)))
+            took_s = asyncio.get_running_loop().time() - began
+        assert len(simulator.book_of("click")) == 15
+    assert took_s >= 0.45  # thirty requests, of which twenty at once
+
+
+async def test_what_checks_send_is_of_the_same_rate_and_a_quarter_of_it_at_most() -> None:
+    time = Time()
+    payments = a_guard(time, per_s=8)
+    checks = a_guard(time, 8, payments)
+    assert await at_once(checks, 3) == 2
+    assert await at_once(payments, 8) == 5
+    time.now += 0.5
+    assert await at_once(checks, 1) == 0  # the third has its turn first: two a second
+
+
+async def test_of_a_rate_of_one_checks_leave_most_to_payments() -> None:
+    time = Time()
+    payments = a_guard(time, per_s=1)
+    checks = a_guard(time, 1, payments)
+    assert await at_once(checks, 2) == 1
+    time.now += 3.9
+    assert await at_once(payments, 2) == 1
+    time.now += 4.2  # the second check's turn is over, too
+    assert await at_once(checks, 1) == 1
+
+
+async def at_once(guard: Guard, count: int) -> int:
+    """How many of so many requests may leave without waiting."""
+    asked = [asyncio.ensure_future(guard.pace()) for _ in range(count)]
+    await turns()
+    gone = sum(one.done() for one in asked)
+    for one in asked:
+        one.cancel()
+    return gone
 
 
 async def turns() -> None:

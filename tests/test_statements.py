@@ -14,13 +14,14 @@ import pytest
 
 from agents.bulkhead import Job
 from agents.dispatch import Dispatch
+from agents.gateways.guard import Guards
 from agents.gateways.simulator import Simulator
 from agents.gateways.simulator_faults import Behaviour
 from agents.statements import StatementClock
 from schemas.alert import Alert, AlertKind
 from schemas.entry import EntryKind
 from schemas.envelope import SigningKey
-from schemas.gateway import Gateway
+from schemas.gateway import Breaker, Gateway
 from schemas.outcome import Verdict
 from streams.arrival import Ask
 from streams.clock import Clock
@@ -89,7 +90,15 @@ class Desk:
         self.state = a_tree()
         self.shards = OnePartition(self.state)
         settings = Settings(dir=tmp_path, partitions=1)
-        self.clock = StatementClock(settings, a_directory(self.record), self.shards, Clock(), self._told)  # type: ignore[arg-type]
+        self.guards = Guards()
+        self.clock = StatementClock(
+            settings,
+            a_directory(self.record),
+            self.shards,
+            Clock(),
+            self._told,
+            self.guards,  # type: ignore[arg-type]
+        )
 
     def sees(self, *commands: Any) -> None:
         for command in commands:
@@ -207,6 +216,17 @@ async def test_half_a_statement_settles_nothing(
     assert await broken.looks(HOUR_MS) is EntryKind.MANUAL
 
 
+async def test_a_payee_that_is_left_alone_is_asked_for_no_statement(simulator: Simulator, tmp_path: Path) -> None:
+    breaker = Breaker(failures=1, open_ms=HOUR_MS)
+    down = Desk(tmp_path, simulator.url_of(_a_new_payee(simulator)), breaker=breaker)
+    down.sees(a_place(), *IN_DOUBT)
+    await down.asks("pay")
+    down.guards.of(down.record).heard(False)
+    assert await down.looks() is EntryKind.MANUAL
+    down.guards.of(down.record).heard(True)
+    assert await down.looks(HOUR_MS) is EntryKind.POSTED
+
+
 async def test_a_payee_without_statements_is_not_asked(simulator: Simulator, tmp_path: Path) -> None:
     plain = Desk(tmp_path, simulator.url_of("plain"), protocol="osmp", options={"statement_complete_s": "600"})
     plain.sees(a_place(), *IN_DOUBT)
@@ -222,7 +242,7 @@ async def a_worker(settings: Settings, record: Gateway) -> AsyncIterator[tuple[S
     dispatch = Dispatch(directory, settings.keys / "gateways", clock, 100)
     shards = Shards(settings, SigningKey.generate("server:1"), lambda _: True, dispatch.recovered, dispatch.closed)
     dispatch.shards = shards
-    statements = StatementClock(settings, directory, shards, clock, dispatch.told)
+    statements = StatementClock(settings, directory, shards, clock, dispatch.told, dispatch.guards)
     await dispatch.start()
     try:
         yield shards, dispatch, statements

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agents.gateways.agent_xml import AgentXmlGateway
+from agents.gateways.guard import Guard
 from agents.gateways.guarded import GuardedGateway
 from agents.gateways.http import Http
 from agents.gateways.osmp import OsmpGateway
@@ -24,10 +25,12 @@ PROTOCOLS: dict[str, Callable[[Gateway, Http, Path], PaymentGateway]] = {
 }
 
 
-def open_gateway(record: Gateway, http: Http, secrets_dir: Path) -> GuardedGateway:
+def open_gateway(record: Gateway, http: Http, secrets_dir: Path, guard: Guard | None = None) -> GuardedGateway:
     """The gateway of this record; nothing is connected or read yet. secrets_dir: where `credentials` files are.
 
-    A record that cannot work (an impossible address, a missing secret) opens too: its questions are NOT_SENT and
-    their comment says why, so one wrong record stops nobody else's payments.
+    guard: the one it shares with others that ask the same payee; none: its own. A record that cannot work (an
+    impossible address, a missing secret) opens too: its questions are NOT_SENT and their comment says why, so one wrong
+    record stops nobody else's payments.
     """
-    return GuardedGateway(PROTOCOLS[record.protocol](record, http, secrets_dir), record)
+    guard = guard or Guard(record)
+    return GuardedGateway(PROTOCOLS[record.protocol](record, http.paced(guard.pace), secrets_dir), guard)

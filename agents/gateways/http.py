@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -42,6 +43,10 @@ class HttpReply:
     body: bytes
 
 
+async def _at_once() -> None:
+    """No request waits."""
+
+
 class Http:
     """What the gateways of a process share: whom to trust. A gateway's connections are its own (its bulkhead)."""
 
@@ -50,6 +55,13 @@ class Http:
         list, or the file or directory of SSL_CERT_FILE or SSL_CERT_DIR."""
         self.tls = fresh_tls()
         self.fresh_tls = fresh_tls
+        self.pace: Callable[[], Awaitable[None]] = _at_once
+
+    def paced(self, pace: Callable[[], Awaitable[None]]) -> Http:
+        """The same for a gateway each of whose requests waits for this before it leaves."""
+        paced = copy(self)
+        paced.pace = pace
+        return paced
 
     def line(self, record: Gateway, secrets_dir: Path) -> Line:
         """The connections to this gateway. Nothing is opened or read yet."""
@@ -77,8 +89,10 @@ class Line:
         """Ask `record.url` with this query string (already percent-encoded); any status is a reply.
 
         Takes `record.time_out_ms` at most, however slowly the reply trickles in. Follows no redirect, repeats
-        nothing. Raises NotSent or OutcomeUnknown, nothing else, and never with the query in its text.
+        nothing. Raises NotSent or OutcomeUnknown, nothing else, and never with the query in its text. The wait for the
+        rate comes before that.
         """
+        await self._http.pace()
         return await self._ask(self._request("GET", self._known_address() + query))
 
     async def post(
@@ -88,6 +102,7 @@ class Line:
 
         headers: further ones of the protocol; they go over ours of the same name, `Authorization` too.
         """
+        await self._http.pace()
         self._known_address()
         try:
             request = self._request("POST", self._record.url + path, body)
