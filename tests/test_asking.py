@@ -12,6 +12,7 @@ import pytest
 from agents.asking import Answer, Asking
 from agents.dispatch import Dispatch
 from agents.gateways.capabilities import Capabilities, StatementLine
+from agents.gateways.guard import Guard
 from agents.gateways.guarded import GuardedGateway
 from schemas.entry import Entry, EntryKind, PaymentFacts
 from schemas.outcome import GatewayOutcome, Step, Verdict
@@ -206,7 +207,7 @@ class FakeDirectory:
 def a_dispatch(shards: FakeShards, gateway: FakeGateway) -> Dispatch:
     dispatch = Dispatch(FakeDirectory(), Path("/nonexistent"), Clock(), 100)  # type: ignore[arg-type]
     dispatch.shards = shards  # type: ignore[assignment]
-    dispatch._gateways["osmp-1"] = GuardedGateway(gateway, dispatch._directory.gateways["osmp-1"])
+    dispatch._gateways["osmp-1"] = GuardedGateway(gateway, Guard(dispatch._directory.gateways["osmp-1"]))
     return dispatch
 
 
