@@ -105,6 +105,8 @@ def test_the_table_of_errors(error: int) -> None:
     refused = IS_FATAL if error in REFUSED else UNCLEAR
     assert said("check", int(error > 0)) is (refused if error else CHECKED)
     assert said("pay", int(error > 0)) is (refused if error else UNCLEAR)
+    assert said("pay", 7) is (refused if error else PAID)
+    assert said("pay", 0) is said("pay", 3) is UNCLEAR  # refused, and taken or under way: one of them is wrong
     assert said("status", 3) is UNCLEAR
     assert said("status", 7) is (PAID if error == 0 else IS_FATAL if error in REFUSED | {24, 26, 30} else UNCLEAR)
     assert said("status", 1) is (ABSENT if error in (0, 11) else UNCLEAR)

@@ -18,6 +18,9 @@ TAKEN = "taken"  # our word for a pay that was accepted and is not final
 # ERROR's meaning and RESULT of a status that knows of no pay. With another ERROR, RESULT 1 is no more than "failed".
 _NOT_HERE = frozenset({("ok", codes.ONLY_CHECKED), ("absent", codes.ONLY_CHECKED), ("absent", None)})
 
+# RESULTs of a pay that was refused. One that says "taken" or "under way" beside its ERROR says two things at once.
+_WITH_A_REFUSAL = frozenset({None, codes.ONLY_CHECKED, codes.FINAL})
+
 # Lines that say nothing of a subscriber.
 _OWN = frozenset(
     [
@@ -78,9 +81,10 @@ def outcome_of(
     if step == "status":
         return _of_status(said, table)
     verdict = table.verdict(step, said.error)
-    if verdict is Verdict.FATAL:
+    if verdict is Verdict.FATAL and (step == "check" or said.result in _WITH_A_REFUSAL):
         return _refused(step, said)
-    if verdict is Verdict.UNCLEAR or _is_yes(step, said.result, pay_is_final=pay_is_final):
+    is_yes = verdict is not Verdict.FATAL and _is_yes(step, said.result, pay_is_final=pay_is_final)
+    if verdict is Verdict.UNCLEAR or is_yes:
         return GatewayOutcome(step, verdict, said.error, said.provider_ref, said.comment)
     code = TAKEN if step == "pay" and said.result == codes.TAKEN else _result_of(said)
     return GatewayOutcome(step, Verdict.UNCLEAR, code, said.provider_ref, said.comment)
