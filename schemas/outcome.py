@@ -27,7 +27,8 @@ class GatewayOutcome:
     """One answered (or unanswered) question.
 
     step: which request it was. code: the payee's own result code, or a word of ours such as "timeout".
-    provider_ref: the payee's number of the payment, when it gave one. comment: for people, at most 200 characters.
+    At most 40 characters. provider_ref: the payee's number of the payment, when it gave one, at most 100. comment: for
+    people, at most 200.
     """
 
     step: Step

@@ -172,6 +172,18 @@ async def test_an_answer_from_before_neither_lets_a_second_question_through_nor_
         assert breaker.circuit is Circuit.OPEN
 
 
+async def test_what_a_payee_says_goes_further_plain_and_short_whatever_its_protocol_lets_through() -> None:
+    said = GatewayOutcome("pay", Verdict.UNCLEAR, "9" * 60_000, "20\x1b[2J16\n" * 50, "\u202eno \0" * 100)
+    payee = FakePayee(said, said)
+    gateway = guarded(payee, Time())
+    for outcome in (await gateway.pay(OURS), (await gateway.track(OURS)).outcome):
+        assert (outcome.step, outcome.verdict, outcome.code) == ("pay", Verdict.UNCLEAR, "9" * 40)
+        assert (outcome.provider_ref[:10], outcome.comment[:6]) == ("20 [2J16 2", "no no ")
+        assert len(outcome.provider_ref) == 100
+        assert len(outcome.comment) == 200
+    assert await gateway.pay(OURS) == PAID
+
+
 async def test_without_a_breaker_it_is_asked_whatever_happens() -> None:
     payee = FakePayee(*[DOWN] * 50)
     gateway = guarded(payee, Time(), failures=0)

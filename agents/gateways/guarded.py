@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from agents.breaker import OPEN_CODE, is_there
 from agents.gateways.capabilities import Capabilities, StatementLine
 from agents.gateways.guard import Guard, Health
 from agents.gateways.seam import PaymentGateway
 from agents.gateways.tracks import track
+from agents.gateways.xml_reply import MAX_COMMENT, MAX_PROVIDER_REF, plain
 from schemas.entry import PaymentFacts
 from schemas.outcome import GatewayOutcome, Step, Verdict
 from schemas.tracking import Tracked
+
+MAX_CODE = 40
 
 
 class GuardedGateway:
@@ -56,7 +60,7 @@ class GuardedGateway:
                 return Tracked(_left_alone("check"))
             tracked = await track(self._inner, facts)
             self._guard.heard(is_there(tracked.outcome))
-            return tracked
+            return replace(tracked, outcome=fit(tracked.outcome))
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -67,7 +71,18 @@ class GuardedGateway:
                 return _left_alone(step)
             outcome = await question()
             self._guard.heard(is_there(outcome))
-            return outcome
+            return fit(outcome)
+
+
+def fit(outcome: GatewayOutcome) -> GatewayOutcome:
+    """The outcome with its texts plain and within their bounds, however its protocol reads them: they are a stranger's,
+    and go to ledger, logs and screens."""
+    return replace(
+        outcome,
+        code=plain(outcome.code, MAX_CODE),
+        provider_ref=plain(outcome.provider_ref, MAX_PROVIDER_REF),
+        comment=plain(outcome.comment, MAX_COMMENT),
+    )
 
 
 def _left_alone(step: Step) -> GatewayOutcome:
