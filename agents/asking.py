@@ -34,11 +34,17 @@ class Asking:
     """One payment's turn at its gateway."""
 
     def __init__(
-        self, gateway: PaymentGateway, payment: PaymentState, facts: PaymentFacts, maybe_sent: bool, leave: Leave
+        self,
+        gateway: PaymentGateway,
+        payment: PaymentState,
+        facts: PaymentFacts,
+        maybe_sent: bool,
+        leave: Leave,
+        is_ours: Callable[[], bool],
     ) -> None:
         """maybe_sent: an earlier worker may have asked the payee to pay without the ledger knowing.
 
-        It cannot have where a pay is on the ledger before it leaves.
+        It cannot have where a pay is on the ledger before it leaves. is_ours: is it still ours to pay?
         """
         self._gateway = gateway
         self._can = gateway.capabilities
@@ -46,6 +52,7 @@ class Asking:
         self._facts = facts
         self._sent_before = maybe_sent and self._can.idempotent
         self._leave = leave
+        self._is_ours = is_ours
 
     async def answer(self, *, wants_check: bool) -> Answer | None:
         """None: it is not ours to ask any more, and nothing was sent."""
@@ -57,18 +64,21 @@ class Asking:
             checked = await self._ask("check")
             if checked.verdict is not Verdict.CHECKED:
                 return self._said(checked)
-        if not self._can.idempotent and not await self._leave():
-            return None
-        return self._said(await self._ask("pay"))
+        return await self._pay()
 
-    async def _after_a_pay(self) -> Answer:
+    async def _after_a_pay(self) -> Answer | None:
         """What became of it is asked first, where the payee can say. A number it has not heard of is paid (again)."""
         if not self._can.status:
-            return self._said(await self._ask("pay") if self._can.idempotent else unasked("status"))
+            return await self._pay() if self._can.idempotent else self._said(unasked("status"))
         status = await self._ask("status")
         if status.verdict is Verdict.ABSENT and self._can.idempotent:
-            return self._said(await self._ask("pay"))
+            return await self._pay()
         return self._said(status)
+
+    async def _pay(self) -> Answer | None:
+        """The question before it may have taken a minute, in which another worker may have got the payment."""
+        may_leave = self._is_ours() if self._can.idempotent else await self._leave()
+        return self._said(await self._ask("pay")) if may_leave else None
 
     def _said(self, outcome: GatewayOutcome) -> Answer:
         is_last = not self._can.idempotent and not self._can.status

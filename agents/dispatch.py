@@ -55,8 +55,8 @@ _STILL_ASKED = frozenset(
 class Dispatch(Service):
     """A service of the Faust app. `shards` is set before the app starts (the two know each other).
 
-    guards: what whoever else asks these payees shares with it. check_in_list: looks a subscriber up in its payee's
-    uploaded list; set where lists are kept.
+    guards: shared with whoever else asks these payees. check_in_list: looks a subscriber up in its payee's uploaded
+    list; set where lists are kept.
     """
 
     shards: Shards
@@ -188,6 +188,9 @@ class Dispatch(Service):
                 self._maybe_sent[partition].discard(entry.payment.id)
         self.put(partition, holds(entries))  # money that was given back may be what another payment waited for
 
+    def _is_ours(self, job: Job) -> bool:
+        return job.tenure == self.shards.tenure(job.partition)
+
     def _is_sent(self, job: Job) -> bool:
         """Is it on the ledger that its pay is about to leave?
 
@@ -215,7 +218,7 @@ class Dispatch(Service):
         return self._bulkheads[gateway]
 
     async def _ask(self, job: Job) -> None:
-        if job.tenure != self.shards.tenure(job.partition):
+        if not self._is_ours(job):
             return
         state = self.shards.state(job.partition)
         payment = state.open.get(job.payment) if state else None
@@ -228,13 +231,14 @@ class Dispatch(Service):
 
     async def _asked(self, job: Job, payment: PaymentState, facts: PaymentFacts) -> Settle | None:
         """Ask the payee; None: it is not ours to ask any more."""
-        maybe_sent = payment.id in self._maybe_sent[job.partition]
+        maybe_sent, technical = payment.id in self._maybe_sent[job.partition], self._technical(facts)
         record = self._directory.gateways.get(facts.gateway)
         if record is None:
-            nobody, technical = _nobody_to_ask(payment), self._technical(facts)
+            nobody = _nobody_to_ask(payment)
             return Settle(payment.book, payment.id, nobody, RetrySchedule(), maybe_sent, technical=technical)
         gateway = self._gateway(record)
-        asking = Asking(self._as_asked(gateway, facts), payment, facts, maybe_sent, partial(self._leave, job, payment))
+        leave, is_ours = partial(self._leave, job, payment), partial(self._is_ours, job)
+        asking = Asking(self._as_asked(gateway, facts), payment, facts, maybe_sent, leave, is_ours)
         answer = await asking.answer(wants_check=self._wants_check(facts))
         if answer is None:
             return None
@@ -242,10 +246,8 @@ class Dispatch(Service):
         if outcome.code != NO_LIST:  # which says nothing of the gateway
             self._silence.answered(record.id, outcome, self._clock.now_ms())
         not_before = self._clock.now_ms() + gateway.health.open_for_ms if outcome.code == OPEN_CODE else 0
-        return Settle(
-            payment.book, payment.id, outcome, record.retry, answer.sent_before, answer.is_last,
-            self._technical(facts), not_before,
-        )  # fmt: skip
+        sent_before, is_last = answer.sent_before, answer.is_last
+        return Settle(payment.book, payment.id, outcome, record.retry, sent_before, is_last, technical, not_before)
 
     def _technical(self, facts: PaymentFacts) -> frozenset[str]:
         """By which codes of a check this gateway speaks of itself, not of the subscriber."""
@@ -267,9 +269,8 @@ class Dispatch(Service):
     def _gateway(self, record: Gateway) -> GuardedGateway:
         gateway = self._gateways.get(record.id)
         if gateway is None:
-            gateway = self._gateways[record.id] = open_gateway(
-                record, self._http, self._secrets, self.guards.of(record)
-            )
+            guard = self.guards.of(record)
+            gateway = self._gateways[record.id] = open_gateway(record, self._http, self._secrets, guard)
         return gateway
 
     def _wants_check(self, facts: PaymentFacts) -> bool:

@@ -84,7 +84,8 @@ async def answer_of(
         return leaves
 
     assert payment.facts is not None
-    return await Asking(gateway, payment, payment.facts, maybe_sent, leave).answer(wants_check=wants_check)
+    asking = Asking(gateway, payment, payment.facts, maybe_sent, leave, lambda: leaves)
+    return await asking.answer(wants_check=wants_check)
 
 
 HELD: list[object] = []
@@ -263,13 +264,17 @@ async def test_what_a_dead_worker_had_sent_is_never_paid_again(can, says, asked,
     assert [entry.kind for entry in shards.log] == [ends]
 
 
-async def test_a_pay_whose_partition_went_to_another_worker_does_not_leave() -> None:
-    shards, gateway = FakeShards(a_fold()), FakeGateway(PAYS_TWICE)
+@pytest.mark.parametrize(
+    ("can", "steps", "asked"),
+    [(PAYS_TWICE, [], "check"), (Capabilities(), [], "check"), (STATUS, UNKNOWN, "status")],
+)
+async def test_a_pay_whose_partition_went_to_another_worker_does_not_leave(can, steps, asked) -> None:
+    shards, gateway = FakeShards(a_fold(*steps)), FakeGateway(can, ("status", ABSENT))
 
     def give_up() -> None:
         shards.number += 1
 
     gateway.before = give_up
-    await run(shards, gateway, lambda: shards.refused > 0, recovered=False)
-    assert gateway.asked == ["check"]
+    await run(shards, gateway, lambda: shards.number > 1, recovered=False)
+    assert gateway.asked == [asked]
     assert shards.log == []
