@@ -47,6 +47,25 @@ def test_after_an_unclear_attempt_it_stays_unknown_as_long_and_then_a_person_dec
     assert state.payments["kiosk-1.1"].tries == 1
 
 
+@pytest.mark.parametrize(
+    ("give_up_s", "kind", "after"),
+    [(None, "MANUAL", 3), (600, "MANUAL", 3), (6 * 3_600, "UNKNOWN", 4)],
+)
+def test_a_payee_that_has_it_under_way_is_asked_as_often_as_the_budget_says(give_up_s, kind, after) -> None:
+    """However short the time is in which what cannot be sent is given up."""
+    retry = RetrySchedule(interval_ms=3_600_000, factor_pct=100, budget=3, give_up_s=give_up_s)
+    state = a_tree()
+    decided(state, a_place())
+    decided(state, a_settle(verdict=Verdict.UNCLEAR, retry=retry))
+    entries = []
+    for hours in range(1, after + 1):
+        told = a_settle(verdict=Verdict.UNCLEAR, step="status", code="status-50", retry=retry)
+        entries.append(decided(state, told, AT + hours * HOUR))
+    assert [entry.kind for entry in entries] == ["UNKNOWN"] * (after - 1) + [kind]
+    assert entries[0].due_at == AT + 2 * HOUR
+    assert ("no clear word" in entries[-1].reason) == (kind == "MANUAL")
+
+
 def test_tries_are_bounded_by_the_budget_whatever_the_time() -> None:
     state = a_tree()
     decided(state, a_place())

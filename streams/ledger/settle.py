@@ -177,15 +177,20 @@ def _not_asked(
     """No pay request left us this time. Network errors are not tries: a schedule gives them a time of their own.
 
     Where it gives none they have the same budget of their own, which counts failures in a row and starts anew when a
-    pay request gets through; so a payment ends after budget × budget answers at the very most.
+    pay request gets through; so a payment ends after budget × budget answers at the very most. A payee that is asked
+    what became of a payment, and has it under way still, is there: that ends with the budget, and not before the time.
     """
     assert payment.facts is not None  # an open payment has them
     deferrals, held_at = payment.deferrals + 1, payment.facts.held_at or payment.facts.received_at
+    was_asked = bool(sent) and outcome.step == "status" and outcome.verdict is not Verdict.NOT_SENT
+    if was_asked and deferrals < retry.budget:
+        return Change(EntryKind.UNKNOWN, sent, deferrals=deferrals, due_at=at + retry.after(deferrals))
     if not retry.is_spent(deferrals, held_at, at):
         kind = EntryKind.UNKNOWN if sent else EntryKind.DEFERRED
         return Change(kind, sent, deferrals=deferrals, due_at=retry.unsent_due(deferrals, held_at, at))
     if sent:
-        reason = f"the payee could not be asked {deferrals} times in a row after an unclear attempt"
+        what = "gave no clear word of it" if was_asked else "could not be asked"
+        reason = f"the payee {what}, {deferrals} times in a row after an unclear attempt"
         return Change(EntryKind.MANUAL, sent, reason=reason, deferrals=deferrals)
     refusal = Refusal.CANNOT_CHECK if outcome.step == "check" else Refusal.OTHER
     reason = f"the payee could not be reached {deferrals} times in a row; nothing was sent"
