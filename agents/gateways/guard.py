@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from agents.breaker import Circuit, CircuitBreaker
-from agents.token_bucket import TokenBucket
+from agents.gateways.pace import Pace
 from schemas.gateway import Gateway
 
 # Which part of a rate checks before payment may take: most of it is for payments.
@@ -34,10 +34,11 @@ class Guard:
     def __init__(
         self, record: Gateway, clock: Callable[[], float] = time.monotonic, aside_of: Guard | None = None
     ) -> None:
-        """aside_of: this one's requests count as that one's too, and are a quarter of its rate at most."""
-        part = _ASIDE if aside_of is not None else 1
+        """aside_of: this one's requests are among that one's, and a quarter of them at most."""
         self._breaker = CircuitBreaker(record.breaker, clock) if record.breaker is not None else None
-        self._rate = TokenBucket(record.per_s / part, max(1, record.per_s // part), clock) if record.per_s else None
+        part = _ASIDE if aside_of is not None else 1
+        count = max(1, record.per_s // part)
+        self._pace = Pace(count, count * part / record.per_s, clock) if record.per_s else None
         self._aside_of = aside_of
         self._in_flight = 0
 
@@ -56,12 +57,10 @@ class Guard:
 
     async def pace(self) -> None:
         """Wait until one more request may leave."""
-        if self._rate is None:
-            return
-        wait_s = self._rate.wait_s(1)
-        self._take()  # before the wait: who comes next waits longer
-        if wait_s:
+        if self._pace is not None and (wait_s := self._pace.wait_s()):
             await asyncio.sleep(wait_s)
+        if self._aside_of is not None:
+            await self._aside_of.pace()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[bool]:
@@ -82,12 +81,6 @@ class Guard:
             yield
         finally:
             self._in_flight -= 1
-
-    def _take(self) -> None:
-        if self._rate is not None:
-            self._rate.take(1)
-        if self._aside_of is not None:
-            self._aside_of._take()
 
 
 class Guards:
