@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agents.gateways.options import wrong_options
+from agents.gateways.options import wrong_options, wrong_questions
 from console.context import broker_settings
 from console.errors import BadInput
 from console.gateway_health import health
@@ -108,6 +108,8 @@ def add(
     )
     if wrong := wrong_options(record):
         raise BadInput(f"--option: {wrong}")
+    if wrong := wrong_questions(record):
+        raise BadInput(f"{wrong}: leave out --cancels or --asks")
     settings = broker_settings()
     command = SetGateway(id=command_id or fresh_id(), issued_at=now(), gateway=record)
     done(f"gateway {gateway} is on file, {url}", command, give(settings, command, operator, time_out))

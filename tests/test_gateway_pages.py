@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from agents.gateways import agent_xml_codes, signed_kv_codes
 from agents.gateways.agent_xml import asker_of
+from agents.gateways.base import open_gateway
 from agents.gateways.errors import NotSent
-from agents.gateways.options import OPTIONS, wrong_options
+from agents.gateways.options import OPTIONS, QUESTIONS, wrong_options
 from agents.gateways.results import ResultTable
 from agents.gateways.signed_kv_reply import SignedReply, outcome_of
 from agents.gateways.simulator_agent_xml import AgentXmlWire
@@ -22,7 +23,7 @@ from console.cli import create_app
 from console.errors import BadInput
 from schemas.outcome import Step, Verdict
 from tests.builders_protocols import AGENT_XML, SIGNED_KV
-from tests.gateway_builders import GOLDEN, a_gateway, a_payment
+from tests.gateway_builders import GOLDEN, HTTP, a_gateway, a_payment
 
 PAGES = Path(__file__).parent.parent / "docs" / "gateways"
 AGENT_XML_PAGE = (PAGES / "agent-xml.md").read_text(encoding="utf-8")
@@ -96,11 +97,27 @@ def test_options_are_looked_at_before_a_record_is_on_file(protocol: str, options
     assert bool(said) == bool(wrong)
 
 
-def test_the_command_line_refuses_them_and_sends_nothing() -> None:
-    line = ["gateway", "add", "network", "--url", "https://x/", "--protocol", "agent-xml", "--option", "login=kassa"]
+@pytest.mark.parametrize("protocol", QUESTIONS)
+def test_what_can_be_asked_is_what_the_gateways_can(protocol: str, tmp_path: Path) -> None:
+    record = a_gateway("http://x/", protocol=protocol, cancels=True, asks=("status", "statement"))
+    can = open_gateway(record, HTTP, tmp_path).capabilities
+    assert {question for question in ("status", "cancel", "statement") if getattr(can, question)} == QUESTIONS[protocol]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "options", "said"),
+    [
+        ("agent-xml", ["--option", "login=kassa"], "--option: protocol agent-xml needs the options"),
+        ("osmp", ["--asks", "status", "--asks", "statement"], "protocol osmp has no statement: leave out"),
+        ("signed-kv", [f"--option={name}={SIGNED_KV[name]}" for name in SIGNED_KV] + ["--cancels"],
+         "protocol signed-kv has no cancel: leave out --cancels"),
+    ],
+)  # fmt: skip
+def test_the_command_line_refuses_them_and_sends_nothing(protocol: str, options: list[str], said: str) -> None:
+    line = ["gateway", "add", "network", "--url", "https://x/", "--protocol", protocol, *options]
     shown = CliRunner().invoke(create_app(), line, prog_name="kassa")
     assert isinstance(shown.exception, BadInput)
-    assert "--option: protocol agent-xml needs the options" in str(shown.exception)
+    assert said in str(shown.exception)
 
 
 def test_a_digest_nobody_knows_is_told(tmp_path: Path) -> None:
