@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from agents.gateways.base import open_gateway
-from agents.gateways.guard import Guard, Guards
+from agents.gateways.guard import Guard
 from agents.gateways.http import Http
 from agents.gateways.seam import PaymentGateway
 from agents.gateways.tracks import track
@@ -37,6 +37,7 @@ _QUEUE, _KEPT = 50, 10_000
 _CLEAR = frozenset({Verdict.CHECKED, Verdict.FATAL})
 Question = tuple[str, str, tuple[tuple[str, str], ...], int]
 Spawn = Callable[[Coroutine[Any, Any, None]], Any]
+GuardOf = Callable[[Gateway], Guard]
 Open = Callable[[Gateway, Http, Path, Guard], PaymentGateway]
 
 
@@ -61,19 +62,22 @@ class _Answer:
 
 
 class CheckDesk:
-    """`spawn` runs a coroutine as a supervised task; `clock` gives seconds that only grow. guards: the payments'."""
+    """`spawn` runs a coroutine as a supervised task; `clock` gives seconds that only grow.
+
+    guard_of: the payments' guard of a gateway.
+    """
 
     def __init__(
         self,
         settings: Settings,
         spawn: Spawn,
-        guards: Guards,
+        guard_of: GuardOf,
         clock: Callable[[], float] = time.monotonic,
         open_one: Open = open_gateway,
     ) -> None:
         self._settings = settings
         self._spawn = spawn
-        self._guards = guards
+        self._guard_of = guard_of
         self._clock = clock
         self._open = open_one
         self._http = Http()
@@ -134,7 +138,7 @@ class CheckDesk:
         brief = record.model_copy(
             update={"connections": connections, "time_out_ms": min(record.time_out_ms, _LONGEST_MS)}
         )
-        guard = Guard(brief, aside_of=self._guards.of(record))
+        guard = Guard(brief, aside_of=self._guard_of(record))
         gateway = self._open(brief, self._http, self._settings.keys / "gateways", guard)
         fresh = self._windows[record.id] = _Window(record, gateway, asyncio.Semaphore(connections))
         return fresh

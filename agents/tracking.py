@@ -63,9 +63,11 @@ class Found(NamedTuple):
 
 
 class Tracking(Service):
-    """A service of the Faust app. `shards` is set before the app starts (the two know each other)."""
+    """A service of the Faust app. `shards` is set before the app starts (the two know each other), and so is `guards`:
+    what payments share of their payees."""
 
     shards: Shards
+    guards: Guards
 
     def __init__(
         self,
@@ -74,11 +76,10 @@ class Tracking(Service):
         lists: Lists,
         replies: CheckReplies,
         clock: Clock,
-        guards: Guards,
         unwell: Callable[[], frozenset[str]] = frozenset,
         **kwargs: Any,
     ) -> None:
-        """guards: what payments share of the payees. unwell: the gateways that are known not to work at the moment."""
+        """unwell: the gateways that are known not to work at the moment."""
         super().__init__(**kwargs)
         self._settings = settings
         self._directory = directory
@@ -86,7 +87,7 @@ class Tracking(Service):
         self._replies = replies
         self._clock = clock
         self._unwell = unwell
-        self._desk = CheckDesk(settings, self.add_future, guards)
+        self._desk = CheckDesk(settings, self.add_future, lambda record: self.guards.of(record))
 
     def asked(self, checks: Sequence[Check]) -> None:
         """Answer these, each as soon as it can be."""

@@ -68,10 +68,11 @@ def create_worker(
     assignment.shards = dispatch.shards = shards
     check_replies = CheckReplies(settings, server_key, directory.directory.terminals)
     tracking = Tracking(
-        settings, directory.directory, subscribers, check_replies, clock, dispatch.guards,
-        dispatch.unwell, beacon=app.beacon,
+        settings, directory.directory, subscribers, check_replies, clock, dispatch.unwell,
+        beacon=app.beacon,
     )  # fmt: skip
     tracking.shards = shards
+    tracking.guards = dispatch.guards
     accept = Accept(
         settings, shards, directory, lambda: app.consumer, dispatch.put, dispatch.add_future, clock, tracking.asked
     )

@@ -82,7 +82,7 @@ async def a_desk(**settings: Any) -> AsyncIterator[Desk]:
         task.add_done_callback(made.tasks.discard)
 
     made: Desk
-    made = Desk(CheckDesk(Settings(**settings), spawn, Guards(), lambda: made.now, opened))
+    made = Desk(CheckDesk(Settings(**settings), spawn, Guards().of, lambda: made.now, opened))
     yield made
     for task in made.tasks:
         task.cancel()

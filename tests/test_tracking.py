@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 
 from agents.check_replies import CheckReplies
-from agents.gateways.guard import Guards
 from agents.tracking import Tracking
 from agents.verify import Verifier
 from schemas.entry import PaymentFacts
@@ -67,8 +66,7 @@ def a_directory(**payee: Any) -> Directory:
 
 def tracking(said: Tracked, directory: Directory, **settings: Any) -> Tracking:
     values = Settings(dir=Path("var"), **settings)
-    answers = CheckReplies(values, KEY, directory.terminals)
-    made = Tracking(values, directory, OneAnswer(said), answers, Now(), Guards())
+    made = Tracking(values, directory, OneAnswer(said), CheckReplies(values, KEY, directory.terminals), Now())
     made.shards = cast(Shards, OneTree())
     return made
 
