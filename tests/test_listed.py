@@ -42,7 +42,7 @@ async def answered(said: GatewayOutcome) -> tuple[GatewayOutcome, list[str]]:
         raise AssertionError("it is idempotent")
 
     gateway: Any = Listed(payee, lambda _: said)  # type: ignore[arg-type]
-    answer = await Asking(gateway, state, facts, False, never).answer(wants_check=True)
+    answer = await Asking(gateway, state, facts, False, never, lambda: True).answer(wants_check=True)
     assert answer is not None
     return answer.outcome, payee.asked
 

@@ -68,7 +68,8 @@ class Worker:
     async def _ask(self, payment: str, maybe_sent: bool) -> Answer:
         found = self.state.payments[payment]
         assert found.facts is not None
-        answer = await Asking(self._gateway, found, found.facts, maybe_sent, _leave, lambda: True).answer(wants_check=True)
+        asking = Asking(self._gateway, found, found.facts, maybe_sent, _leave, lambda: True)
+        answer = await asking.answer(wants_check=True)
         assert answer is not None
         return answer
 
