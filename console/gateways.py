@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from agents.gateways.options import wrong_options, wrong_questions
+from agents.gateways.options import wrong_options
+from agents.gateways.questions import wrong_questions
 from console.context import broker_settings
 from console.errors import BadInput
 from console.gateway_health import health

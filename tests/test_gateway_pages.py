@@ -12,7 +12,8 @@ from agents.gateways import agent_xml_codes, signed_kv_codes
 from agents.gateways.agent_xml import asker_of
 from agents.gateways.base import open_gateway
 from agents.gateways.errors import NotSent
-from agents.gateways.options import OPTIONS, QUESTIONS, wrong_options
+from agents.gateways.options import OPTIONS, wrong_options
+from agents.gateways.questions import QUESTIONS
 from agents.gateways.results import ResultTable
 from agents.gateways.signed_kv_reply import SignedReply, outcome_of
 from agents.gateways.simulator_agent_xml import AgentXmlWire

@@ -1,4 +1,4 @@
-"""What a gateway record may say of its protocol: options, those it cannot do without among them, and questions."""
+"""A protocol's own options in a gateway record: those it cannot do without, and those it knows."""
 
 from __future__ import annotations
 
@@ -30,14 +30,6 @@ OPTIONS: Mapping[str, Mapping[str, bool]] = {
     },
 }
 
-# Protocol -> what there is to ask besides check and pay, in its dialects too. One that is not here is believed.
-QUESTIONS: Mapping[str, frozenset[str]] = {
-    "osmp": frozenset({"status", "cancel"}),
-    "agent-xml": frozenset({"status"}),
-    "signed-kv": frozenset({"status"}),
-    "two-phase": frozenset({"status", "cancel", "statement"}),
-}
-
 
 def option(record: Gateway, name: str) -> str:
     """Raises NotSent where the record has none: nothing can be asked without it."""
@@ -56,11 +48,3 @@ def wrong_options(record: Gateway) -> str:
         return f"protocol {record.protocol} needs the options {', '.join(missing)}"
     unknown = [name for name in record.options if name not in known]
     return f"protocol {record.protocol} has no option {unknown[0]!r}; it has {', '.join(known)}" if unknown else ""
-
-
-def wrong_questions(record: Gateway) -> str:
-    """What it says its payee can be asked, and its protocol has no such question, in words; "": nothing."""
-    wanted = [*record.asks, *(["cancel"] if record.cancels else [])]
-    known = QUESTIONS.get(record.protocol)
-    wrong = [question for question in wanted if known is not None and question not in known]
-    return f"protocol {record.protocol} has no {wrong[0]}" if wrong else ""
