@@ -41,5 +41,6 @@ def next_moment(cron: str, time_zone: str, since: int) -> int:
     When a local time is skipped or comes twice in a night, it comes once: as Debian's cron has it. Clocks ask every
     second, and the answer changes when it has come.
     """
-    moments = CronSim(cron, ms_instant(since).astimezone(ZoneInfo(time_zone)))
-    return next((instant_ms(moment) for moment in moments), since + _NEVER_MS)
+    # In an hour that comes twice CronSim goes by the wall alone: asked in the second, it also names times of the first.
+    moments = map(instant_ms, CronSim(cron, ms_instant(since).astimezone(ZoneInfo(time_zone))))
+    return next((moment for moment in moments if moment > since), since + _NEVER_MS)

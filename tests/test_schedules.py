@@ -34,6 +34,10 @@ def moment(text: str) -> int:
         ("30 2 * * *", "Europe/Berlin", "2026-03-29T01:00:00", "2026-03-30T00:30:00"),
         ("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00", "2026-10-25T00:30:00"),
         ("30 2 * * *", "Europe/Berlin", "2026-10-25T00:30:00", "2026-10-26T01:30:00"),
+        # Asked in the second of the two hours from two to three: 02:30 of the first is over.
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T01:10:00", "2026-10-26T01:30:00"),
+        ("59 23 * * *", "Africa/Cairo", "2026-10-29T21:16:00", "2026-10-30T21:59:00"),
+        ("*/30 * * * *", "Europe/Berlin", "2026-10-25T01:10:00", "2026-10-25T01:30:00"),
     ],
 )
 def test_the_next_moment_is_the_time_zones(cron, zone, after, due):
@@ -82,6 +86,16 @@ def test_a_window_is_due_when_the_next_moment_after_the_last_closing_has_passed(
     assert (late.number, late.due_at) == (2, moment("2026-01-03T00:00:00"))
     decided(state, late, moment("2026-01-05T10:00:00"))
     assert asked(state, daily, "2026-01-05T10:00:01") is None
+
+
+def test_a_window_closed_late_in_an_hour_that_comes_twice_is_not_closed_again_every_second():
+    state = a_tree()
+    nightly = a_schedule(cron="30 2 * * *", time_zone="Europe/Berlin", set_at=datetime(2026, 10, 24, 12, tzinfo=UTC))
+    late = asked(state, nightly, "2026-10-25T01:10:00")
+    assert late == window_due(due_at=moment("2026-10-25T00:30:00"))
+    decided(state, late, moment("2026-10-25T01:10:00"))
+    assert asked(state, nightly, "2026-10-25T01:10:01") is None
+    assert asked(state, nightly, "2026-10-25T01:30:00") is None
 
 
 def test_nothing_is_due_for_trees_of_others_nor_on_a_paused_schedule():
