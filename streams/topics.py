@@ -20,9 +20,9 @@ _MONTH = {"retention.ms": str(30 * 86_400_000)}
 _YEAR = {"retention.ms": str(365 * 86_400_000)}
 # What arrives on an inbound topic is a batch of at most this size, which may hold more when it was compressed.
 _INBOUND = {"max.message.bytes": str(1024 * 1024)}
-# One message, as it came and with its story, must fit on `rejects`.
-_QUARANTINE = {"max.message.bytes": str(13 * 1024 * 1024)}
 MAX_MESSAGE_BYTES = 13 * 1024 * 1024
+# One message, as it came and with its story, must fit on `rejects`; the closing of a large tree's window on `ledger`.
+_LARGE = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ COMMANDS = Topic(
     True,
     {**_MONTH, **_INBOUND, **_APPEND_TIME},
 )
-LEDGER = Topic("ledger", "book: root agent's id or <table>/<id>", "Entry", True, {**_FOREVER, **_APPEND_TIME})
+LEDGER = Topic("ledger", "book: root agent's id or <table>/<id>", "Entry", True, {**_FOREVER, **_LARGE, **_APPEND_TIME})
 BALANCES = Topic("balances", "<tree>/<agent>", "Balance", True, _COMPACTED)
 REPLIES = Topic("replies", "terminal's or operator's id", "JWS of Reply (server's key)", True, _MONTH)
 REJECTS = Topic(
@@ -54,7 +54,7 @@ REJECTS = Topic(
     "as it came",
     "the bytes as they came; reason and origin in headers",
     False,
-    {**_FOREVER, **_QUARANTINE, **_APPEND_TIME},
+    {**_FOREVER, **_LARGE, **_APPEND_TIME},
 )
 REPLAYS = Topic("replays", "the message's offset on rejects", "Replay", False, _COMPACTED)
 ALERTS = Topic("alerts", "agent's id; empty: the operator's", "Alert", False, {**_YEAR, **_APPEND_TIME})

@@ -19,6 +19,7 @@ from streams.ledger.evolve import evolve
 from streams.ledger.image import StateImage, image_of, state_of
 from streams.ledger.replies import replies_to
 from streams.ledger.state import State
+from streams.topics import LEDGER
 from tests.builders import (
     AT,
     a_deposit,
@@ -189,6 +190,15 @@ def test_a_window_that_would_not_fit_into_a_record_stays_open(monkeypatch):
     assert isinstance(decide(state, window_due(), AT), Stale)
     assert decided(state, close_window()).reason == "the window has 7 accounts, and may have 2"
     assert decided(state, window_due("mobile")).kind is EntryKind.WINDOW_CLOSED
+
+
+def test_the_largest_window_fits_into_a_record_of_the_ledger():
+    state = a_tree()
+    entry = decided(state, window_due())
+    name, most = "voucher-stock:" + "p" * 40 + "." + "b" * 40, 10**18
+    one = WindowPosition(name, "RUB", -most, -most, 10**12, 10**12, most)
+    full = replace(entry, window=replace(entry.window, positions=(one,) * windows.MAX_POSITIONS))
+    assert len(full.encode()) + 10_000 < int(LEDGER.config["max.message.bytes"])
 
 
 def test_all_change_of_a_tree_is_one_line_of_its_window():

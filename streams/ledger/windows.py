@@ -22,8 +22,8 @@ from streams.ledger.objections import Objection
 from streams.ledger.origins import TIMER
 from streams.ledger.state import Book, OpenWindow
 
-# An entry must fit into a record of Kafka's usual megabyte; a position takes 170 bytes at most.
-MAX_POSITIONS = 5_000
+# The entry must fit into a record of topic `ledger`, 13 MiB; a position takes 160 bytes, with the longest names 240.
+MAX_POSITIONS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
