@@ -16,6 +16,7 @@ from streams.ledger.commands import ChangeDue
 from streams.ledger.decide import decide
 from streams.ledger.decisions import Stale
 from streams.ledger.image import StateImage, image_of, state_of
+from streams.ledger.memory import leaving, let_go, needed_to_decide, recall
 from streams.ledger.replies import reply_to
 from streams.ledger.state import State
 from tests.audit_ledgers import failed, rechained
@@ -162,13 +163,29 @@ def test_a_block_names_either_a_payment_or_a_fingerprint(both):
         BlockChange(**{**block_change().command.model_dump(), **both})
 
 
-def test_an_image_has_what_is_blocked_and_where_payments_have_their_change():
+def test_an_image_has_what_is_blocked():
     state = stopped()
     images: TypeAdapter[StateImage] = TypeAdapter(StateImage)
     again = state_of(images.validate_json(orjson.dumps(image_of(state))))
     assert again.books["A"].change == state.books["A"].change
     assert again.books["A"].change.blocked == {CHANGE}
-    assert again.books["A"].change.payments == {"kiosk-1.1": CHANGE}
+
+
+@pytest.mark.parametrize(("ends", "kind"), [
+    ([a_settle()], EntryKind.POSTED), ([a_settle(verdict=Verdict.FATAL, step="check", code="5")], EntryKind.VOIDED),
+    ([], EntryKind.DECLINED),
+])  # fmt: skip
+def test_where_a_payment_has_its_change_leaves_memory_with_the_payment(ends, kind):
+    state = a_tree(money=200_000)
+    decided(state, example_3(**{} if ends else {"payee": None}))
+    for command in ends:
+        decided(state, command)
+    assert state.payments["kiosk-1.1"].state is kind
+    archive = dict(leaving(state))
+    let_go(state)
+    command = block_change("kiosk-1.1")
+    recall(state, {key: archive[key] for key in needed_to_decide(state, [command]) if key in archive})
+    assert decided(state, command).change == ChangeNote(account=CHANGE)
 
 
 def _a_ledger() -> list[Entry]:

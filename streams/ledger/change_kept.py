@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from schemas.change import CHANGE, ChangeNote
+from schemas.change import ChangeNote
 from schemas.entry import Entry, EntryKind, Leg
 from streams.ledger.errors import LedgerCorrupt
 
@@ -15,14 +15,13 @@ Key = tuple[str, str]  # account, currency
 @dataclass(slots=True)
 class KeptChange:
     """touched: of each account with something on it, when it last moved, ms UTC, oldest first. expired: what went from
-    it to `unclaimed` and was not reclaimed, minor units. blocked: accounts that nothing leaves. payments: where change
-    is kept because of a payment that gave a fingerprint. Changed by `evolve` and images alone.
+    it to `unclaimed` and was not reclaimed, minor units. blocked: accounts that nothing leaves. Changed by `evolve` and
+    images alone.
     """
 
     touched: dict[Key, int] = field(default_factory=dict)
     expired: dict[Key, int] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
-    payments: dict[str, str] = field(default_factory=dict)
 
     def touch(self, key: Key, balance: int, at: int) -> None:
         """The account moved, or its days begin anew. A clock that steps back does not: it would break the order."""
@@ -42,9 +41,6 @@ class KeptChange:
         """A leg of an account of change."""
         key = (leg.account, leg.currency)
         self.touch(key, leg.balance, entry.at)
-        facts = entry.payment
-        if facts is not None and leg.amount > 0 and leg.account == f"{CHANGE}{facts.change_to}":
-            self.payments[facts.id] = leg.account
         if entry.kind is EntryKind.CHANGE_EXPIRED:
             self.expired[key] = self.expired.get(key, 0) - leg.amount
         elif entry.kind is EntryKind.CHANGE_RECLAIMED and leg.amount > 0:

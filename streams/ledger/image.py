@@ -71,7 +71,6 @@ class BookImage:
     charged: tuple[tuple[str, str, str], ...] = ()
     opened: tuple[tuple[str, str, int], ...] = ()
     change_blocked: tuple[str, ...] = ()
-    change_payments: tuple[tuple[str, str], ...] = ()
     proposals: tuple[Correction, ...] = ()
     stock: StockImage | None = None
     registries: RegistriesImage | None = None
@@ -140,7 +139,6 @@ def _book_image(book: Book) -> BookImage:
         charged=tuple((*key, period) for key, period in book.charged.items()),
         opened=tuple((one.id, one.currency, one.opened_at) for one in agents),
         change_blocked=tuple(sorted(book.change.blocked)),
-        change_payments=tuple(book.change.payments.items()),
         proposals=tuple(book.proposals.values()),
         stock=stock_image(book.stock) if book.stock is not None else None,
         registries=_registries_image(book.registries) if book.registries is not None else None,
@@ -169,7 +167,6 @@ def _book(image: BookImage) -> Book:
     book.proposals = {one.proposal: one for one in image.proposals}
     book.charged = {(plan, name): period for plan, name, period in image.charged}
     book.change.blocked = set(image.change_blocked)
-    book.change.payments = dict(image.change_payments)
     book.stock = stock_of(image.stock) if image.stock is not None else None
     book.registries = _registries(image.registries) if image.registries is not None else None
     return book

@@ -87,7 +87,7 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
         case CollectCash():
             answer = collect(book, order, blank)
         case BlockChange() | UnblockChange():
-            answer = block_or_not(book, order, blank)
+            answer = block_or_not(state, book, order, blank)
         case Correct() | ApproveCorrection() | DropCorrection():
             answer = correction(state, book, order, blank, command.four_eyes_above)
         case CutRegistry() | DeliverRegistry() | AnswerRegistry():

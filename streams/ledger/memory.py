@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from schemas.change_command import BlockChange, UnblockChange
 from schemas.command import ResolvePayment
 from schemas.correction import Correct
 from schemas.entry import Entry
@@ -50,6 +51,8 @@ def needed_to_decide(state: State, commands: Iterable[LedgerCommand]) -> list[by
                     payments.append(order.payment)
                 elif isinstance(order, Correct):
                     payments.append(order.corrects)
+                elif isinstance(order, BlockChange | UnblockChange) and order.payment is not None:
+                    payments.append(order.payment)
     return _missing(state, payments, answered)
 
 

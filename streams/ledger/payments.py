@@ -6,14 +6,15 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from schemas.change import account_change, account_change_of
 from schemas.entry import FINAL, EntryKind, PaymentFacts
 from schemas.packed_facts import pack_facts, unpack_facts
 from schemas.reversal import Posted
 from streams.ledger.kept import Kept
 
-# digest, txn, at, kept, refusal, tries, lengths of book and state; these two and the reason follow as UTF-8, and of a
-# posted payment, behind a line break, what its reversal needs. It is on disk too: whoever changes it gives the image
-# another version (streams/ledger/image.py).
+# digest, txn, at, kept, refusal, tries, lengths of book and state; these two and the reason follow as UTF-8, and behind
+# a line break of a posted payment what its reversal needs, of another the fingerprint of what is kept. It is on disk
+# too: whoever changes it gives the image another version (streams/ledger/image.py).
 _PACKED = struct.Struct("<16sqqqHHBB")
 
 _OUTSTANDING = frozenset({EntryKind.HELD, EntryKind.SENT, EntryKind.UNKNOWN, EntryKind.REVERSING})
@@ -28,7 +29,8 @@ class PaymentState:
     POSTED or REVERSED then. at: its last change, ms UTC. tries: pay (in a reversal: cancel) requests that may have
     reached the payee. deferrals: attempts since then, in a row, that did not. due_at: when to ask again, ms UTC, 0:
     not waiting. facts: None once it is final for ever. kept: what of the payer's cash is on a change account
-    because of it, minor units. posted: of what is POSTED or in a reversal.
+    because of it, minor units. posted: of what is POSTED or in a reversal. mark: of one that is final for ever, under
+    which fingerprint that is, "" where the order gave none.
     """
 
     id: str
@@ -45,6 +47,7 @@ class PaymentState:
     facts: PaymentFacts | None = None
     kept: int = 0
     posted: Posted | None = None
+    mark: str = ""
 
     @property
     def is_outstanding(self) -> bool:
@@ -54,6 +57,12 @@ class PaymentState:
     @property
     def is_final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def kept_on(self) -> str:
+        """The account on which its `kept` is; "" when nothing is."""
+        mark = self.facts.change_to if self.facts is not None else self.mark
+        return (account_change(mark) if mark else account_change_of(self.id)) if self.kept else ""
 
 
 class Payments(Mapping[str, PaymentState]):
@@ -108,7 +117,8 @@ def pack(payment: PaymentState) -> bytes:
     numbers = payment.txn, payment.at, payment.kept, payment.refusal, payment.tries, len(book), len(state)
     packed = _PACKED.pack(payment.digest, *numbers) + book + state + payment.reason.encode()
     if payment.state is not EntryKind.POSTED:
-        return packed
+        mark = payment.facts.change_to if payment.facts is not None and payment.kept else payment.mark
+        return packed + b"\n" + mark.encode()
     assert payment.facts is not None
     assert payment.posted is not None
     return packed + b"\n" + pack_facts(payment.facts, payment.posted)
@@ -120,10 +130,9 @@ def unpack(payment: str, packed: bytes) -> PaymentState:
     book_ends += _PACKED.size
     state_ends = book_ends + state_length
     state, rest = EntryKind(packed[book_ends:state_ends].decode()), packed[state_ends:]
-    facts = posted = None
-    if state is EntryKind.POSTED:  # its facts have no line break in them, whatever the reason has
-        rest, _, more = rest.rpartition(b"\n")
-        facts, posted = unpack_facts(payment, txn, more)
+    rest, _, more = rest.rpartition(b"\n")  # there is none in what follows, whatever the reason has
+    is_posted = state is EntryKind.POSTED
+    facts, posted = unpack_facts(payment, txn, more) if is_posted else (None, None)
     return PaymentState(
         id=payment,
         book=packed[_PACKED.size : book_ends].decode(),
@@ -136,5 +145,6 @@ def unpack(payment: str, packed: bytes) -> PaymentState:
         tries=tries,
         facts=facts,
         kept=kept,
+        mark="" if is_posted else more.decode(),
         posted=posted,
     )
