@@ -14,7 +14,7 @@ from agents.token_bucket import TokenBucket
 from schemas.alert import Alert, AlertKind, Severity
 from schemas.ids import ms_instant
 from schemas.keys import owner_of
-from streams.arrival import Ask, Check, Item, Look, Quarantine
+from streams.arrival import Ask, Check, Item, Look, Quarantine, Tell
 
 # Senders whose runs of rejects are remembered; beyond it the one longest without a reject is forgotten.
 MAX_RUNS = 10_000
@@ -110,7 +110,7 @@ class RejectWatch:
         runs = self._draft.runs
         for item in items:
             sender = _sender(item)
-            if isinstance(item, Look) or not sender or item.arrival is None:
+            if isinstance(item, Look | Tell) or not sender or item.arrival is None:
                 continue
             before = runs[sender] if sender in runs else self._runs.get(sender)
             if item.arrival.offset in rejected:

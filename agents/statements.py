@@ -27,6 +27,7 @@ from schemas.gateway import Gateway
 from schemas.ids import ms_instant
 from schemas.outcome import GatewayOutcome
 from streams import metrics
+from streams.arrival import Tell
 from streams.clock import Clock
 from streams.directory import Directory
 from streams.ledger.commands import Settle
@@ -71,7 +72,6 @@ class StatementClock(Service):
         self._having: dict[str, tuple[Gateway, bool]] = {}
         # By payment, and whether it is still asked about: how long it waits after a look in vain, and till when.
         self._waits: dict[tuple[str, bool], tuple[int, int]] = {}
-        self._alerted: set[str] = set()
 
     @Service.task
     async def _run(self) -> None:
@@ -93,7 +93,6 @@ class StatementClock(Service):
                     found[doubt.gateway].append(doubt)
         known = {doubt.payment for held in found.values() for doubt in held}
         self._waits = {key: wait for key, wait in self._waits.items() if key[0] in known}
-        self._alerted &= known
         asked = []
         for gateway, held in found.items():
             record = self._directory.gateways.get(gateway)
@@ -158,10 +157,8 @@ class StatementClock(Service):
         return 1
 
     async def _alert(self, record: Gateway, found: Contradiction) -> None:
-        """Told once by this worker; the payment stays what it is, for a person to look at."""
+        """The payment stays what it is, for a person to look at."""
         doubt = found.doubt
-        if doubt.payment in self._alerted:
-            return
         at = ms_instant(self._clock.now_ms())
         alert = Alert(
             kind=AlertKind.STATEMENT_DIFFERS,
@@ -173,8 +170,7 @@ class StatementClock(Service):
             count=1,
         )
         with suppress(NotOurs):
-            await self._shards.decide(doubt.partition, (), alerts=lambda _: [alert], tenure=doubt.tenure)
-            self._alerted.add(doubt.payment)
+            await self._shards.decide(doubt.partition, [Tell(alert)], tenure=doubt.tenure)
 
     def _is_due(self, doubt: Doubt, now: int) -> bool:
         """One that has come to MANUAL at once; one that is asked about still gets a while of that first."""

@@ -30,7 +30,7 @@ class AlertKind(StrEnum):
 
 
 # Never over: nothing is open after them.
-EVENTS = frozenset({AlertKind.STATEMENT_DIFFERS, AlertKind.SHORTAGE})
+EVENTS = frozenset({AlertKind.SHORTAGE})
 
 
 class Severity(StrEnum):
@@ -46,8 +46,8 @@ class Alert(Wire):
     subject: Annotated[
         str,
         Field(
-            description="what it is about: a terminal, <tree>/<agent>, <topic or gateway>/<partition>, or "
-            "<payee>/<denomination>"
+            description="what it is about: a terminal, a payment, <tree>/<agent>, <topic or gateway>/<partition>, "
+            "or <payee>/<denomination>"
         ),
     ]
     agent: Annotated[str, Field(description="whose concern it is; empty: the operator's")] = ""

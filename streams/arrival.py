@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.alert import Alert
 from schemas.reject import RejectReason
 from schemas.tracking import CheckRequest
 from streams.ledger.commands import LedgerCommand
@@ -57,6 +58,14 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Nothing arrived: people should know this of a payment of the partition; told once, whoever says it and how often,
+    and over when the payment is final."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A terminal's question about a subscriber. Nothing is decided about it; tree: the terminal's."""
 
@@ -65,4 +74,4 @@ class Check:
     arrival: Arrival
 
 
-Item = Ask | Quarantine | Forward | Look | Check
+Item = Ask | Quarantine | Forward | Look | Tell | Check

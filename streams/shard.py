@@ -17,7 +17,7 @@ from schemas.entry import Entry
 from schemas.envelope import SigningKey
 from schemas.reject import RejectReason
 from streams.archive import ArchiveError
-from streams.arrival import Ask, Forward, Item, Look, Quarantine
+from streams.arrival import Ask, Forward, Item, Look, Quarantine, Tell
 from streams.compacted import TopicUnreadable
 from streams.fencing import fenced_writer
 from streams.fold import Fold, recover
@@ -191,6 +191,9 @@ class Shard:
                     outbox.forward(item)
                 case Look():
                     for alert in self.watch.look(state, item.at) if self.watch is not None else ():
+                        outbox.watched(alert)
+                case Tell():
+                    for alert in self.watch.tell(item.alert) if self.watch is not None else ():
                         outbox.watched(alert)
         for alert in alerts(outbox.rejected):
             outbox.alert(alert)

@@ -20,6 +20,7 @@ from streams.watch_agents import Funds, Limits
 from streams.watch_cash import shortages
 from streams.watch_gateways import Answers
 from streams.watch_registries import registries_late
+from streams.watch_statements import statement_over
 from streams.watch_unclear import long_unclear
 from streams.watch_vouchers import Stocks
 from streams.watch_waiting import long_waiting
@@ -54,11 +55,16 @@ class Watch:
         if entry.payment is not None:
             alerts += self._limits.entry(entry, entry.payment)
             alerts += self._answers.entry(entry, entry.payment)
+            alerts += statement_over(self._open, entry, entry.payment)
         if entry.cash is not None:
             alerts += shortages(entry, entry.cash, self._settings.shortage_above)
         if entry.voucher is not None:
             alerts += self._stocks.entry(state, entry)
         return alerts
+
+    def tell(self, alert: Alert) -> list[Alert]:
+        """What somebody else has noticed, unless it is open."""
+        return [] if self._open.find(alert.kind, alert.subject) is not None else [self._open.begin(alert)]
 
     def look(self, state: State, at: int) -> list[Alert]:
         """What has come of time, and of contacts that were changed; at: ms UTC."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -23,7 +23,7 @@ from schemas.entry import EntryKind
 from schemas.envelope import SigningKey
 from schemas.gateway import Breaker, Gateway
 from schemas.outcome import Verdict
-from streams.arrival import Ask
+from streams.arrival import Ask, Tell
 from streams.clock import Clock
 from streams.directory import Directory
 from streams.embedded import EmbeddedBroker
@@ -33,6 +33,7 @@ from streams.ledger.state import State
 from streams.settings import Settings
 from streams.shards import Shards
 from streams.topics import create_or_verify
+from streams.watch import Watch
 from tests.builders import a_gateway, a_payee, a_place, a_retry, a_settle, a_tree, decided, open_agent, set_limit
 from tests.gateway_builders import a_gateway_to
 from tests.network import until
@@ -49,6 +50,7 @@ class OnePartition:
     def __init__(self, state: State) -> None:
         self._state = state
         self.alerts: list[Alert] = []
+        self._watch = Watch(Settings(), 0, {})
 
     def partitions(self) -> list[int]:
         return [0]
@@ -59,10 +61,8 @@ class OnePartition:
     def tenure(self, partition: int) -> int:
         return 1
 
-    async def decide(
-        self, partition: int, items: Sequence[Any], *, alerts: Callable[..., Sequence[Alert]], tenure: int
-    ) -> list[Any]:
-        self.alerts += alerts([])
+    async def decide(self, partition: int, items: Sequence[Tell], *, tenure: int) -> list[Any]:
+        self.alerts += [alert for item in items for alert in self._watch.tell(item.alert)]
         return []
 
 

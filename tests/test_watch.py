@@ -11,11 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 from console.schema_docs import schema
-from schemas.alert import Alert, AlertKind
+from schemas.alert import Alert, AlertKind, Severity
 from schemas.contact import Contact, Webhook
 from schemas.envelope import SigningKey
+from schemas.ids import ms_instant
 from schemas.outcome import Verdict
-from streams.arrival import Ask, Look
+from streams.arrival import Ask, Look, Tell
 from streams.compacted import read_all, read_to_end
 from streams.embedded import EmbeddedBroker
 from streams.ledger.commands import LedgerCommand
@@ -75,13 +76,14 @@ def ends(kind: AlertKind, subject: str = "A/S") -> list[Told]:
     return [(kind, subject, True)]
 
 
-LOW, HIT, LONG, OLD, WAITS, FAILING = (
+LOW, HIT, LONG, OLD, WAITS, FAILING, DIFFERS = (
     AlertKind.LOW_BALANCE,
     AlertKind.LIMIT_HIT,
     AlertKind.PAYMENT_UNKNOWN_LONG,
     AlertKind.PAYMENT_UNKNOWN_OLD,
     AlertKind.WAITING_FUNDS_LONG,
     AlertKind.GATEWAY_FAILING,
+    AlertKind.STATEMENT_DIFFERS,
 )
 
 
@@ -273,6 +275,23 @@ def test_cash_that_waits_too_long_is_one_alert_of_whose_money_it_waits_for() -> 
     assert partition.look() == ends(WAITS)
 
 
+def an_alert(payment: str = "kiosk-1.1") -> Alert:
+    at = ms_instant(AT)
+    return Alert(kind=DIFFERS, subject=payment, severity=Severity.CRITICAL, text="has it twice", at=at, since=at)
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_what_a_statement_has_otherwise_is_told_once_until_the_payment_is_final(paid: bool) -> None:
+    partition = Partition(contacts={})
+    unclear, refused = a_settle(verdict=Verdict.UNCLEAR), a_settle(verdict=Verdict.FATAL)
+    partition.decide(a_place(), unclear)
+    assert _short(partition.watch.tell(an_alert())) == begins(DIFFERS, "kiosk-1.1")
+    assert partition.watch.tell(an_alert()) == []
+    assert partition.decide(refused) == []  # MANUAL: it is in doubt still
+    assert _short(partition.watch.tell(an_alert("kiosk-1.2"))) == begins(DIFFERS, "kiosk-1.2")
+    assert partition.decide(a_resolve(paid=paid)) == ends(DIFFERS, "kiosk-1.1")
+
+
 def test_begins_and_ends_take_turns_whatever_happens() -> None:
     seed = Random().randrange(10**9)
     print(f"seed {seed}")
@@ -346,15 +365,17 @@ def test_what_was_told_is_not_told_again_by_the_next_owner(desk: Desk) -> None:
     decide(shard, a_settle("kiosk-1.1", Verdict.UNCLEAR))
     shard.commit(shard.decide([Look(AT + 60_000)])[1])
     shard = desk.open()
-    shard.commit(shard.decide([Look(AT + 70_000)])[1])
-    assert desk.alerts()[2:] == [("PAYMENT_UNKNOWN_LONG", False)]
+    shard.commit(shard.decide([Look(AT + 70_000), Tell(an_alert())])[1])
+    assert desk.alerts()[2:] == [("PAYMENT_UNKNOWN_LONG", False), ("STATEMENT_DIFFERS", False)]
     assert set(read_all(desk.settings, OPEN_ALERTS)) == {
-        "LOW_BALANCE/A/S", "LIMIT_HIT/A/S", "PAYMENT_UNKNOWN_LONG/osmp-1/0",
+        "LOW_BALANCE/A/S", "LIMIT_HIT/A/S", "PAYMENT_UNKNOWN_LONG/osmp-1/0", "STATEMENT_DIFFERS/kiosk-1.1",
     }  # fmt: skip
     shard = desk.open()
+    shard.commit(shard.decide([Tell(an_alert())])[1])
     decide(shard, a_deposit("S", 500_000, id="more"), a_settle("kiosk-1.1"))
     shard.commit(shard.decide([Look(AT + 80_000)])[1])
-    assert sorted(desk.alerts()[3:]) == [("LOW_BALANCE", True), ("PAYMENT_UNKNOWN_LONG", True)]
+    ended = ["LOW_BALANCE", "PAYMENT_UNKNOWN_LONG", "STATEMENT_DIFFERS"]
+    assert sorted(desk.alerts()[4:]) == [(kind, True) for kind in ended]
     assert set(read_all(desk.settings, OPEN_ALERTS)) == {"LIMIT_HIT/A/S"}
     shard.drop()
 
