@@ -11,7 +11,7 @@ import structlog
 
 from agents.delivery_errors import NotDelivered, Undeliverable
 from agents.mail import Mailer
-from agents.notify_book import address_of
+from agents.notify_book import address_of, to_whom
 from agents.webhook import Poster
 from schemas.contact import Contact
 from schemas.delivery import Delivery
@@ -81,7 +81,7 @@ class Couriers:
         self._tried(delivery, error)
 
     async def _carry(self, delivery: Delivery) -> None:
-        address = address_of(delivery, self._contacts)
+        address = address_of(to_whom(delivery), self._contacts)
         if address is None:
             raise Undeliverable("the address is on file no more")
         if delivery.channel == "mail":

@@ -44,6 +44,10 @@ class Book:
     def unreached(self) -> int:
         return len(self._unreached)
 
+    def lost(self, contacts: Mapping[str, Contact]) -> list[Recipient]:
+        """Recipients on file whose last delivery was given up."""
+        return [one for one in self._unreached if is_on_file(one, contacts)]
+
     def waiting(self) -> Counter[str]:
         """Pending deliveries by channel."""
         return Counter(one.channel for one in list(self.pending.values()))
@@ -51,14 +55,16 @@ class Book:
     def take(self, delivery: Delivery) -> None:
         self.position = max(self.position, delivery.alert_offset + 1)
         self._known.add(delivery.id)
+        if delivery.alert.kind is AlertKind.DELIVERY_DEAD and delivery.alert.over:
+            self._end(delivery.alert)
         if delivery.state is DeliveryState.PENDING:
             self.pending[delivery.id] = delivery
             return
         self.pending.pop(delivery.id, None)
         if delivery.state is DeliveryState.DELIVERED:
-            self._unreached.pop(_recipient(delivery), None)
+            self._unreached.pop(to_whom(delivery), None)
         elif delivery.state is DeliveryState.DEAD and delivery.alert.kind is not AlertKind.DELIVERY_DEAD:
-            self._unreached.setdefault(_recipient(delivery), delivery.at)
+            self._unreached.setdefault(to_whom(delivery), delivery.at)
 
     def of_alert(self, alert: Alert, offset: int, contacts: Mapping[str, Contact], now: datetime) -> list[Delivery]:
         """A delivery to each who should hear of it; at least one record, so that it counts as looked at."""
@@ -67,6 +73,15 @@ class Book:
         found = [_made(alert, offset, recipient, now) for recipient in _recipients(alert, contacts)]
         fresh = [one for one in found if one.id not in self._known]
         return fresh or [_made(alert, offset, ("", "", ""), now, DeliveryState.NOBODY)]
+
+    def gone(self, contacts: Mapping[str, Contact], now: datetime) -> list[Alert]:
+        """What operators should hear of recipients that were lost and are on file no more. Told again until it is read
+        from topic `alerts`, which is the next thing to happen."""
+        return [
+            _unreached_alert(one, since, now, f"{_whom(one)} is not on file any more", over=True)
+            for one, since in self._unreached.items()
+            if not is_on_file(one, contacts)
+        ]
 
     def due(self, now: datetime) -> Iterator[Delivery]:
         """What is to be tried now, oldest first."""
@@ -88,22 +103,34 @@ class Book:
 
         Of deliveries of such alerts themselves nothing is told, or one dead mailbox would never be quiet.
         """
-        recipient = _recipient(tried)
+        recipient = to_whom(tried)
         since = self._unreached.get(recipient)
         if tried.state is DeliveryState.DELIVERED and since is not None:
-            return _unreached_alert(tried, since, over=True)
+            return _unreached_alert(recipient, since, tried.at, f"alerts reach {_whom(recipient)} again", over=True)
         if tried.state is DeliveryState.DEAD and since is None and tried.alert.kind is not AlertKind.DELIVERY_DEAD:
-            return _unreached_alert(tried, tried.at, over=False)
+            text = f"an alert to {_whom(recipient)} was given up after {tried.tries} tries: {tried.why}"
+            return _unreached_alert(recipient, tried.at, tried.at, text, over=False)
         return None
 
+    def _end(self, over: Alert) -> None:
+        """Unless it is of an earlier loss of the same recipient."""
+        ended = [one for one, since in self._unreached.items() if ("/".join(one), since) == (over.subject, over.since)]
+        for recipient in ended:
+            del self._unreached[recipient]
 
-def address_of(delivery: Delivery, contacts: Mapping[str, Contact]) -> str | None:
+
+def address_of(recipient: Recipient, contacts: Mapping[str, Contact]) -> str | None:
     """The mail address or the webhook's URL as it is on file now; None when it is there no more."""
-    contact = contacts.get(delivery.contact)
+    name, channel, address = recipient
+    contact = contacts.get(name)
     if contact is None:
         return None
-    addresses = contact.mail if delivery.channel == "mail" else [hook.url for hook in contact.webhooks]
-    return next((one for one in addresses if recipient_of(one) == delivery.recipient), None)
+    addresses = contact.mail if channel == "mail" else [hook.url for hook in contact.webhooks]
+    return next((one for one in addresses if recipient_of(one) == address), None)
+
+
+def is_on_file(recipient: Recipient, contacts: Mapping[str, Contact]) -> bool:
+    return address_of(recipient, contacts) is not None
 
 
 def _recipients(alert: Alert, contacts: Mapping[str, Contact]) -> Iterable[Recipient]:
@@ -132,20 +159,22 @@ def _made(
     )
 
 
-def _recipient(delivery: Delivery) -> Recipient:
+def to_whom(delivery: Delivery) -> Recipient:
     return delivery.contact, delivery.channel, delivery.recipient
 
 
-def _unreached_alert(tried: Delivery, since: datetime, *, over: bool) -> Alert:
-    whom = f"{tried.channel} {tried.recipient} of {tried.contact}"
+def _whom(recipient: Recipient) -> str:
+    contact, channel, address = recipient
+    return f"{channel} {address} of {contact}"
+
+
+def _unreached_alert(recipient: Recipient, since: datetime, at: datetime, text: str, *, over: bool) -> Alert:
     return Alert(
         kind=AlertKind.DELIVERY_DEAD,
-        subject=f"{tried.contact}/{tried.channel}/{tried.recipient}",
+        subject="/".join(recipient),
         severity=Severity.INFO if over else Severity.WARNING,
-        text=f"alerts reach {whom} again"
-        if over
-        else f"an alert to {whom} was given up after {tried.tries} tries: {tried.why}",
-        at=tried.at,
+        text=text,
+        at=at,
         since=since,
         over=over,
     )

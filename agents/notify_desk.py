@@ -105,7 +105,7 @@ class Desk:
             for delivery in self._book.of_alert(alert, offset, self._contacts, now) if alert is not None else ():
                 self._book.take(delivery)
                 made.append(delivery)
-        await self._write(made, [])
+        await self._write(made, self._book.gone(self._contacts, now))
         self._position = fresh[-1][0] + 1
 
     async def _record(self) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import KafkaException
 
+from console.doctor_alerts import look_at_deliveries
 from console.doctor_broker import BrokerAway, away, look_at_broker
 from console.doctor_clocks import judge_append_time, newest_append_ms
 from console.doctor_findings import Deadline, Finding, fail, skipped
@@ -22,13 +23,13 @@ from streams.settings import Settings
 
 _ALL_S = 8.0
 _ANSWER_S = 3.0
-_ORDER = ("broker", "topics", "topic", "warehouse", "clock", "keys", "lag", "parts")
-_NEED_TOPICS = ("clock.broker", "keys.gateways", "lag")
+_ORDER = ("broker", "topics", "topic", "warehouse", "clock", "keys", "lag", "alerts", "parts")
+_NEED_TOPICS = ("clock.broker", "keys.gateways", "lag", "alerts.delivery")
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Every finding, in the order of the house: broker, warehouse, clocks, keys, queues, parts. Takes 10 s at most,
-    also when nothing is there."""
+    """Every finding, in the order of the house: broker, warehouse, clocks, keys, queues, alerts, parts. Takes 10 s at
+    most, also when nothing is there."""
     deadline = Deadline(_ALL_S)
     with ThreadPoolExecutor(3, thread_name_prefix="doctor") as threads:
         parts = threads.submit(look_at_parts, settings, deadline)
@@ -52,6 +53,7 @@ def _broker(settings: Settings, deadline: Deadline, parts_missing: Callable[[], 
         lambda: [judge_append_time(newest_append_ms(settings, deadline), time.time_ns() // 1_000_000)],
         lambda: [judge_credentials(secrets, gateways(settings, deadline.within(_ANSWER_S)).values())],
         lambda: look_at_queues(settings, deadline, parts_missing),
+        lambda: [look_at_deliveries(settings, deadline)],
     )
     for check, look in zip(_NEED_TOPICS, looks, strict=True):
         try:

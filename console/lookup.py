@@ -97,8 +97,8 @@ def operators(settings: Settings) -> dict[str, Operator]:
     return table(settings, OPERATORS, Operator)
 
 
-def contacts(settings: Settings) -> dict[str, Contact]:
-    return table(settings, CONTACTS, Contact)
+def contacts(settings: Settings, time_out_s: float = 10) -> dict[str, Contact]:
+    return table(settings, CONTACTS, Contact, time_out_s)
 
 
 def find_agent(settings: Settings, agent: str, tree: str | None = None, currency: str | None = None) -> Balance:

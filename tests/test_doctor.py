@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from console.doctor_alerts import judge_deliveries
 from console.doctor_broker import TopicSeen, judge_topic
 from console.doctor_clocks import judge_append_time, judge_clock
 from console.doctor_findings import Deadline, Finding
@@ -16,6 +18,9 @@ from console.doctor_keys import judge_credentials, look_at_keys
 from console.doctor_lag import QUEUES, Waiting, judge_queue
 from console.doctor_parts import PartSeen, judge_parts, unserved
 from console.doctor_rounds import examine
+from schemas.alert import Alert, AlertKind, Severity
+from schemas.contact import Contact
+from schemas.delivery import Delivery, DeliveryState, recipient_of
 from streams.keyring import ensure_operator_key, ensure_sealing_key, ensure_server_key
 from streams.pin_keys import ensure_pin_key
 from streams.settings import Settings
@@ -203,7 +208,8 @@ def test_all_is_told_within_ten_seconds_when_nothing_is_there(tmp_path: Path) ->
     assert {check for check, verdict in found.items() if verdict == "fail"} == {
         "broker", "warehouse", "keys.server", "keys.trusted", "parts.w1", "parts.w2"}  # fmt: skip
     assert {check for check, verdict in found.items() if verdict == "-"} == {
-        "topics", "warehouse.tables", "clock.warehouse", "clock.broker", "keys.gateways", "lag"}  # fmt: skip
+        "topics", "warehouse.tables", "clock.warehouse", "clock.broker", "keys.gateways", "lag", "alerts.delivery",
+    }  # fmt: skip
 
 
 def test_the_command_says_what_to_do_and_ends_with_1(kassa: Kassa) -> None:
@@ -211,3 +217,43 @@ def test_the_command_says_what_to_do_and_ends_with_1(kassa: Kassa) -> None:
     assert (shown.code, shown.says("fail  broker", "none is known", "→ start it", "checks failed")) == (1, True), shown
     shown = kassa("doctor", "--json")
     assert (shown.code, shown.says('"check":"broker","verdict":"fail"', '"ok":false')) == (1, True), shown
+
+
+DUTY, SHOP = (
+    ("operator", "mail", recipient_of("duty@acme.example")),
+    ("acme/shop", "mail", recipient_of("till@acme.example")),
+)
+ON_FILE = {
+    "operator": Contact(id="operator", mail=("duty@acme.example",)),
+    "acme/shop": Contact(id="acme/shop", mail=("till@acme.example",)),
+}
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def a_delivery(to: tuple[str, str, str], state: str, due_s: int = 0, number: int = 1) -> Delivery:
+    alert = Alert(
+        kind=AlertKind.LOW_BALANCE, subject="acme/shop", severity=Severity.WARNING, text="-", at=NOW, since=NOW
+    )
+    contact, channel, recipient = to
+    return Delivery.model_validate({
+        "id": f"{contact}-{number}", "alert": alert, "alert_offset": number, "contact": contact, "channel": channel,
+        "recipient": recipient, "state": DeliveryState(state), "due_at": NOW - timedelta(seconds=due_s), "at": NOW,
+    })  # fmt: skip
+
+
+DELIVERIES = [
+    ([], "ok", "everybody is reached"),
+    ([a_delivery(DUTY, "DELIVERED"), a_delivery(SHOP, "PENDING", 59)], "ok", "everybody is reached"),
+    ([a_delivery(DUTY, "DEAD")], "fail", f"alerts do not reach operator mail {DUTY[2]} → `kassa deliveries --state"),
+    ([a_delivery(SHOP, "DEAD")], "warn", f"alerts do not reach acme/shop mail {SHOP[2]}"),
+    ([a_delivery(SHOP, "DEAD"), a_delivery(SHOP, "DELIVERED", number=2)], "ok", ""),
+    ([a_delivery(("operator", "mail", recipient_of("old@acme.example")), "DEAD")], "ok", ""),  # on file no more
+    ([a_delivery(DUTY, "PENDING", 60), a_delivery(SHOP, "PENDING", 4_000)], "fail",
+     "2 deliveries are due and not tried, the oldest for 4,000 s → start `kassa notify`"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("deliveries", "verdict", "words"), DELIVERIES)
+def test_alerts_must_reach_who_is_on_file(deliveries: list[Delivery], verdict: str, words: str) -> None:
+    found, said = told(judge_deliveries(deliveries, ON_FILE, NOW))
+    assert (found, words in said) == (verdict, True), said

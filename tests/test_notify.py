@@ -24,7 +24,7 @@ from schemas.alert import Alert, AlertKind, Severity
 from schemas.contact import Contact, Webhook
 from schemas.delivery import Delivery, DeliveryState
 from streams.clients import producer
-from streams.compacted import read_all
+from streams.compacted import read_all, read_to_end
 from streams.embedded import EmbeddedBroker
 from streams.lifeline import spawn
 from streams.settings import Settings
@@ -184,6 +184,28 @@ async def test_an_unreached_recipient_is_one_alert_until_it_is_reached(place: Pl
         place.tell("acme/three")
         await happens("operators hear that it is over", lambda: dead_and_over() == [False, True])
     assert len(place.hooks.at("/shop")) == 3
+
+
+async def test_who_is_lost_and_then_on_file_no_more_is_not_missed_for_ever(place: Place) -> None:
+    place.contacts["operator"] = Contact(id="operator", webhooks=(place.webhook("/old"), place.webhook("/duty")))
+    place.hooks.answers["/old"] = [410] * 9
+
+    def told_of_it() -> list[bool]:
+        found = (json.loads(post.body)["data"] for post in place.hooks.at("/duty"))
+        return [one["over"] for one in found if one["kind"] == "DELIVERY_DEAD"]
+
+    async with place.notify():
+        place.tell("acme/one")
+        await happens("operators hear of it", lambda: told_of_it() == [False])
+    place.contacts["operator"] = Contact(id="operator", webhooks=(place.webhook("/duty"),))
+    for subject in "acme/two", "acme/three":
+        async with place.notify():
+            place.tell(subject)
+            await happens("operators hear that it is over", lambda: told_of_it() == [False, True])
+    alerts = [Alert.model_validate_json(one.value() or b"") for one in read_to_end(place.settings, ALERTS)]
+    assert [one.over for one in alerts if one.kind is AlertKind.DELIVERY_DEAD] == [False, True]
+    book = await asyncio.to_thread(DeliveryLog(place.settings).open)
+    assert book.unreached == 0
 
 
 async def test_one_that_hangs_and_a_mail_server_that_is_away_hold_nobody_up(place: Place) -> None:
