@@ -191,8 +191,8 @@ async def test_who_is_lost_and_then_on_file_no_more_is_not_missed_for_ever(place
     place.hooks.answers["/old"] = [410] * 9
 
     def told_of_it() -> list[bool]:
-        found = (json.loads(post.body)["data"] for post in place.hooks.at("/duty"))
-        return [one["over"] for one in found if one["kind"] == "DELIVERY_DEAD"]
+        found = {post.headers["webhook-id"]: json.loads(post.body)["data"] for post in place.hooks.at("/duty")}
+        return [one["over"] for one in found.values() if one["kind"] == "DELIVERY_DEAD"]
 
     async with place.notify():
         place.tell("acme/one")
