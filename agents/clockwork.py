@@ -104,9 +104,14 @@ class RecordClock(Service, Generic[_R]):
     @Service.task
     async def _run(self) -> None:
         while not self.should_stop:
-            for record in list(self.records()):
-                partition, now = partition_of(self.book_of(record), self._partitions), self._clock.now_ms()
-                entries = await decided(self._shards, partition, self.due(record, partition, now), now)
-                if entries:
-                    self.done(record, entries)
+            await self.look()
             await self.sleep(_LOOK_S)
+
+    async def look(self) -> None:
+        """Do what is due by each record now; now is the same for all, so what is due at once is done in their order."""
+        now = self._clock.now_ms()
+        for record in list(self.records()):
+            partition = partition_of(self.book_of(record), self._partitions)
+            entries = await decided(self._shards, partition, self.due(record, partition, now), self._clock.now_ms())
+            if entries:
+                self.done(record, entries)

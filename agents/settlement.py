@@ -23,7 +23,8 @@ class SettlementClock(RecordClock[Schedule]):
     """A service of the Faust app."""
 
     def records(self) -> Iterable[Schedule]:
-        return self._directory.schedules.values()
+        """Payees' before trees': where both close at one moment, the tree's window has what its payees were paid."""
+        return sorted(self._directory.schedules.values(), key=lambda one: one.payee is None)
 
     def book_of(self, record: Schedule) -> str:
         return record.tree

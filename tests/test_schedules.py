@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from agents.settlement import SettlementClock
+from schemas.entry import Entry
 from schemas.ids import instant_ms
 from schemas.schedule import Schedule
+from streams.arrival import Ask
 from streams.clock import Clock
 from streams.directory import Directory
 from streams.ledger.commands import WindowDue
@@ -67,6 +70,23 @@ class _OneTree:
     def state(self, partition: int) -> State | None:
         return self._state if partition == 0 else None
 
+    def tenure(self, partition: int) -> int:
+        return 1
+
+    async def decide(self, partition: int, asks: Sequence[Ask], *, tenure: int) -> list[Entry]:
+        return [decided(self._state, ask.command, ask.at) for ask in asks]
+
+
+class _Ticking:
+    """A clock that goes on by a second whenever it is asked."""
+
+    def __init__(self, at: str) -> None:
+        self.at = moment(at)
+
+    def now_ms(self) -> int:
+        self.at += 1000
+        return self.at
+
 
 def asked(state: State, schedule: Schedule, now: str, partition: int = 0) -> WindowDue | None:
     clock = SettlementClock(Directory(), _OneTree(state), Clock(Path("/nowhere")), 1)  # type: ignore[arg-type]
@@ -96,6 +116,21 @@ def test_a_window_closed_late_in_an_hour_that_comes_twice_is_not_closed_again_ev
     decided(state, late, moment("2026-10-25T01:10:00"))
     assert asked(state, nightly, "2026-10-25T01:10:01") is None
     assert asked(state, nightly, "2026-10-25T01:30:00") is None
+
+
+@pytest.mark.parametrize("schedules", [(None, "mobile", "water"), ("water", None, "mobile")])
+async def test_payees_are_settled_before_the_tree_whose_window_has_it(schedules):
+    state, directory = a_tree(), Directory()
+    for payee in schedules:
+        one = a_schedule(payee=payee, set_at=datetime(2026, 1, 1, 12, tzinfo=UTC))
+        directory.apply("schedules", one.id, one.model_dump_json().encode())
+    shards, clock = _OneTree(state), _Ticking("2026-01-01T23:59:55")
+    settlement = SettlementClock(directory, shards, clock, 1)  # type: ignore[arg-type]
+    closed = dict.fromkeys(("mobile", "water", ""), 0)
+    while not all(closed.values()):
+        await settlement.look()
+        closed = {subject: state.books["A"].window(subject).first_entry - 1 for subject in closed}
+    assert max(closed.values()) == closed[""]
 
 
 def test_nothing_is_due_for_trees_of_others_nor_on_a_paused_schedule():

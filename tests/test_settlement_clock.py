@@ -75,7 +75,7 @@ def a_worker(settings: Settings) -> Shards:
 
 
 async def test_a_window_is_closed_once_whoever_fires_and_whoever_is_there(settings: Settings) -> None:
-    directory = a_directory(a_schedule(payee="mobile"), a_schedule(), a_schedule("B"))
+    directory = a_directory(a_schedule(), a_schedule(payee="mobile"), a_schedule("B"))
     shards = a_worker(settings)
     at = Clock().now_ms()
     steps = (open_agent("A"), open_agent("S", "A"), a_deposit("S", 500_000), a_place(), a_settle())
