@@ -11,6 +11,7 @@ from schemas.ids import ms_instant
 from schemas.money import Money
 from schemas.refusal import Refusal
 from streams.ledger.balances import touched_agents
+from streams.ledger.standing import CLOSED
 from streams.ledger.state import AgentState, State
 from streams.open_alerts import OpenAlerts
 
@@ -62,6 +63,8 @@ class Funds:
         found = book.agents.get(agent) if book is not None else None
         if found is None:
             return []
+        if found.status == CLOSED:  # it has nothing, and needs nothing
+            threshold = 0
         left = Money(found.available, found.currency)
         if begun is None:
             if found.funding != "own" or found.available >= threshold:

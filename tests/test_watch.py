@@ -26,7 +26,20 @@ from streams.settings import Settings
 from streams.shard import Shard
 from streams.topics import ALERTS, OPEN_ALERTS, create_or_verify
 from streams.watch import Watch
-from tests.builders import AT, a_deposit, a_place, a_resolve, a_retry, a_settle, a_tree, decided, open_agent, set_limit
+from tests.builders import (
+    AT,
+    a_deposit,
+    a_place,
+    a_resolve,
+    a_retry,
+    a_settle,
+    a_tree,
+    a_withdrawal,
+    close,
+    decided,
+    open_agent,
+    set_limit,
+)  # fmt: skip
 from tests.builders_currency import open_currency
 from tests.builders_reversal import a_cancel, a_reversal
 
@@ -290,6 +303,13 @@ def test_what_a_statement_has_otherwise_is_told_once_until_the_payment_is_final(
     assert partition.decide(refused) == []  # MANUAL: it is in doubt still
     assert _short(partition.watch.tell(an_alert("kiosk-1.2"))) == begins(DIFFERS, "kiosk-1.2")
     assert partition.decide(a_resolve(paid=paid)) == ends(DIFFERS, "kiosk-1.1")
+
+
+def test_an_agent_that_is_closed_is_not_short_of_money() -> None:
+    partition = Partition()
+    assert partition.decide(a_withdrawal("S", 200_000)) == begins(LOW)
+    assert partition.decide(close("S")) == ends(LOW)
+    assert partition.look() == []
 
 
 def test_begins_and_ends_take_turns_whatever_happens() -> None:
