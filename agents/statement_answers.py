@@ -16,15 +16,15 @@ from streams.ledger.state import State
 MARGIN_MS = 600_000
 CODE = "statement"
 
-_IN_DOUBT = frozenset({EntryKind.UNKNOWN, EntryKind.MANUAL})
+_IN_DOUBT = frozenset({EntryKind.UNKNOWN, EntryKind.MANUAL, EntryKind.REVERSAL_MANUAL})
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A payment of which it is not known whether it was paid, though something was sent.
+    """A payment of which it is not known whether it was paid, or given back, though something was sent.
 
     since: its last change on the ledger, ms UTC: no request of ours is younger. is_asked: its payee is asked about it
-    still, so a request may be on its way. amount: minor units.
+    still, so a request may be on its way. is_reversal: it was paid, and perhaps given back. amount: minor units.
     """
 
     payment: str
@@ -38,6 +38,7 @@ class Doubt:
     received_at: int
     since: int
     is_asked: bool
+    is_reversal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def doubts(state: State, tenure: int, gateways: Collection[str]) -> Iterator[Dou
             continue
         yield Doubt(
             payment.id, payment.book, state.partition, tenure, facts.gateway, facts.txn, facts.amount, facts.currency,
-            facts.received_at, payment.at, payment.state is not EntryKind.MANUAL,
+            facts.received_at, payment.at, payment.state is EntryKind.UNKNOWN,
+            payment.state is EntryKind.REVERSAL_MANUAL,
         )  # fmt: skip
 
 
@@ -115,7 +117,12 @@ def answer(
     | not in it                       | –: a request may be on   | FATAL, where the payee's statement is complete  |
     |                                 |   its way                |   by now (`complete_ms` after our last request) |
     | another sum, or more than once  | contradiction            | contradiction                                   |
+
+    Of a reversal in doubt only "cancelled" says something: that the payee gave it back. While it has it a cancel may
+    yet be carried out, and one that is not there at all it should have.
     """
+    if doubt.is_reversal and (not lines or (len(lines) == 1 and lines[0].state != "cancelled")):
+        return None
     if not lines:
         is_complete = complete_ms is not None and until >= doubt.since + complete_ms
         return _never(doubt, "", "the payee's statement, which is complete, does not have it") if is_complete else None

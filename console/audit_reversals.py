@@ -93,7 +93,9 @@ def _doubt(entry: Entry, facts: PaymentFacts, state: str) -> str | None:
         return f"is asked back by {by}" if by in _UNSIGNED else None
     if state == "REVERSAL_MANUAL":
         by_hand = kind in _BY_HAND and by not in _UNSIGNED
-        return None if by_hand else f"is decided by {by} on {entry.cause.id}, and is an operator's to decide"
+        is_told = kind is EntryKind.REVERSED and by == _DISPATCH and entry.cause.id == facts.id
+        is_told = is_told and outcome is not None and (outcome.step, outcome.verdict) == ("status", Verdict.FATAL)
+        return None if by_hand or is_told else f"is decided by {by} on {entry.cause.id}, and is an operator's to decide"
     if by != _DISPATCH or entry.cause.id != facts.id or outcome is None or outcome.step != "cancel":
         return f"is decided by {by} on {entry.cause.id}, and no cancel was answered"
     if (kind is EntryKind.REVERSED) != (outcome.verdict is Verdict.CANCELLED):

@@ -9,7 +9,7 @@ from schemas.alert import Alert, AlertKind
 from schemas.entry import Entry, EntryKind, PaymentFacts
 from streams.open_alerts import OpenAlerts
 
-_ENDS = frozenset({EntryKind.POSTED, EntryKind.VOIDED})
+_ENDS = frozenset({EntryKind.POSTED, EntryKind.VOIDED, EntryKind.REVERSED, EntryKind.REVERSAL_REFUSED})
 
 
 def statement_over(opened: OpenAlerts, entry: Entry, facts: PaymentFacts) -> list[Alert]:

@@ -117,6 +117,7 @@ CAPS: tuple[dict[str, Any], ...] = (
     {"monthly_max": 60_000}, {"payees": ("abroad",)}, {"payees": ()}, {"lift": ("daily_max", "monthly_max")},
     {"lift": ("payment_max", "daily_max", "monthly_max"), "payees": ()},
 )  # fmt: skip
+IN_DOUBT = frozenset({"MANUAL", "REVERSAL_MANUAL"})
 MEANWHILE: tuple[Any, ...] = ({}, {}, "block", {"payment_max": 1}, {"daily_max": 1}, {"monthly_max": 20_000})
 VAIN = [(Verdict.NOT_SENT, "check"), (Verdict.NOT_SENT, "pay"), (Verdict.UNCLEAR, "check"), (Verdict.FATAL, "check")]
 trees, agents = st.sampled_from(TREES), st.sampled_from(AGENTS)
@@ -419,10 +420,10 @@ class LedgerMachine(
             assert entry is not None
             assert entry.kind == expected
 
-    @precondition(lambda self: any(sold.state == "MANUAL" for sold in self.reference.sold.values()))
+    @precondition(lambda self: any(sold.state in IN_DOUBT for sold in self.reference.sold.values()))
     @rule(pick=numbers, verdict=st.sampled_from([Verdict.PAID, Verdict.PAID, Verdict.FATAL, Verdict.UNCLEAR]))
     def the_payees_statement_ends_a_doubt(self, pick, verdict) -> None:
-        manual = [name for name, sold in self.reference.sold.items() if sold.state == "MANUAL"]
+        manual = [name for name, sold in self.reference.sold.items() if sold.state in IN_DOUBT]
         payment = manual[pick % len(manual)]
         command = a_settle(payment, verdict, "status", code="statement", book=self.reference.sold[payment].tree)
         expected = self.reference.answered(command)

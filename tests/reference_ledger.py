@@ -498,6 +498,11 @@ class Reference(
             told = {Verdict.PAID: "POSTED", Verdict.FATAL: "VOIDED"}.get(command.outcome.verdict)
             sold.state = told or sold.state
             return told
+        if sold.state == "REVERSAL_MANUAL" and (command.outcome.step, command.outcome.verdict) == (
+            "status",
+            Verdict.FATAL,
+        ):
+            return self._given_back(sold)
         if sold.state not in ("HELD", "SENT", "UNKNOWN"):
             return None
         verdict, is_pay = command.outcome.verdict, command.outcome.step == "pay"

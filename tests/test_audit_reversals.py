@@ -27,7 +27,7 @@ from tests.builders import (
 )
 from tests.builders_reversal import a_cancel, a_reversal
 
-BY_CASH, AS_CHANGE, KEPT, BY_HAND = (f"kiosk-1.{number}" for number in range(1, 5))
+BY_CASH, AS_CHANGE, KEPT, BY_HAND, TOLD = (f"kiosk-1.{number}" for number in range(1, 6))
 ONCE = a_retry(budget=1)
 
 
@@ -61,6 +61,19 @@ def a_ledger(*more: LedgerCommand) -> list[Entry]:
 def test_sound_reversals_pass() -> None:
     assert failed(a_ledger()) == set()
     assert audited(a_ledger())["payments.reversals"].looked_at == 10
+
+
+@pytest.mark.parametrize(("said", "wrong"), [
+    (an_outcome(Verdict.FATAL, "status", "statement"), set()),
+    (an_outcome(Verdict.PAID, "status"), {"payments.reversals"}),
+    (an_outcome(Verdict.FATAL, "cancel"), {"payments.reversals"}),
+    (None, {"payments.reversals"}),
+])  # fmt: skip
+def test_a_doubt_is_ended_by_the_payees_word_that_it_has_the_payment_no_more(said, wrong) -> None:
+    doubt = [a_place(number=5), a_settle(TOLD), a_reversal(TOLD), a_cancel(TOLD, Verdict.UNCLEAR, retry=ONCE)]
+    entries = a_ledger(*doubt, a_settle(TOLD, Verdict.FATAL, "status", code="statement"))
+    assert entries[-1].kind is EntryKind.REVERSED
+    assert failed([*entries[:-1], replace(entries[-1], outcome=said)]) == wrong
 
 
 def test_the_share_of_an_agent_that_is_closed_is_the_operators() -> None:

@@ -160,6 +160,8 @@ def expected(state: str, command: str) -> str:
     """The state after it, "stale" (nobody waits for the answer), "refused", or "nothing" to do with the payment."""
     if state == "MANUAL" and command in ENDS_DOUBT:
         return ENDS_DOUBT[command]
+    if (state, command) == ("REVERSAL_MANUAL", "fatal to a status"):
+        return "REVERSED"
     if command in ANSWERS:
         return dict(zip(("HELD", "SENT", "UNKNOWN"), ANSWERS[command], strict=True)).get(state, "stale")
     if command in CANCELS:

@@ -60,6 +60,17 @@ def test_the_table(lines: list[StatementLine], until: int, complete_ms: int | No
     assert judged(OURS, lines, until, complete_ms) == manual
 
 
+REVERSED = replace(OURS, is_reversal=True)
+
+
+@pytest.mark.parametrize(("lines", "said"), [
+    ([CANCELLED], Verdict.FATAL), ([PAID], None), ([OPEN], None), ([], None),
+    ([PAID, CANCELLED], "contradiction"), ([replace(CANCELLED, amount=1)], "contradiction"),
+])  # fmt: skip
+def test_a_reversal_in_doubt_is_ended_by_cancelled_alone(lines: list[StatementLine], said: Any) -> None:
+    assert judged(REVERSED, lines, LATE, COMPLETE_MS) == said
+
+
 def test_evidence_is_kept_and_a_contradiction_names_both_sums() -> None:
     paid = answer(OURS, [PAID], LATE, None)
     assert getattr(paid, "provider_ref", "") == "5123"

@@ -35,6 +35,7 @@ from streams.shards import Shards
 from streams.topics import create_or_verify
 from streams.watch import Watch
 from tests.builders import a_gateway, a_payee, a_place, a_retry, a_settle, a_tree, decided, open_agent, set_limit
+from tests.builders_reversal import a_cancel, a_reversal
 from tests.gateway_builders import a_gateway_to
 from tests.network import until
 
@@ -148,6 +149,14 @@ async def test_what_the_payee_cancelled_is_voided(desk: Desk) -> None:
     desk.sees(a_place(), *IN_DOUBT)
     assert [await desk.asks("pay"), await desk.asks("cancel")] == [Verdict.PAID, Verdict.CANCELLED]
     assert await desk.looks() is EntryKind.VOIDED
+
+
+async def test_a_reversal_in_doubt_is_done_when_the_payee_has_it_as_cancelled(desk: Desk) -> None:
+    desk.sees(a_place(), a_settle(), a_reversal(), a_cancel(verdict=Verdict.UNCLEAR, retry=a_retry(budget=1)))
+    assert await desk.asks("pay") is Verdict.PAID
+    assert await desk.looks() is EntryKind.REVERSAL_MANUAL, "the payee has it still: a cancel may be on its way"
+    assert await desk.asks("cancel") is Verdict.CANCELLED
+    assert await desk.looks(HOUR_MS) is EntryKind.REVERSED
 
 
 async def test_one_that_is_asked_about_still_is_looked_for_after_a_while(desk: Desk) -> None:

@@ -24,7 +24,7 @@ from streams.ledger.decisions import Conflict, Decision, Duplicate, Stale
 from streams.ledger.instruct import instruct
 from streams.ledger.place import place
 from streams.ledger.registries import add_line, cut_when_due, note_delivery
-from streams.ledger.reversal import settle_reversal
+from streams.ledger.reversal import settle_reversal, was_given_back
 from streams.ledger.settle import ends_doubt, send, settle
 from streams.ledger.state import Book, State
 from streams.ledger.voucher_sales import note_of
@@ -105,6 +105,8 @@ def _settle(state: State, command: Settle, at: int) -> Decision:
         return Stale(f"payment {command.payment} is not open in tree {command.book}")
     if payment.state is EntryKind.MANUAL and ends_doubt(payment, command.outcome):
         return [settle(state.books[payment.book], payment, command, at)]
+    if payment.state is EntryKind.REVERSAL_MANUAL and was_given_back(command.outcome):
+        return [settle_reversal(state.books[payment.book], payment, command, at)]
     if payment.state in (EntryKind.MANUAL, EntryKind.REVERSAL_MANUAL):
         return Stale(f"payment {command.payment} is an operator's to decide")
     if not payment.is_outstanding:

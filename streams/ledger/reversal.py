@@ -67,8 +67,17 @@ def _not_reversible(facts: PaymentFacts, now: Reversible, posted_at: int, at: in
     return None
 
 
+def was_given_back(outcome: GatewayOutcome) -> bool:
+    """Does the answer settle a payment in REVERSAL_MANUAL, which else an operator decides?
+
+    Only the payee's word on the payment itself, that it has it no more. That it has it is none: a cancel of ours may
+    yet be carried out.
+    """
+    return (outcome.step, outcome.verdict) == ("status", Verdict.FATAL)
+
+
 def settle_reversal(book: Book, payment: PaymentState, command: Settle, at: int) -> Entry:
-    """The entry for a gateway's answer about a payment in REVERSING."""
+    """The entry for a gateway's answer about a payment in REVERSING, or in REVERSAL_MANUAL if it `was_given_back`."""
     cause = Cause(payment.id, "", DISPATCH)
     return reversal_entry(book, payment, cause, later(_change(payment, command, at), command), at, command.outcome)
 
@@ -125,6 +134,8 @@ def _change(payment: PaymentState, command: Settle, at: int) -> Change:
     """
     sent = max(payment.tries, int(command.sent_before))
     outcome, retry = command.outcome, command.retry
+    if payment.state is EntryKind.REVERSAL_MANUAL:
+        return Change(EntryKind.REVERSED, payment.tries, reason=outcome.comment)
     match outcome.verdict:
         case Verdict.CANCELLED:
             return Change(EntryKind.REVERSED, sent + 1)

@@ -29,7 +29,7 @@ from tests.chaos.model_command import obeyed
 from tests.chaos.model_correction import corrected, remember_correction
 from tests.chaos.model_fees import charged_before, fee_charged
 from tests.chaos.model_registry import payment_answered, queued, registry_obeyed, registry_timed, remember_registry
-from tests.chaos.model_reversal import asked_back, cancelled, posted_now
+from tests.chaos.model_reversal import asked_back, cancelled, posted_now, told_given_back
 from tests.chaos.model_routes import line_of, passed_on
 from tests.chaos.model_sale import sold, taken_up
 from tests.chaos.model_terms import Book, Expected, Finding, Known, Sale
@@ -218,6 +218,9 @@ class Model:
             return
         if sale.state == "MANUAL":
             yield from told_of(sale, entry.outcome)
+            return
+        if sale.state == "REVERSAL_MANUAL":
+            yield from told_given_back(book, sale, entry.outcome)
             return
         if sale.state not in _ASKED:
             return

@@ -70,6 +70,12 @@ def cancelled(
     return _changed(book, sale, "REVERSING", sent + 1, due_at=at + wait_of(schedule, sent + 1))
 
 
+def told_given_back(book: Book, sale: Sale, outcome: GatewayOutcome) -> list[Expected]:
+    """The payee says of a payment whose reversal is in doubt that it has it no more; nothing else ends the doubt."""
+    said = outcome.step == "status" and outcome.verdict is Verdict.FATAL
+    return [_changed(book, sale, "REVERSED", sale.sent)] if said else []
+
+
 def reversal_resolved(book: Book, sale: Sale, *, paid: bool) -> Expected:
     """An operator has evidence whether the payee still has the money."""
     if paid:
