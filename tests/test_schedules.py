@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from agents.settlement import SettlementClock
+from schemas import cron
 from schemas.entry import Entry
 from schemas.ids import instant_ms
 from schemas.schedule import Schedule
@@ -45,6 +46,20 @@ def moment(text: str) -> int:
 )
 def test_the_next_moment_is_the_time_zones(cron, zone, after, due):
     assert a_schedule(cron=cron, time_zone=zone).next_after(moment(after)) == moment(due)
+
+
+def test_a_moment_is_worked_out_once_however_many_schedules_are_asked_about_in_turn(monkeypatch):
+    worked_out = []
+
+    def a_minute_later(cron: str, since: datetime) -> Iterator[datetime]:
+        worked_out.append(since)
+        return iter([since + timedelta(minutes=1)])
+
+    monkeypatch.setattr(cron, "CronSim", a_minute_later)
+    for _ in range(3):
+        for schedule in range(20_000):
+            cron.next_moment("* * * * *", "Asia/Tokyo", schedule)
+    assert len(worked_out) == 20_000
 
 
 @pytest.mark.parametrize("cron", ["", "0 0 * *", "0 0 * * * *", "61 0 * * *", "0 0 31 2 *", "daily", "@daily"])
