@@ -46,8 +46,8 @@ class Alert(Wire):
     subject: Annotated[
         str,
         Field(
-            description="what it is about: a terminal, a payment, <tree>/<agent>, <topic or gateway>/<partition>, "
-            "or <payee>/<denomination>"
+            description="what it is about: a terminal, <terminal>/<currency>, a payment, <tree>/<agent>, "
+            "<topic or gateway>/<partition>, or <payee>/<denomination>"
         ),
     ]
     agent: Annotated[str, Field(description="whose concern it is; empty: the operator's")] = ""

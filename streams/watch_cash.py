@@ -21,7 +21,7 @@ def shortages(entry: Entry, found: Collection, above: int) -> list[Alert]:
     return [
         Alert(
             kind=AlertKind.SHORTAGE,
-            subject=found.terminal,
+            subject=f"{found.terminal}/{found.currency}",  # emptied at once, each is an alert of its own
             agent=found.agent,
             severity=Severity.WARNING,
             text=text,

@@ -13,6 +13,7 @@ from console.cash import denominations
 from console.errors import BadInput
 from schemas.alert import AlertKind
 from schemas.cash import CollectCash
+from schemas.delivery import delivery_id
 from schemas.entry import Entry, EntryKind
 from schemas.outcome import Verdict
 from streams.ledger.commands import Instruct, LedgerCommand
@@ -23,6 +24,7 @@ from streams.ledger.replies import reply_to
 from streams.ledger.state import State
 from streams.settings import Settings
 from streams.watch import Watch
+from streams.watch_cash import shortages
 from tests.audit_ledgers import audited, failed, rechained
 from tests.builders import (
     AT,
@@ -252,7 +254,7 @@ def test_a_shortage_is_told_once_to_the_agent(counted: int, above: int, told: bo
     state, watch = a_day(), Watch(Settings(shortage_above=above), 0, {})
     alerts = watch.entry(state, decided(state, a_collection(counted)))
     assert [(one.kind, one.subject, one.agent, one.tree, one.over) for one in alerts] == (
-        [(AlertKind.SHORTAGE, "kiosk-1", "S", "A", False)] if told else []
+        [(AlertKind.SHORTAGE, "kiosk-1/RUB", "S", "A", False)] if told else []
     )
     if told:
         assert alerts[0].text == (
@@ -261,6 +263,14 @@ def test_a_shortage_is_told_once_to_the_agent(counted: int, above: int, told: bo
         )
         assert watch.entry(state, decided(state, a_collection(0, id="second"))) == []  # it is not missing again
         assert watch.look(state, AT) == []
+
+
+def test_shortages_of_two_currencies_found_at_once_are_delivered_both():
+    roubles = decided(a_day(), a_collection(1))
+    assert roubles.cash is not None
+    dollars = replace(roubles, cash=replace(roubles.cash, currency="USD"))
+    alerts = [alert for entry in (roubles, dollars) if entry.cash for alert in shortages(entry, entry.cash, 0)]
+    assert len({delivery_id(one, "operator", "mail", "") for one in alerts}) == 2
 
 
 def test_denominations_are_read_exactly() -> None:
