@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.ids import AgentId, Currency, PositiveMinor, ShortText
+from schemas.ids import AgentId, Currency, Grounds, PositiveMinor
 from schemas.operator_order import OperatorOrder
 
-Reason = Annotated[ShortText, Field(description="why, for whoever asks later")]
-Document = Annotated[ShortText, Field(description="number of the paper behind it")]
+Reason = Annotated[Grounds, Field(description="why, for whoever asks later")]
+Document = Annotated[Grounds, Field(description="number of the paper behind it")]
 Comment = Annotated[str, StringConstraints(max_length=200)]
 
 

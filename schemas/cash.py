@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from schemas.agent_command import Comment
-from schemas.ids import AgentId, Currency, ShortText, TerminalId
+from schemas.ids import AgentId, Currency, Grounds, TerminalId
 from schemas.operator_order import OperatorOrder
 
 Denomination = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,12}$")]
@@ -27,7 +27,7 @@ class CollectCash(OperatorOrder):
         dict[Denomination, Pieces],
         Field(max_length=100, description="denomination in minor units -> how many notes or coins of it"),
     ]
-    bag: Annotated[ShortText, Field(description="number of the bag, or of the paper that goes with it")]
+    bag: Annotated[Grounds, Field(description="number of the bag, or of the paper that goes with it")]
     comment: Comment = ""
 
     @property

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.change import ChangeCode, ChangeMark
-from schemas.ids import AgentId, Currency, PaymentId, PositiveMinor, ShortText
+from schemas.ids import AgentId, Currency, Grounds, PaymentId, PositiveMinor
 from schemas.operator_order import OperatorOrder
 
 
@@ -22,7 +22,7 @@ class ReclaimChange(OperatorOrder):
     payment: PaymentId | None = None
     amount: PositiveMinor
     currency: Currency
-    evidence: ShortText
+    evidence: Grounds
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -37,7 +37,7 @@ class _ChangeStanding(OperatorOrder):
     tree: AgentId
     payment: PaymentId | None = None
     mark: Annotated[ChangeMark | None, Field(description="fingerprint of its code")] = None
-    reason: Annotated[ShortText, Field(description="why, for whoever asks later")]
+    reason: Annotated[Grounds, Field(description="why, for whoever asks later")]
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

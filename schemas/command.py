@@ -20,6 +20,7 @@ from schemas.gateway import Gateway
 from schemas.ids import (
     AgentId,
     Currency,
+    Grounds,
     Minor,
     PayeeId,
     PaymentId,
@@ -96,7 +97,7 @@ class Deposit(OperatorOrder):
     agent: AgentId
     amount: PositiveMinor
     currency: Currency
-    document: Annotated[ShortText, Field(description="number of the paper or bank reference behind it")]
+    document: Annotated[Grounds, Field(description="number of the paper or bank reference behind it")]
 
 
 class ResolvePayment(OperatorOrder):
@@ -106,7 +107,7 @@ class ResolvePayment(OperatorOrder):
     tree: AgentId
     payment: PaymentId
     paid: bool
-    evidence: ShortText
+    evidence: Grounds
 
 
 class PayOutChange(OperatorOrder):
@@ -120,7 +121,7 @@ class PayOutChange(OperatorOrder):
     payment: PaymentId | None = None
     amount: PositiveMinor
     currency: Currency
-    evidence: ShortText
+    evidence: Grounds
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from schemas.ids import AgentId, CommandId, Currency, ShortText, Wire
+from schemas.ids import AgentId, CommandId, Currency, Grounds, Wire
 from schemas.money import MAX_MINOR
 from schemas.operator_order import OperatorOrder
 
@@ -43,8 +43,8 @@ class Correct(OperatorOrder):
     currency: Currency
     movements: Annotated[tuple[Movement, ...], Field(min_length=2, max_length=MOVEMENTS_MAX)]
     corrects: Corrects
-    reason: Annotated[ShortText, Field(description="why, for whoever asks later")]
-    evidence: Annotated[ShortText, Field(description="the act, letter or statement it rests on: it goes on record")]
+    reason: Annotated[Grounds, Field(description="why, for whoever asks later")]
+    evidence: Annotated[Grounds, Field(description="the act, letter or statement it rests on: it goes on record")]
 
     @model_validator(mode="after")
     def _is_balanced(self) -> Self:
@@ -64,7 +64,7 @@ class ApproveCorrection(OperatorOrder):
     kind: Literal["correction.approve"] = "correction.approve"
     tree: AgentId
     proposal: Annotated[CommandId, Field(description="the id of the command that proposed it")]
-    evidence: Annotated[ShortText, Field(description="what the second operator has seen: it goes on record")]
+    evidence: Annotated[Grounds, Field(description="what the second operator has seen: it goes on record")]
 
 
 class DropCorrection(OperatorOrder):
@@ -73,7 +73,7 @@ class DropCorrection(OperatorOrder):
     kind: Literal["correction.drop"] = "correction.drop"
     tree: AgentId
     proposal: CommandId
-    reason: ShortText
+    reason: Grounds
 
 
 CorrectionCommand = Correct | ApproveCorrection | DropCorrection

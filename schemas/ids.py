@@ -34,6 +34,8 @@ Minor = Annotated[int, Field(strict=True, ge=0, le=MAX_MINOR, description="whole
 PositiveMinor = Annotated[int, Field(strict=True, ge=1, le=MAX_MINOR, description="whole minor units")]
 RateBps = Annotated[int, Field(strict=True, ge=0, le=10_000, description="hundredths of a per cent")]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# A reason, evidence, the number of a paper: what somebody asks for later. Blanks are none.
+Grounds = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 FieldValue = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Instant = Annotated[AwareDatetime, Field(description="RFC 3339 instant with an offset")]

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 import orjson
 from pydantic import Field, StringConstraints, model_validator
 
-from schemas.ids import AgentId, Currency, FieldName, FieldValue, PayeeId, PaymentId, PositiveMinor, ShortText, Wire
+from schemas.ids import AgentId, Currency, FieldName, FieldValue, Grounds, PayeeId, PaymentId, PositiveMinor, Wire
 from schemas.operator_order import OperatorOrder
 
 REGISTRY = "registry."
@@ -51,7 +51,7 @@ class DeliverRegistry(OperatorOrder):
     kind: Literal["registry.deliver"] = "registry.deliver"
     payee: PayeeId
     number: RegistryNumber
-    evidence: Annotated[ShortText, Field(description="how, and who took it")]
+    evidence: Annotated[Grounds, Field(description="how, and who took it")]
 
 
 class AnswerOfLine(Wire):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.ids import AgentId, PaymentId, ShortText
+from schemas.ids import AgentId, Grounds, PaymentId
 from schemas.operator_order import OperatorOrder
 
 Refund = Literal["cash", "change"]
@@ -22,8 +22,8 @@ class ReversePayment(OperatorOrder):
     kind: Literal["payment.reverse"] = "payment.reverse"
     tree: AgentId
     payment: PaymentId
-    reason: Annotated[ShortText, Field(description="why, for whoever asks later")]
-    evidence: Annotated[ShortText, Field(description="the payer's receipt or letter: it goes on record")]
+    reason: Annotated[Grounds, Field(description="why, for whoever asks later")]
+    evidence: Annotated[Grounds, Field(description="the payer's receipt or letter: it goes on record")]
     refund: Annotated[
         Refund,
         Field(description="how the payer gets amount and fee back: cash from the agent's hand, or as change"),

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from schemas.ids import AgentId, Currency, Instant, Minor, PayeeId, PaymentId, PositiveMinor, ShortText
+from schemas.ids import AgentId, Currency, Grounds, Instant, Minor, PayeeId, PaymentId, PositiveMinor
 from schemas.operator_order import OperatorOrder
 from schemas.voucher import BatchId, PinKeyId, SealedPin, Serial
 
@@ -54,7 +54,7 @@ class DropBatch(ProductOrder):
 
     kind: Literal["voucher.drop"] = "voucher.drop"
     batch: BatchId
-    reason: ShortText
+    reason: Grounds
 
 
 class BlockBatch(ProductOrder):
@@ -62,13 +62,13 @@ class BlockBatch(ProductOrder):
 
     kind: Literal["voucher.block"] = "voucher.block"
     batch: BatchId
-    reason: ShortText
+    reason: Grounds
 
 
 class UnblockBatch(ProductOrder):
     kind: Literal["voucher.unblock"] = "voucher.unblock"
     batch: BatchId
-    reason: ShortText
+    reason: Grounds
 
 
 class PaySupplier(ProductOrder):
@@ -78,7 +78,7 @@ class PaySupplier(ProductOrder):
     supplier: SupplierId
     amount: PositiveMinor
     currency: Currency
-    document: Annotated[ShortText, Field(description="number of the payment order or bank reference behind it")]
+    document: Annotated[Grounds, Field(description="number of the payment order or bank reference behind it")]
 
 
 class ReserveVoucher(ProductOrder):
