@@ -7,6 +7,7 @@ only writer, so whoever takes the partition over reads what was told and what wa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import structlog
 from pydantic import ValidationError
@@ -27,6 +28,7 @@ class OpenAlerts:
 
     def __init__(self) -> None:
         self._open: dict[tuple[AlertKind, str], Alert] = {}
+        self._ended: dict[tuple[AlertKind, str], datetime] = {}  # since when the last one that ended had been
 
     def recover(self, settings: Settings, partition: int) -> None:
         """Read them anew, after the fence. Raises KafkaException and TopicUnreadable.
@@ -55,13 +57,19 @@ class OpenAlerts:
         return iter([alert for (one, _), alert in self._open.items() if one is kind])
 
     def begin(self, alert: Alert) -> Alert:
-        """It is open from here on."""
-        self._open[alert.kind, alert.subject] = alert
+        """It is open from here on, as it is returned: `since` names an occurrence, so of two that begin in the same
+        millisecond (messages of one batch have one time) the second is a millisecond younger."""
+        key = alert.kind, alert.subject
+        before = self._ended.get(key)
+        if before is not None and alert.since <= before:
+            alert = alert.model_copy(update={"since": before + timedelta(milliseconds=1)})
+        self._open[key] = alert
         return alert
 
     def end(self, begun: Alert, text: str, at: int, count: int | None = None) -> Alert:
         """What to tell about its end; at: ms UTC."""
         del self._open[begun.kind, begun.subject]
+        self._ended[begun.kind, begun.subject] = begun.since
         changes = {"severity": Severity.INFO, "text": text, "at": ms_instant(at), "over": True}
         return begun.model_copy(update=changes if count is None else {**changes, "count": count})
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from console.schema_docs import schema
 from schemas.alert import Alert, AlertKind, Severity
 from schemas.contact import Contact, Webhook
+from schemas.delivery import delivery_id
 from schemas.envelope import SigningKey
 from schemas.ids import ms_instant
 from schemas.outcome import Verdict
@@ -303,6 +304,14 @@ def test_what_a_statement_has_otherwise_is_told_once_until_the_payment_is_final(
     assert partition.decide(refused) == []  # MANUAL: it is in doubt still
     assert _short(partition.watch.tell(an_alert("kiosk-1.2"))) == begins(DIFFERS, "kiosk-1.2")
     assert partition.decide(a_resolve(paid=paid)) == ends(DIFFERS, "kiosk-1.1")
+
+
+def test_what_begins_twice_in_a_millisecond_is_delivered_twice() -> None:
+    partition = Partition()
+    partition.decide(a_place(number=1), a_place(number=2), a_deposit("S", 200_000, id="more"), a_place(number=3))
+    partition.decide(a_place(number=4), a_deposit("S", 200_000, id="yet-more"))
+    assert _short(partition.told) == 2 * (begins(LOW) + ends(LOW))
+    assert len({delivery_id(one, "operator", "mail", "") for one in partition.told}) == 4
 
 
 def test_an_agent_that_is_closed_is_not_short_of_money() -> None:
