@@ -55,7 +55,6 @@ class RegistryCourier(Service):
         directory: Directory,
         shards: Shards,
         clock: Clock,
-        delivery: RegistryDelivery | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,7 +63,7 @@ class RegistryCourier(Service):
         self._clock = clock
         self._partitions = settings.partitions
         self._retry_s = settings.notify_retry_ms / 1000
-        self._delivery = delivery or RegistryDelivery(settings)
+        self._delivery = RegistryDelivery(settings)
         self._troubles: dict[str, _Trouble] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
 

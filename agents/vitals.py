@@ -41,12 +41,11 @@ class WorkerVitals:
     dispatch: Dispatch
     consumer: Callable[[], Any]
 
-    def __init__(self, settings: Settings, clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.heartbeat = Heartbeat("the event loop", _BOUND_S)
         self.is_wired = False
         self.assigned: set[int] = set()
         self._ends = Ends(settings)
-        self._clock_ms = clock_ms
 
     def stuck(self) -> list[str]:
         return self.heartbeat.stuck()
@@ -70,7 +69,7 @@ class WorkerVitals:
         yield metrics.CONSUMER_LAG.family({(topic, str(place)): n for (topic, place), n in self._lag().items()})
         yield from gateways(self.dispatch.health())
         yield metrics.DISPATCH_QUEUE.family({(gateway,): n for gateway, n in self.dispatch.waiting().items()})
-        yield from folds(states, self._clock_ms())
+        yield from folds(states, time.time_ns() // 1_000_000)
 
     def _lag(self) -> dict[tuple[str, int], int]:
         """Empty where the broker does not say where its topics end: what is not known is not shown."""

@@ -53,7 +53,6 @@ class Tally:
 
     def __init__(self) -> None:
         self.tracks: list[Track] = []
-        self.strange_replies = 0
         self._by_payment: dict[str, list[Track]] = {}
         self._by_place: dict[tuple[str, int, int], Track] = {}
         self._early: dict[tuple[str, int, int], str] = {}
@@ -77,19 +76,18 @@ class Tally:
 
     def failed(self, track: Track) -> None:
         """Kafka did not take it: nothing will come of it."""
-        self._settling(track, before=track.is_settled, now=True)
+        self._settling(before=track.is_settled, now=True)
 
     def reply(self, reply: Reply, at: float) -> None:
         track = self._answered(reply)
         if track is None:
-            self.strange_replies += 1
             return
         before = track.is_settled
         track.replies.append(reply)
         track.first_s = track.first_s if track.first_s is not None else at - track.sent_at
         if reply.final and track.final_s is None:
             track.final_s = at - track.sent_at
-        self._settling(track, before, track.is_settled)
+        self._settling(before, track.is_settled)
 
     def rejected(self, rejected: Rejected) -> None:
         place = (rejected.topic, rejected.partition, rejected.offset)
@@ -120,9 +118,9 @@ class Tally:
     def _reject(self, track: Track, reason: str) -> None:
         before = track.is_settled
         track.rejected = reason
-        self._settling(track, before, now=True)
+        self._settling(before, now=True)
 
-    def _settling(self, track: Track, before: bool, now: bool) -> None:
+    def _settling(self, before: bool, now: bool) -> None:
         self._open -= int(now and not before)
 
 

@@ -178,9 +178,9 @@ class Stack:
         self._children[name].wait()
         self._ready(name).unlink(missing_ok=True)
 
-    def stop_one(self, name: str, time_out_s: float = _STOP_S) -> None:
+    def stop_one(self, name: str) -> None:
         """Stop a part in an orderly way (SIGTERM), by force when it takes too long; `revive` starts it again."""
-        _end(self._children[name], time_out_s)
+        _end(self._children[name], _STOP_S)
         self._ready(name).unlink(missing_ok=True)
 
     def pause(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The loaded ledger beside the ledger itself: row for row, or as one digest a partition."""
+"""The loaded ledger beside the ledger itself, row for row."""
 
 from __future__ import annotations
 
@@ -32,18 +32,6 @@ class LedgerRow(NamedTuple):
         return cls(offset, entry.book, entry.seq, entry.kind.value, entry.cause.id, legs)
 
 
-class Digest(NamedTuple):
-    """Equal for two warehouses loaded from one ledger partition; the sums are of 64-bit hashes, modulo 2^64."""
-
-    partition: int
-    entries: int
-    first_offset: int
-    last_offset: int
-    legs: int
-    entries_digest: int
-    legs_digest: int
-
-
 _ENTRIES = """
 SELECT offset, book, entry_seq, kind, cause_id
 FROM entries FINAL
@@ -70,27 +58,6 @@ WHERE n > 0
 HAVING count() > 0
 """
 
-_DIGESTS = """
-SELECT partition, entries, first_offset, last_offset, legs.legs, entries_digest, legs.legs_digest
-FROM
-(
-    SELECT
-        partition, count() AS entries, min(offset) AS first_offset, max(offset) AS last_offset,
-        sum(cityHash64(offset, book, entry_seq, kind, at, cause_id, cause_digest, leg_count)) AS entries_digest
-    FROM entries FINAL
-    GROUP BY partition
-) AS entries
-LEFT JOIN
-(
-    SELECT
-        partition, count() AS legs,
-        sum(cityHash64(offset, leg_no, book, account, currency, amount, seq, balance)) AS legs_digest
-    FROM legs FINAL
-    GROUP BY partition
-) AS legs USING partition
-ORDER BY partition
-"""
-
 
 def ledger_rows(client: Client, partition: int) -> Iterator[LedgerRow]:
     """Everything the warehouse has of a ledger partition, by offset. Raises WarehouseAway, WarehouseRefused.
@@ -114,8 +81,3 @@ def _between(client: Client, bounds: dict[str, int]) -> Iterator[LedgerRow]:
     ]
     orphans = [LedgerRow(offset, "", 0, "", "", tuple(those)) for offset, those in legs.items()]
     yield from sorted(found + orphans)
-
-
-def digests(client: Client) -> list[Digest]:
-    """One row for each ledger partition the warehouse has entries of."""
-    return [Digest(*row) for row in rows(client, _DIGESTS)]

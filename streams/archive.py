@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rocksdict import (
-    AccessType,
     BlockBasedOptions,
     Cache,
     Checkpoint,
@@ -44,14 +43,14 @@ class NoRoom(ArchiveError):
 class Archive:
     """Keys and contents of one partition. One process at a time; a checkpoint of it can be read by any."""
 
-    def __init__(self, directory: Path, *, access: AccessType | None = None) -> None:
+    def __init__(self, directory: Path) -> None:
         """Open it, or make it. Raises ArchiveError."""
         self.directory = directory
         self._unlogged = WriteOptions()
         # A property, whatever its type hints say. What is in no checkpoint is written again from the ledger.
         self._unlogged.disable_wal = True  # type: ignore[method-assign, assignment]
         with _translated():
-            self._db = Rdict(str(directory), _options(), access_type=access or AccessType.read_write())
+            self._db = Rdict(str(directory), _options())
 
     @classmethod
     def copy_of(cls, checkpoint: Path, directory: Path) -> Archive:

@@ -12,27 +12,26 @@ from streams.settings import Settings
 from streams.topics import LEDGER
 
 _AT_ONCE = 2000
+_STALL_S = 30
 
 
-def read_records(
-    settings: Settings, partition: int, start: int = 0, stall_s: float = 30
-) -> Iterator[list[tuple[int, bytes]]]:
+def read_records(settings: Settings, partition: int, start: int = 0) -> Iterator[list[tuple[int, bytes]]]:
     """(offset, value) of every committed record from `start` on, oldest first, some thousand at a time, up to its end.
 
-    Raises TimeoutError when the broker is silent for `stall_s`, KafkaException for what it says.
+    Raises TimeoutError when the broker is silent for half a minute, KafkaException for what it says.
     """
     place = TopicPartition(LEDGER.name, partition, start)
     consumer = reader(settings)
     try:
-        end = consumer.get_watermark_offsets(place, timeout=stall_s)[1]
+        end = consumer.get_watermark_offsets(place, timeout=_STALL_S)[1]
         consumer.assign([place])
         silent_since = time.monotonic()
         while True:
             messages = arrived(consumer, _AT_ONCE, 0.2)
             if messages:
                 silent_since = time.monotonic()
-            elif time.monotonic() - silent_since > stall_s:
-                raise TimeoutError(f"ledger partition {partition}: no answer from the broker for {stall_s:.0f} s")
+            elif time.monotonic() - silent_since > _STALL_S:
+                raise TimeoutError(f"ledger partition {partition}: no answer from the broker for {_STALL_S} s")
             records, at_end = [], False
             for message in messages:
                 error, offset = message.error(), message.offset() or 0

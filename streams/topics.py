@@ -24,6 +24,8 @@ MAX_MESSAGE_BYTES = 13 * 1024 * 1024
 # One message, as it came and with its story, must fit on `rejects`; the closing of a large tree's window on `ledger`.
 _LARGE = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
 
+_ANSWER_S = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
@@ -103,21 +105,21 @@ def min_insync_replicas(settings: Settings) -> int:
     return max(1, settings.replication - 1)
 
 
-def create_or_verify(settings: Settings, topics: Iterable[Topic] = ALL, time_out_s: float = 30) -> list[str]:
+def create_or_verify(settings: Settings, topics: Iterable[Topic] = ALL) -> list[str]:
     """Create what is missing, verify what is there; returns the names created. Raises TopicMismatch.
 
     Never changes a topic that exists: partitions decide which worker owns which tree.
     """
     wanted = {topic.name: topic for topic in topics}
     admin = AdminClient({**reach(settings), "log_level": 2})
-    there = admin.list_topics(timeout=time_out_s).topics
+    there = admin.list_topics(timeout=_ANSWER_S).topics
     missing = [name for name in wanted if name not in there]
     if missing:
-        futures = admin.create_topics([_new(wanted[name], settings) for name in missing], request_timeout=time_out_s)
+        futures = admin.create_topics([_new(wanted[name], settings) for name in missing], request_timeout=_ANSWER_S)
         for future in futures.values():
             _ignore_existing(future)
-        _await_leaders(admin, wanted, time_out_s)
-    _verify(admin, wanted, settings, time_out_s)
+        _await_leaders(admin, wanted)
+    _verify(admin, wanted, settings)
     return missing
 
 
@@ -138,25 +140,25 @@ def _ignore_existing(future: object) -> None:
             raise
 
 
-def _await_leaders(admin: AdminClient, wanted: dict[str, Topic], time_out_s: float) -> None:
-    deadline = time.monotonic() + time_out_s
+def _await_leaders(admin: AdminClient, wanted: dict[str, Topic]) -> None:
+    deadline = time.monotonic() + _ANSWER_S
     while time.monotonic() < deadline:
-        there = admin.list_topics(timeout=time_out_s).topics
+        there = admin.list_topics(timeout=_ANSWER_S).topics
         if all(name in there and all(p.leader >= 0 for p in there[name].partitions.values()) for name in wanted):
             return
         time.sleep(0.05)
-    raise TopicMismatch(f"topics without a leader after {time_out_s:.0f} s: is the cluster healthy?")
+    raise TopicMismatch(f"topics without a leader after {_ANSWER_S} s: is the cluster healthy?")
 
 
-def _verify(admin: AdminClient, wanted: dict[str, Topic], settings: Settings, time_out_s: float) -> None:
-    there = admin.list_topics(timeout=time_out_s).topics
+def _verify(admin: AdminClient, wanted: dict[str, Topic], settings: Settings) -> None:
+    there = admin.list_topics(timeout=_ANSWER_S).topics
     problems = [
         f"{name}: {len(there[name].partitions)} partitions, declared {partitions_of(topic, settings)}"
         for name, topic in wanted.items()
         if len(there[name].partitions) != partitions_of(topic, settings)
     ]
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in wanted]
-    for resource, future in admin.describe_configs(resources, request_timeout=time_out_s).items():
+    for resource, future in admin.describe_configs(resources, request_timeout=_ANSWER_S).items():
         live = {name: entry.value for name, entry in future.result().items()}
         problems += [
             f"{resource.name}: {name}={live[name]}, declared {value}"

@@ -97,8 +97,10 @@ def test_what_kafka_did_not_take_is_over_and_counted() -> None:
 
 def test_replies_to_others_are_not_ours() -> None:
     tally = Tally()
-    tally.reply(a_reply("HELD", "kiosk-9.1"), 0.0)
-    assert tally.strange_replies == 1
+    ours = tally.sent(a_message(), 0.0)
+    tally.reply(a_reply("POSTED", "kiosk-9.1"), 0.0)
+    assert not ours.replies
+    assert not tally.is_settled
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from streams.ledger.payments import PaymentState
 from streams.ledger.standing import BLOCKED, CLOSED, OPEN
 from streams.ledger.state import AgentState, Book, State
 
+_NAMED = 5  # of many agents
+
 
 def change_status(state: State, book: Book, order: StatusCommand, blank: Entry) -> Entry | Objection:
     """The entry, or a sentence. blank: the entry but for what it says."""
@@ -88,8 +90,8 @@ def _kept(book: Book) -> str:
     return ", ".join(f"{Money(minor, currency)} {currency}" for currency, minor in sorted(sums.items()) if minor)
 
 
-def _some(names: Iterable[str], most: int = 5) -> str:
+def _some(names: Iterable[str]) -> str:
     """The names, the first few of many."""
     listed = list(names)
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return ", ".join(listed[:_NAMED]) + more
