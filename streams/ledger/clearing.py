@@ -27,7 +27,7 @@ from streams.ledger.accounts import legs_of
 from streams.ledger.agents import agent_at_work
 from streams.ledger.change_block import blocked
 from streams.ledger.currencies import purse_of
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import not_given
 
@@ -39,12 +39,12 @@ def send_money(state: State, book: Book, order: Transfer, blank: Entry) -> Entry
     """An agent's money leaves for another tree's. What it could not give away within its own it cannot here."""
     assert order.to_tree is not None
     if order.to_tree == book.id:
-        return _no(f"both agents are in tree {book.id}: name no other tree")
+        return no(f"both agents are in tree {book.id}: name no other tree")
     giver = agent_at_work(book, order.giver)
     if isinstance(giver, Objection):
         return giver
     if giver.funding == "shared":
-        return _no(f"agent {giver.id} spends the money of {giver.parent}: transfer from that one")
+        return no(f"agent {giver.id} spends the money of {giver.parent}: transfer from that one")
     why_not = not_given(state, book, giver, order.amount, order.currency, "transfer")
     if why_not is not None:
         return why_not
@@ -58,15 +58,15 @@ def send_money(state: State, book: Book, order: Transfer, blank: Entry) -> Entry
 def bring_change(book: Book, order: BringChange, blank: Entry) -> Entry | Objection:
     """A payer's change leaves for another tree, where it is kept under the same code. The code ends here."""
     if order.to_tree == book.id:
-        return _no(f"the change is kept in tree {book.id} already: it can be spent there")
+        return no(f"the change is kept in tree {book.id} already: it can be spent there")
     account = account_change(mark_of(order.code))
     kept = book.accounts.get((account, order.currency))
     if kept is None:
-        return _no(f"no change in {order.currency} is kept under this in tree {book.id}")
+        return no(f"no change in {order.currency} is kept under this in tree {book.id}")
     if (stopped_change := blocked(book, account)) is not None:
         return stopped_change
     if kept.balance < order.amount:
-        return _no(f"{kept.balance} minor units of change are left, not {order.amount}")
+        return no(f"{kept.balance} minor units of change are left, not {order.amount}")
     crossing = Crossing(
         book.id, blank.seq, order.to_tree, account, account, order.amount, order.currency, "", "",
         blank.cause.id, blank.cause.digest, blank.cause.by,
@@ -112,14 +112,14 @@ def _receive(book: Book, crossing: Crossing, blank: Entry) -> Entry:
 
 def _not_taken(book: Book, crossing: Crossing) -> Objection | None:
     if not book.agents:
-        return _no(f"there is no tree {book.id}")
+        return no(f"there is no tree {book.id}")
     if crossing.taker.startswith(CHANGE):
         return _change_not_taken(book, crossing)
     taker = agent_at_work(book, crossing.taker.removeprefix(account_agent("")))
     if isinstance(taker, Objection):
         return taker
     if taker.funding == "shared":
-        return _no(f"agent {taker.id} spends the money of {taker.parent}: transfer to that one")
+        return no(f"agent {taker.id} spends the money of {taker.parent}: transfer to that one")
     purse = purse_of(book, taker, crossing.currency, "the transfer")
     return purse if isinstance(purse, Objection) else None
 
@@ -149,7 +149,7 @@ def _ended(book: Book, crossing: Crossing) -> Objection | None:
     """There is nothing to end: no writer of ours says so, but what is not there must not move money."""
     if book.under_way.get(crossing.number) == crossing:
         return None
-    return _no(f"transfer {crossing.number} of tree {book.id} is not under way")
+    return no(f"transfer {crossing.number} of tree {book.id} is not under way")
 
 
 def _about(crossing: Crossing, entry: Entry) -> Entry:
@@ -173,7 +173,3 @@ def called_for(entry: Entry) -> ClearingCommand | None:
             )  # fmt: skip
         case _:
             return None
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

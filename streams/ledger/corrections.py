@@ -18,7 +18,7 @@ from streams.ledger.accounts import AGENT_FEES, BANK, FEE, REWARD, UNCLAIMED, le
 from streams.ledger.agents import agent_at_work
 from streams.ledger.currencies import purse_of
 from streams.ledger.errors import LedgerCorrupt
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.state import Book, State
 
 # Of one book: they stay in memory until they are decided.
@@ -53,7 +53,7 @@ def _correct(state: State, book: Book, order: Correct, blank: Entry, four_eyes_a
         threshold=four_eyes_above,
     )
     if (why_not := _accounts_objection(book, found) or _link_objection(state, book, order.corrects)) is not None:
-        return _no(why_not)
+        return no(why_not)
     if found.total <= four_eyes_above:
         return _corrected(book, found, blank, order.evidence)
     if len(book.proposals) >= PROPOSALS_MAX:
@@ -68,18 +68,18 @@ def _approve(book: Book, order: ApproveCorrection, blank: Entry) -> Entry | Obje
     """What may have changed since it was proposed is looked at again."""
     found = book.proposals.get(order.proposal)
     if found is None:
-        return _no(_not_open(book, order.proposal))
+        return no(_not_open(book, order.proposal))
     if owner_of(found.proposed_by) == (who := owner_of(blank.cause.by)):
         return Objection(Refusal.NO_RIGHT, f"operator {who} proposed this correction: another one must approve it")
     if (why_not := _accounts_objection(book, found)) is not None:
-        return _no(why_not)
+        return no(why_not)
     return _corrected(book, replace(found, approved_by=blank.cause.by), blank, order.evidence)
 
 
 def _drop(book: Book, order: DropCorrection, blank: Entry) -> Entry | Objection:
     found = book.proposals.get(order.proposal)
     if found is None:
-        return _no(_not_open(book, order.proposal))
+        return no(_not_open(book, order.proposal))
     return replace(blank, kind=EntryKind.CORRECTION_DROPPED, correction=found, reason=order.reason)
 
 
@@ -149,7 +149,3 @@ def fold_correction(book: Book, entry: Entry, found: Correction) -> None:
     if not fits:
         name = f"correction {found.proposal}"
         raise LedgerCorrupt(f"book {book.id} entry {entry.seq}: {entry.kind} does not fit {name}")
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

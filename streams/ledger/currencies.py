@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from schemas.currency_command import OpenCurrency
 from schemas.entry import AgentTerms, Entry, EntryKind
-from schemas.refusal import Refusal
 from streams.ledger.agents import agent_at_work
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.state import AgentState, Book
 
 # Each is an agent's state in memory and in every snapshot, for ever.
@@ -22,13 +21,13 @@ def open_currency(book: Book, order: OpenCurrency, blank: Entry) -> Entry | Obje
         return agent
     has = [one.currency for one in book.purses(agent.id)]
     if order.currency in has:
-        return _no(f"agent {agent.id} has an account in {order.currency} already")
+        return no(f"agent {agent.id} has an account in {order.currency} already")
     if agent.parent is not None and agent.parent not in book.agents_in(order.currency):
-        return _no(f"agent {agent.parent}, above {agent.id}, has no account in {order.currency}: open that one first")
+        return no(f"agent {agent.parent}, above {agent.id}, has no account in {order.currency}: open that one first")
     if len(has) >= MAX_CURRENCIES:
-        return _no(f"agent {agent.id} has accounts in {len(has)} currencies; more than {MAX_CURRENCIES} are not kept")
+        return no(f"agent {agent.id} has accounts in {len(has)} currencies; more than {MAX_CURRENCIES} are not kept")
     if agent.funding == "shared" and order.overdraft:
-        return _no(f"agent {agent.id} spends the money of {agent.parent}: it cannot have a limit of its own")
+        return no(f"agent {agent.id} spends the money of {agent.parent}: it cannot have a limit of its own")
     return replace(blank, kind=EntryKind.CURRENCY_OPENED, agent=_terms(agent, order))
 
 
@@ -36,7 +35,7 @@ def purse_of(book: Book, agent: AgentState, currency: str, what: str) -> AgentSt
     """The agent in that currency, or a sentence that says which it has. what: "the deposit", say."""
     found = book.agents_in(currency).get(agent.id)
     if found is None:
-        return _no(f"agent {agent.id} is in {currencies_of(book, agent.id)}, {what} is in {currency}")
+        return no(f"agent {agent.id} is in {currencies_of(book, agent.id)}, {what} is in {currency}")
     return found
 
 
@@ -52,7 +51,3 @@ def _terms(agent: AgentState, order: OpenCurrency) -> AgentTerms:
         agent.terms, currency=order.currency, overdraft=order.overdraft, payment_max=None, daily_max=None,
         monthly_max=None,
     )  # fmt: skip
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

@@ -12,11 +12,10 @@ from schemas.currency_command import Exchange
 from schemas.entry import Entry, EntryKind
 from schemas.ids import account_agent
 from schemas.money import CURRENCIES, Money
-from schemas.refusal import Refusal
 from streams.ledger.accounts import EXCHANGE, legs_of
 from streams.ledger.agents import agent_at_work
 from streams.ledger.currencies import purse_of
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.state import Book, State
 from streams.ledger.transfers import not_given
 
@@ -38,11 +37,11 @@ def exchange(state: State, book: Book, order: Exchange, blank: Entry) -> Entry |
     if isinstance(agent, Objection):
         return agent
     if order.give_currency == order.take_currency:
-        return _no(f"{order.give_currency} is not exchanged for {order.take_currency}")
+        return no(f"{order.give_currency} is not exchanged for {order.take_currency}")
     if isinstance(lacking := purse_of(book, agent, order.take_currency, "what it is to take"), Objection):
         return lacking
     if (wrong := _wrong_sum(order)) is not None:
-        return _no(wrong)
+        return no(wrong)
     why_not = not_given(state, book, agent, order.give, order.give_currency, "exchange")
     if why_not is not None:
         return why_not
@@ -66,7 +65,3 @@ def _wrong_sum(order: Exchange) -> str | None:
         told, asked = (f"{Money(minor, order.take_currency)} {order.take_currency}" for minor in (right, order.take))
         return f"{give} at {order.rate} are {told}, not {asked}"
     return None
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

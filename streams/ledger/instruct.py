@@ -14,7 +14,6 @@ from schemas.correction import ApproveCorrection, Correct, DropCorrection
 from schemas.currency_command import Exchange, OpenCurrency
 from schemas.entry import AgentTerms, Cause, Entry, EntryKind
 from schemas.ids import account_agent
-from schemas.refusal import Refusal
 from schemas.registry_command import AddToRegistry, AnswerRegistry, CutRegistry, DeliverRegistry, PaymentAnswered
 from schemas.reversal import ReversePayment
 from schemas.voucher_command import ProductOrder, ReprintVoucher, VoucherNone, VoucherSold
@@ -32,7 +31,7 @@ from streams.ledger.directory import new_record
 from streams.ledger.exchange import exchange
 from streams.ledger.limiting import set_limit
 from streams.ledger.moves import MAX_DEPTH, move
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.registries import obey_registry
 from streams.ledger.registry_answers import end_queued
 from streams.ledger.resolve import resolve
@@ -116,16 +115,12 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
     return answer
 
 
-def _no(reason: str, refusal: Refusal = Refusal.OTHER) -> Objection:
-    return Objection(refusal, reason)
-
-
 def _open_agent(book: Book, order: OpenAgent, blank: Entry) -> Entry | Objection:
     why_not = _root_objection(book, order) if order.parent is None else _sub_agent_objection(book, order, order.parent)
     if why_not is not None:
         return why_not
     if order.funding == "shared" and order.overdraft:
-        return _no(f"agent {order.agent} spends the money of {order.parent}: it cannot have a limit of its own")
+        return no(f"agent {order.agent} spends the money of {order.parent}: it cannot have a limit of its own")
     zone = book.agents[book.id].time_zone if order.parent is not None else order.time_zone or "UTC"
     terms = AgentTerms(
         order.agent, order.parent, order.name, order.currency, order.overdraft, order.funding, time_zone=zone
@@ -135,30 +130,30 @@ def _open_agent(book: Book, order: OpenAgent, blank: Entry) -> Entry | Objection
 
 def _root_objection(book: Book, order: OpenAgent) -> Objection | None:
     if order.tree != order.agent:
-        return _no(f"agent {order.agent} has no parent, so its tree must be {order.agent}, not {order.tree}")
+        return no(f"agent {order.agent} has no parent, so its tree must be {order.agent}, not {order.tree}")
     if book.agents:
-        return _no(f"tree {order.tree} is already open")
+        return no(f"tree {order.tree} is already open")
     if order.funding == "shared":
-        return _no("an agent without a parent has nobody whose money it could share")
+        return no("an agent without a parent has nobody whose money it could share")
     return None
 
 
 def _sub_agent_objection(book: Book, order: OpenAgent, parent: str) -> Objection | None:
     above = book.chain(parent)
     if not above:
-        return _no(f"there is no agent {parent} in tree {order.tree}")
+        return no(f"there is no agent {parent} in tree {order.tree}")
     if above[0].status == CLOSED:
-        return _no(f"agent {parent} is closed")
+        return no(f"agent {parent} is closed")
     if order.agent in book.agents and book.agents[order.agent].status == CLOSED:
-        return _no(f"agent {order.agent} was closed; its id is not given again")
+        return no(f"agent {order.agent} was closed; its id is not given again")
     if order.agent in book.agents:
-        return _no(f"agent {order.agent} is already open in tree {order.tree}")
+        return no(f"agent {order.agent} is already open in tree {order.tree}")
     if len(above) >= MAX_DEPTH:
-        return _no(f"agent {parent} is {len(above)} levels deep; below level {MAX_DEPTH} there are no agents")
+        return no(f"agent {parent} is {len(above)} levels deep; below level {MAX_DEPTH} there are no agents")
     if order.currency != above[-1].currency:
-        return _no(f"tree {order.tree} is in {above[-1].currency}, not in {order.currency}")
+        return no(f"tree {order.tree} is in {above[-1].currency}, not in {order.currency}")
     if order.time_zone is not None:
-        return _no(f"agent {order.agent} has the time zone of its tree, {above[-1].time_zone}; leave it out")
+        return no(f"agent {order.agent} has the time zone of its tree, {above[-1].time_zone}; leave it out")
     return None
 
 
@@ -167,7 +162,7 @@ def _deposit(book: Book, order: Deposit, blank: Entry) -> Entry | Objection:
     if isinstance(agent, Objection):
         return agent
     if agent.funding == "shared":
-        return _no(f"agent {agent.id} spends the money of {agent.parent}: deposit it there")
+        return no(f"agent {agent.id} spends the money of {agent.parent}: deposit it there")
     if isinstance(lacking := purse_of(book, agent, order.currency, "the deposit"), Objection):
         return lacking
     movements = [(BANK, -order.amount), (account_agent(agent.id), order.amount)]

@@ -11,10 +11,9 @@ from typing import Any
 from schemas.command import SetLimit
 from schemas.entry import AgentTerms, Entry, EntryKind
 from schemas.money import Money
-from schemas.refusal import Refusal
 from streams.ledger.agents import agent_at_work
 from streams.ledger.currencies import purse_of
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.state import Book
 
 _NAMED = ("overdraft", "payment_max", "daily_max", "monthly_max", "payees")
@@ -30,15 +29,15 @@ def set_limit(book: Book, order: SetLimit, blank: Entry) -> Entry | Objection:
         return agent
     changes: dict[str, Any] = {name: value for name in _NAMED if (value := getattr(order, name)) is not None}
     if agent.funding == "shared" and "overdraft" in changes:
-        return _no(f"agent {agent.id} spends the money of {agent.parent}: set the limit there")
+        return no(f"agent {agent.id} spends the money of {agent.parent}: set the limit there")
     if both := [name for name in order.lift if name in changes]:
-        return _no(f"the command both sets and lifts {both[0]}")
+        return no(f"the command both sets and lifts {both[0]}")
     changes |= dict.fromkeys(order.lift)
     if not changes:
-        return _no("the command names no limit to change")
+        return no("the command names no limit to change")
     terms = replace(agent.terms, **changes)
     if (why_not := _impossible(terms)) is not None:
-        return _no(why_not)
+        return no(why_not)
     return replace(blank, kind=EntryKind.LIMIT_SET, agent=terms)
 
 
@@ -55,7 +54,3 @@ def _impossible(terms: AgentTerms) -> str | None:
                 less, more = (f"{Money(minor, terms.currency)} {terms.currency}" for minor in (high, low))
                 return f"{name} of agent {terms.agent}, {more}, would be above {other}, {less}"
     return None
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

@@ -27,6 +27,11 @@ class Objection(NamedTuple):
     reason: str = ""
 
 
+def no(reason: str) -> Objection:
+    """One that has no code of its own: the sentence says it all."""
+    return Objection(Refusal.OTHER, reason)
+
+
 def objection(
     command: Place,
     chain: Sequence[AgentState],

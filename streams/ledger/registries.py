@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from schemas.entry import Cause, Entry, EntryKind
-from schemas.refusal import Refusal
 from schemas.registry import RegistryCut, RegistryDelivery, RegistryLine, RegistryNote, registry_book
 from schemas.registry_command import AddToRegistry, CutRegistry, DeliverRegistry, RegistryOrder
 from streams.ledger.commands import Instruct, RegistryDelivered, RegistryDue, RegistryTerms
 from streams.ledger.decisions import Stale
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.origins import REGISTRY, TIMER
 from streams.ledger.registry_answers import answer_lines
 from streams.ledger.registry_state import OpenRegistry, Registries, RegistryUnderWay
@@ -77,13 +76,13 @@ def note_delivery(book: Book | None, command: RegistryDelivered, at: int) -> Ent
 def obey_registry(book: Book, order: RegistryOrder, blank: Entry, terms: RegistryTerms | None) -> Entry | Objection:
     """What an operator orders about registries. blank: the entry but for what it says."""
     if book.registries is None and terms is None:
-        return _no(f"payee {order.payee} has no registries: it is not served offline")
+        return no(f"payee {order.payee} has no registries: it is not served offline")
     match order:
         case CutRegistry():
             registry = _open(book)
             if registry.number != order.number:
                 is_cut = "cut already" if order.number < registry.number else "not open yet"
-                return _no(f"registry {order.number} of payee {order.payee} is {is_cut}: {registry.number} is open")
+                return no(f"registry {order.number} of payee {order.payee} is {is_cut}: {registry.number} is open")
             return _cut(registry, order.payee, terms, 0, blank)
         case DeliverRegistry():
             return _delivered_by_hand(book, order, blank)
@@ -94,9 +93,9 @@ def obey_registry(book: Book, order: RegistryOrder, blank: Entry, terms: Registr
 def _delivered_by_hand(book: Book, order: DeliverRegistry, blank: Entry) -> Entry | Objection:
     under_way = _under_way(book, order.number)
     if order.number >= _open(book).number:
-        return _no(f"registry {order.number} of payee {order.payee} is not cut yet")
+        return no(f"registry {order.number} of payee {order.payee} is not cut yet")
     if under_way is None or under_way.delivered_at:
-        return _no(f"registry {order.number} of payee {order.payee} is delivered already")
+        return no(f"registry {order.number} of payee {order.payee} is delivered already")
     note = RegistryNote(order.payee, order.number, delivery=RegistryDelivery("by hand"))
     return replace(blank, kind=EntryKind.REGISTRY_DELIVERED, registry=note, document=order.evidence)
 
@@ -123,7 +122,3 @@ def _open(book: Book) -> OpenRegistry:
 
 def _under_way(book: Book | None, number: int) -> RegistryUnderWay | None:
     return book.registries.under_way.get(number) if book is not None and book.registries is not None else None
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

@@ -17,7 +17,7 @@ from schemas.registry_command import (
     adding_id,
     answered_id,
 )  # fmt: skip
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.registry_state import RegistryUnderWay
 from streams.ledger.settle import Change, payment_entry
 from streams.ledger.state import Book, State
@@ -26,13 +26,13 @@ from streams.ledger.state import Book, State
 def answer_lines(book: Book, order: AnswerRegistry, blank: Entry) -> Entry | Objection:
     """REGISTRY_ANSWERED with the answers that are new. One line that cannot be answered so refuses all of them."""
     if (why_not := _not_answerable(book, order)) is not None:
-        return _no(why_not)
+        return no(why_not)
     assert book.registries is not None
     under_way = book.registries.under_way[order.number]
     fresh: list[LineAnswer] = []
     for said in order.answers:
         if (why_not := _wrong(under_way, said)) is not None:
-            return _no(f"registry {order.number} of payee {order.payee}, line {said.txn}: {why_not}")
+            return no(f"registry {order.number} of payee {order.payee}, line {said.txn}: {why_not}")
         if (line := under_way.lines.get(said.txn)) is not None:
             fresh.append(LineAnswer(line.txn, line.payment, line.tree, line.amount, said.accepted, said.reason))
     note = RegistryNote(order.payee, order.number, answers=tuple(fresh))
@@ -68,9 +68,9 @@ def end_queued(state: State, book: Book, order: PaymentAnswered, blank: Entry) -
     """POSTED or VOIDED, as the payee answered to the payment's line."""
     payment = state.payments.find(order.payment)
     if payment is None or payment.book != book.id or payment.txn != order.txn:
-        return _no(f"there is no payment {order.payment} with number {order.txn} in tree {order.tree}")
+        return no(f"there is no payment {order.payment} with number {order.txn} in tree {order.tree}")
     if payment.state is not EntryKind.QUEUED:
-        return _no(f"payment {payment.id} is {payment.state}: it waits for no registry")
+        return no(f"payment {payment.id} is {payment.state}: it waits for no registry")
     if order.accepted:
         change = Change(EntryKind.POSTED, 0)
     else:
@@ -101,7 +101,3 @@ def registry_words(entry: Entry) -> list[RegistryWord]:
         )
         for one in note.answers
     ]  # fmt: skip
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

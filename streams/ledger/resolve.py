@@ -11,7 +11,7 @@ from schemas.refusal import Refusal
 from streams.ledger.accounts import legs_of
 from streams.ledger.change import keeping
 from streams.ledger.limits import shortfall
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.payments import PaymentState
 from streams.ledger.reversal import reversal_entry
 from streams.ledger.settle import Change, payment_entry
@@ -22,7 +22,7 @@ def resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> En
     """POSTED or VOIDED for one in MANUAL, DECLINED for one in WAITING_FUNDS; in doubt of a reversal, its end."""
     payment = state.payments.find(order.payment)
     if payment is None or payment.book != book.id:
-        return _no(f"there is no payment {order.payment} in tree {order.tree}")
+        return no(f"there is no payment {order.payment} in tree {order.tree}")
     if payment.state is EntryKind.REVERSAL_MANUAL:
         kind, refusal = (EntryKind.REVERSAL_REFUSED, Refusal.OTHER.code) if order.paid else (EntryKind.REVERSED, 0)
         change = Change(kind, payment.tries, refusal, order.evidence)
@@ -30,9 +30,9 @@ def resolve(state: State, book: Book, order: ResolvePayment, blank: Entry) -> En
     if payment.state is EntryKind.WAITING_FUNDS:
         return _given_up(book, order, payment, blank)
     if payment.state is EntryKind.QUEUED:
-        return _no(f"payment {payment.id} is in a registry: its payee's answer to that ends it (kassa registry answer)")
+        return no(f"payment {payment.id} is in a registry: its payee's answer to that ends it (kassa registry answer)")
     if payment.state is not EntryKind.MANUAL:
-        return _no(
+        return no(
             f"payment {order.payment} is {payment.state}; only one in MANUAL or WAITING_FUNDS is decided by an operator"
         )
     if order.paid:
@@ -47,12 +47,12 @@ def _given_up(book: Book, order: ResolvePayment, payment: PaymentState, blank: E
     facts = payment.facts
     assert facts is not None  # an open payment has them
     if order.paid:
-        return _no(f"payment {payment.id} waits for funds: no payee was asked, so none can have been paid")
+        return no(f"payment {payment.id} waits for funds: no payee was asked, so none can have been paid")
     if order.id == payment.id:
         # By its cause an entry is known to answer a payment's order, or a command.
-        return _no(f"{order.id} is the payment's own id; give the command another")
+        return no(f"{order.id} is the payment's own id; give the command another")
     if (why_not := _not_kept(book, facts)) is not None:
-        return _no(why_not)
+        return no(why_not)
     legs = legs_of(book, facts.currency, keeping(facts, facts.collected))
     refusal = Refusal.OTHER.code
     return replace(
@@ -71,7 +71,3 @@ def _not_kept(book: Book, facts: PaymentFacts) -> str | None:
     has = Money(max(line[0].available, 0), facts.currency)
     wanted = f"{Money(facts.collected, facts.currency)} {facts.currency}"
     return f"the payer put in {wanted}, and agent {facts.payer_agent} has {has}: nothing could be kept for the payer"
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

@@ -12,7 +12,7 @@ from schemas.refusal import Refusal
 from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.agents import agent_at_work
 from streams.ledger.currencies import purse_of
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.standing import stopped
 from streams.ledger.state import AgentState, Book, State
 
@@ -25,10 +25,10 @@ def transfer(state: State, book: Book, order: Transfer, blank: Entry) -> Entry |
     if isinstance(taker, Objection):
         return taker
     if giver is taker:
-        return _no(f"agent {giver.id} cannot transfer to itself")
+        return no(f"agent {giver.id} cannot transfer to itself")
     for agent in giver, taker:
         if agent.funding == "shared":
-            return _no(f"agent {agent.id} spends the money of {agent.parent}: transfer from or to that one")
+            return no(f"agent {agent.id} spends the money of {agent.parent}: transfer from or to that one")
         if isinstance(lacking := purse_of(book, agent, order.currency, "the transfer"), Objection):
             return lacking
     why_not = not_given(state, book, giver, order.amount, order.currency, "transfer")
@@ -54,17 +54,13 @@ def withdraw(state: State, book: Book, order: Withdraw, blank: Entry) -> Entry |
 def not_given(state: State, book: Book, giver: AgentState, amount: int, currency: str, what: str) -> Objection | None:
     """Why the giver (in whatever currency) does not give so much in this one, if so. what: "transfer", say."""
     if (who := stopped(book.chain(giver.id))) is not None:
-        return _no(f"{who}: it gives no money away")
+        return no(f"{who}: it gives no money away")
     purse = purse_of(book, giver, currency, f"the {what}")
     if isinstance(purse, Objection):
         return purse
     if waiting := state.waiting.length(book.id, giver.id, currency):
-        return _no(f"{waiting} payments whose cash is taken wait for the money of {giver.id} first")
+        return no(f"{waiting} payments whose cash is taken wait for the money of {giver.id} first")
     if purse.available < amount:
         has = f"{Money(max(purse.available, 0), currency)} {currency}"
         return Objection(Refusal.AGENT_LACKS_FUNDS, f"agent {giver.id} has {has} to give")
     return None
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 from schemas.entry import Entry, EntryKind
 from schemas.ids import instant_ms
-from schemas.refusal import Refusal
 from schemas.voucher import BatchTerms, VoucherNote, account_stock, account_supplier, serial_mark
 from schemas.voucher_command import DropBatch, LoadVouchers
 from streams.ledger.accounts import legs_of
 from streams.ledger.commands import Product
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.state import Book
 from streams.ledger.stock import Batch, Stock
 
@@ -25,12 +24,12 @@ def load(book: Book, product: Product, order: LoadVouchers, blank: Entry) -> Ent
     stock = book.stock or Stock()
     batch = stock.batches.get(order.batch)
     if (why_not := _not_sellable(product, terms, blank.at) or _not_continued(stock, batch, terms, order)) is not None:
-        return _no(why_not)
+        return no(why_not)
     loaded, pins = (len(batch.loaded), len(batch.free)) if batch is not None else (0, 0)
     pins += len(order.pins)
     is_last = loaded + 1 == order.chunks
     if pins > order.count or (is_last and pins < order.count):
-        return _no(f"batch {order.batch} was to have {order.count} PINs, and would have {pins}: drop it")
+        return no(f"batch {order.batch} was to have {order.count} PINs, and would have {pins}: drop it")
     note = VoucherNote(order.payee, order.batch, terms=terms, chunk=order.chunk, pins=order.pins)
     if not is_last:
         return replace(blank, kind=EntryKind.VOUCHERS_LOADED, voucher=note)
@@ -44,7 +43,7 @@ def drop(book: Book, order: DropBatch, blank: Entry) -> Entry | Objection:
     """What was never whole was never owed for: nothing moves."""
     batch = book.stock.batches.get(order.batch) if book.stock is not None else None
     if batch is None or batch.is_open:
-        return _no(f"no batch {order.batch} of {order.payee} is being loaded; one that is whole can be blocked")
+        return no(f"no batch {order.batch} of {order.payee} is being loaded; one that is whole can be blocked")
     note = VoucherNote(order.payee, order.batch)
     return replace(blank, kind=EntryKind.VOUCHER_BATCH_DROPPED, reason=order.reason, voucher=note)
 
@@ -81,7 +80,3 @@ def _not_continued(stock: Stock, batch: Batch | None, terms: BatchTerms, order: 
             return f"serial {serial} is there already"
         marks.add(mark)
     return None
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

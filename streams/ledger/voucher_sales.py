@@ -12,7 +12,7 @@ from schemas.voucher import VOUCHERS, VoucherNote, account_stock
 from schemas.voucher_command import ReprintVoucher, SellVoucher, VoucherAnswer, VoucherNone, VoucherSold, VoucherWord
 from streams.ledger.accounts import FEE, REWARD, Movements, legs_of, releasing
 from streams.ledger.change import giving_back
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.payments import PaymentState
 from streams.ledger.state import Book, State
 
@@ -45,16 +45,16 @@ def conclude(state: State, book: Book, order: VoucherAnswer, blank: Entry) -> En
     payment = state.open.get(order.payment)
     facts = payment.facts if payment is not None else None
     if payment is None or facts is None or (payment.book, payment.state) != (book.id, EntryKind.HELD):
-        return _no(f"payment {order.payment} waits for no voucher in tree {book.id}")
+        return no(f"payment {order.payment} waits for no voucher in tree {book.id}")
     if (facts.served, facts.payee) != (VOUCHERS, order.payee):
-        return _no(f"payment {order.payment} is not for a voucher of {order.payee}")
+        return no(f"payment {order.payment} is not for a voucher of {order.payee}")
     if isinstance(order, VoucherNone):
         legs = legs_of(book, facts.currency, [*releasing(facts), *giving_back(facts)])
         return replace(
             blank, kind=EntryKind.VOIDED, legs=legs, payment=facts, refusal=order.refusal, reason=order.reason
         )  # fmt: skip
     if (facts.amount, facts.currency) != (order.denomination, order.currency):
-        return _no(f"payment {order.payment} is for another voucher than {order.serial}")
+        return no(f"payment {order.payment} is for another voucher than {order.serial}")
     note = VoucherNote(
         order.payee, order.batch, order.serial, order.kid, order.pin, order.denomination, order.currency, order.cost,
         order.payment, book.id,
@@ -84,10 +84,10 @@ def reprint(state: State, book: Book, terminal: str, order: ReprintVoucher, blan
         return Objection(Refusal.NO_RIGHT, "a voucher is printed again by the terminal that sold it, and nobody else")
     payment = state.payments.find(order.payment)
     if payment is None or payment.book != book.id:
-        return _no(f"there is no payment {order.payment} in tree {order.tree}")
+        return no(f"there is no payment {order.payment} in tree {order.tree}")
     note = note_of(payment)
     if note is None:
-        return _no(f"payment {order.payment} is {payment.state} and has no voucher")
+        return no(f"payment {order.payment} is {payment.state} and has no voucher")
     return replace(blank, kind=EntryKind.VOUCHER_REPRINTED, voucher=note)
 
 
@@ -105,7 +105,3 @@ def note_of(payment: PaymentState) -> VoucherNote | None:
     return VoucherNote(
         facts.payee, batch, serial, kid, pin, facts.amount, facts.currency, payment=facts.id, tree=payment.book
     )  # fmt: skip
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)

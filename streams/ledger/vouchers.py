@@ -30,7 +30,7 @@ from streams.ledger.accounts import BANK, legs_of
 from streams.ledger.answered import CommandState
 from streams.ledger.commands import Instruct, Product, VoucherDue
 from streams.ledger.decisions import Stale
-from streams.ledger.objections import Objection
+from streams.ledger.objections import Objection, no
 from streams.ledger.origins import TIMER
 from streams.ledger.state import Book, State
 from streams.ledger.stock import Batch, Stock, unpack_pin
@@ -102,7 +102,7 @@ def _reserve(book: Book, terminal: str, product: Product, order: ReserveVoucher,
         return why_not
     stock = book.stock or Stock()
     if order.payment in stock.reserved:
-        return _no(f"a voucher is reserved for payment {order.payment} already")
+        return no(f"a voucher is reserved for payment {order.payment} already")
     if stock.reservations_of(terminal) >= RESERVED_PER_TERMINAL:
         why = f"{RESERVED_PER_TERMINAL} vouchers are reserved for terminal {terminal} already; pay for one, or wait"
         return Objection(Refusal.TEMPORARY, why)
@@ -127,7 +127,7 @@ def _not_reserved(terminal: str, payee: Payee | None, order: ReserveVoucher, is_
     if not is_sealed:
         return Objection(Refusal.PAYEE_UNAVAILABLE, no_sealing_key(terminal))
     if order.currency != payee.currency:
-        return _no(f"vouchers of {payee.id} are in {payee.currency}, not in {order.currency}")
+        return no(f"vouchers of {payee.id} are in {payee.currency}, not in {order.currency}")
     if payee.denominations and order.denomination not in payee.denominations:
         return Objection(Refusal.PAYEE_PROHIBITS, "the payee has no voucher of this denomination")
     return None
@@ -173,10 +173,10 @@ def _none_left(order: ReserveVoucher | SellVoucher) -> str:
 def _block_or_not(book: Book, order: BlockBatch | UnblockBatch, blank: Entry) -> Entry | Objection:
     batch = book.stock.batches.get(order.batch) if book.stock is not None else None
     if batch is None:
-        return _no(f"product {order.payee} has no batch {order.batch} with vouchers left")
+        return no(f"product {order.payee} has no batch {order.batch} with vouchers left")
     is_block = isinstance(order, BlockBatch)
     if batch.is_blocked == is_block:
-        return _no(f"batch {order.batch} is {'blocked already' if is_block else 'not blocked'}")
+        return no(f"batch {order.batch} is {'blocked already' if is_block else 'not blocked'}")
     kind = EntryKind.VOUCHER_BATCH_BLOCKED if is_block else EntryKind.VOUCHER_BATCH_UNBLOCKED
     return replace(blank, kind=kind, reason=order.reason, voucher=VoucherNote(order.payee, order.batch))
 
@@ -184,14 +184,10 @@ def _block_or_not(book: Book, order: BlockBatch | UnblockBatch, blank: Entry) ->
 def _pay_supplier(book: Book, order: PaySupplier, blank: Entry) -> Entry | Objection:
     owed = book.accounts.get((account_supplier(order.supplier), order.currency))
     if owed is None:
-        return _no(f"nothing was ever owed to {order.supplier} for {order.payee} in {order.currency}")
+        return no(f"nothing was ever owed to {order.supplier} for {order.payee} in {order.currency}")
     if owed.balance < order.amount:
-        return _no(f"{owed.balance} minor units are owed to {order.supplier} for {order.payee}, not {order.amount}")
+        return no(f"{owed.balance} minor units are owed to {order.supplier} for {order.payee}, not {order.amount}")
     legs = legs_of(book, order.currency, [(account_supplier(order.supplier), -order.amount), (BANK, order.amount)])
     return replace(
         blank, kind=EntryKind.SUPPLIER_PAID, legs=legs, document=order.document, voucher=VoucherNote(order.payee)
     )  # fmt: skip
-
-
-def _no(reason: str) -> Objection:
-    return Objection(Refusal.OTHER, reason)
