@@ -13,7 +13,7 @@ from console.context import broker_settings
 from console.lookup import find_agent, purses, spender
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyOf, Operator, TimeOut, Tree
-from console.output import json_line, major, pairs, rows
+from console.output import json_line, listing, major, pairs
 from console.signing import done, give, now
 from console.statements import statement
 from schemas.balance import Balance
@@ -125,7 +125,7 @@ def show(agent: AgentArgument, tree: Tree = None, as_json: AsJson = False) -> No
     first, everyone = find_agent(settings, agent, tree), purses(settings)
     for there in (one for one in everyone if (one.tree, one.agent) == (first.tree, first.agent)):
         if as_json:
-            json_line(there.model_dump(mode="json"))
+            json_line(there)
         else:
             _show(there, spender(there, everyone))
 
@@ -153,16 +153,9 @@ def list_agents(tree: Tree = None, as_json: AsJson = False) -> None:
     """All agents, tree by tree."""
     everyone = purses(broker_settings())
     found = [one for one in everyone if tree in (None, one.tree)]
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json"))
-        return
     columns = ("tree", "agent", "above", "name", "currency", "balance", "held", "overdraft", "available", "funding")
-    rows(
-        columns,
-        (_line(one, spender(one, everyone)) for one in found),
-        right=("balance", "held", "overdraft", "available"),
-    )
+    lines = (_line(one, spender(one, everyone)) for one in found)
+    listing(found, as_json, columns, lines, right=("balance", "held", "overdraft", "available"))
 
 
 def _line(one: Balance, money: Balance) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from console.context import broker_settings
 from console.lookup import table
 from console.options import AsJson
-from console.output import json_line, note, rows
+from console.output import listing, note
 from schemas.alert import EVENTS, Alert
 from schemas.delivery import Delivery, DeliveryState
 from streams.compacted import read_to_end
@@ -37,15 +37,11 @@ def alerts(
     if open_only:
         found = _open(found)
     found = found[-limit:]
-    if as_json:
-        for alert in found:
-            json_line(alert.model_dump(mode="json"))
-        return
     lines = (
         (f"{one.at:%Y-%m-%d %H:%M:%S}", one.severity.value, one.kind.value, one.subject, one.agent or "-", one.text)
         for one in found
     )
-    rows(("at (UTC)", "severity", "kind", "subject", "agent", "what"), lines)
+    listing(found, as_json, ("at (UTC)", "severity", "kind", "subject", "agent", "what"), lines)
 
 
 def deliveries(
@@ -56,11 +52,8 @@ def deliveries(
     """To whom the alerts of the last year were delivered, and why not. Recipients are named by a hash."""
     found = sorted(table(broker_settings(), DELIVERIES, Delivery).values(), key=lambda one: one.at)
     found = [one for one in found if state in (None, one.state)][-limit:]
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json"))
-        return
-    rows(("at (UTC)", "state", "tries", "kind", "subject", "to", "why"), map(_line, found), right=("tries",))
+    columns = ("at (UTC)", "state", "tries", "kind", "subject", "to", "why")
+    listing(found, as_json, columns, map(_line, found), right=("tries",))
 
 
 def _line(one: Delivery) -> tuple[object, ...]:

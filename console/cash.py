@@ -13,7 +13,7 @@ from console.errors import BadInput, NotFound
 from console.lookup import find_agent, find_terminal
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
-from console.output import json_line, major, pairs, rows
+from console.output import json_line, listing, major, pairs, rows
 from console.signing import done, give, now
 from console.warehouse import opened
 from schemas.cash import CollectCash
@@ -88,16 +88,13 @@ def expected(terminal: OfTerminal = None, tree: OfTree = None, as_json: AsJson =
 
     with opened() as client:
         found = cash.expected(client, tree or "", terminal or "")
-    if as_json:
-        for one in found:
-            json_line(one)
-        return
     lines = (
         (one.tree, one.agent, one.terminal, major(one.expected, one.currency), one.currency,
          f"{one.collected_at:%Y-%m-%d %H:%M:%S}" if one.collected_at else "never")
         for one in found
     )  # fmt: skip
-    rows(("tree", "agent", "terminal", "expected", "currency", "emptied, UTC"), lines, right=("expected",))
+    columns = ("tree", "agent", "terminal", "expected", "currency", "emptied, UTC")
+    listing(found, as_json, columns, lines, right=("expected",))
 
 
 def list_collections(
@@ -111,12 +108,8 @@ def list_collections(
 
     with opened() as client:
         found = cash.collections(client, tree or "", terminal or "", short=short)
-    if as_json:
-        for one in found:
-            json_line(one)
-        return
     columns = ("at (UTC)", "terminal", "agent", "no.", "expected", "counted", "shortage", "currency", "bag")
-    rows(columns, map(_line, found), right=("no.", "expected", "counted", "shortage"))
+    listing(found, as_json, columns, map(_line, found), right=("no.", "expected", "counted", "shortage"))
 
 
 def show(

@@ -11,7 +11,7 @@ from console.context import broker_settings
 from console.errors import BadInput
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
-from console.output import json_line, major, rows
+from console.output import listing, major
 from console.signing import done, give, now
 from schemas.change import mark_of
 from schemas.change_command import BlockChange, UnblockChange
@@ -67,13 +67,10 @@ def listed(
     """All change that is kept, and all that is blocked, as ClickHouse has it; the oldest first."""
     found = accounts(tree, only_blocked)
     columns = ("tree", "fingerprint or payment", "balance", "currency", "moved", "")
-    if as_json:
-        for one in found:
-            json_line({**one._asdict(), "moved_at": one.moved_at.isoformat()})
-        return
     shown = ((one.tree, one.mark, major(one.balance, one.currency), one.currency, f"{one.moved_at:%Y-%m-%d %H:%M:%S}",
               "blocked" if one.is_blocked else "") for one in found)  # fmt: skip
-    rows(columns, shown, right=("balance",))
+    told = ({**one._asdict(), "moved_at": one.moved_at.isoformat()} for one in found)
+    listing(told, as_json, columns, shown, right=("balance",))
 
 
 def _order(

@@ -66,7 +66,7 @@ def show_chart(tree: TreeChart = None, as_json: AsJson = False) -> None:
     if chart is None:
         raise NotFound(f"there is no chart of {_whose(tree)}: `kassa chart set` sets one")
     if as_json:
-        json_line(chart.model_dump(mode="json"))
+        json_line(chart)
         return
     pairs({"chart of": _whose(tree), "version": chart.version, "branch": chart.branch, "digits": chart.digits})
     currencies = sorted(chart.accounts)

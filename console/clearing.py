@@ -10,7 +10,7 @@ import typer
 
 from console.errors import NotFound
 from console.options import AsJson
-from console.output import json_line, major, pairs, rows
+from console.output import json_line, listing, major, pairs, rows
 from console.warehouse import opened
 
 _COLUMNS = (
@@ -41,14 +41,10 @@ def list_transfers(
         f"SELECT {', '.join(_COLUMNS)} FROM clearing {wanted} ORDER BY sent_at DESC, origin, transfer_no LIMIT {limit}"
     )
     found = _select(query, {"tree": tree})
-    if as_json:
-        for one in found:
-            json_line(_as_json(one))
-        return
     columns = ("transfer", "to", "from", "for", "amount", "", "state", "sent")
     shown = ((f"{of}.{number}", target, giver, taker, major(amount, coin), coin, state, _time(sent_at))
              for of, number, target, giver, taker, amount, coin, state, sent_at, *_ in found)  # fmt: skip
-    rows(columns, shown, right=("amount",))
+    listing(map(_as_json, found), as_json, columns, shown, right=("amount",))
 
 
 def show(

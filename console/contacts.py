@@ -12,7 +12,7 @@ from console.errors import BadInput, NotFound
 from console.lookup import contacts, find_agent
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut, Tree
-from console.output import json_line, rows
+from console.output import listing
 from console.signing import done, give, now
 from schemas.command import SetContact
 from schemas.contact import OPERATOR, Contact, Webhook, contact_id
@@ -66,10 +66,6 @@ def set_contact(
 def list_contacts(as_json: AsJson = False) -> None:
     """Whom alerts go to. Thresholds are in minor units."""
     found = [one for one in contacts(broker_settings()).values() if one.mail or one.webhooks or one.low_balance]
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json"))
-        return
     lines = (
         (
             one.id,
@@ -79,7 +75,7 @@ def list_contacts(as_json: AsJson = False) -> None:
         )
         for one in found
     )
-    rows(("of", "mail", "webhooks", "low balance"), lines, right=("low balance",))
+    listing(found, as_json, ("of", "mail", "webhooks", "low balance"), lines, right=("low balance",))
 
 
 def remove(

@@ -14,7 +14,7 @@ from console.context import broker_settings
 from console.errors import BadInput, NotFound
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
-from console.output import json_line, major, pairs, rows
+from console.output import json_line, listing, major, pairs, rows
 from console.signing import done, give, now
 from console.warehouse import opened
 from schemas.correction import ApproveCorrection, Correct, DropCorrection, Movement
@@ -114,16 +114,12 @@ def list_corrections(
         f"WHERE {which} AND {{tree:String}} IN ('', tree) ORDER BY asked_at DESC, proposal LIMIT {limit}",
         {"tree": tree},
     )
-    if as_json:
-        for one in found:
-            json_line(_as_json(one))
-        return
     columns = ("correction", "tree", "of", "amount", "", "state", "by", "approved by", "asked")
     lines = (
         (id, of, corrects, major(amount, coin), coin, state, by, second or "-", f"{asked:%Y-%m-%d %H:%M:%S}")
         for of, id, state, amount, coin, corrects, _, _, by, second, _, _, _, asked, *_ in found
     )
-    rows(columns, lines, right=("amount",))
+    listing(map(_as_json, found), as_json, columns, lines, right=("amount",))
 
 
 def show(proposal: Proposal, tree: OfTree, as_json: AsJson = False) -> None:

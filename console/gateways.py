@@ -16,7 +16,7 @@ from console.gateway_options import breaker_of, options_of, results_of
 from console.lookup import gateways
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
-from console.output import json_line, rows
+from console.output import listing
 from console.signing import done, give, now
 from schemas.command import SetGateway
 from schemas.gateway import Gateway, Protocol, RetrySchedule
@@ -119,10 +119,6 @@ def add(
 def list_gateways(as_json: AsJson = False) -> None:
     """All gateways."""
     found = gateways(broker_settings()).values()
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json"))
-        return
     columns = (
         "gateway",
         "protocol",
@@ -135,7 +131,7 @@ def list_gateways(as_json: AsJson = False) -> None:
         "cancels",
         "besides",
     )
-    rows(columns, (_line(one) for one in found), right=("time-out ms", "connections"))
+    listing(found, as_json, columns, map(_line, found), right=("time-out ms", "connections"))
 
 
 def _line(one: Gateway) -> tuple[object, ...]:

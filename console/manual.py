@@ -8,7 +8,7 @@ import typer
 
 from console.manual_open import OpenPayment, open_payments
 from console.options import AsJson
-from console.output import json_line, major, rows
+from console.output import listing, major
 from console.payments import resolve
 
 
@@ -28,12 +28,9 @@ def listed(
 ) -> None:
     """All that is MANUAL or REVERSAL_MANUAL, and what is unclear for long, as ClickHouse has it; the oldest first."""
     found = open_payments(older_than, payee)
-    if as_json:
-        for one in found:
-            json_line(one.as_json())
-        return
     columns = ("payment", "state", "payee", "gateway", "txn", "amount", "open for", "tries", "payee said", "find out")
-    rows(columns, map(_line, found), right=("amount", "open for", "tries"))
+    told, lines = map(OpenPayment.as_json, found), map(_line, found)
+    listing(told, as_json, columns, lines, right=("amount", "open for", "tries"))
 
 
 def _line(one: OpenPayment) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from console.lookup import operators
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, PublicKeyFile, TimeOut
 from console.options import Operator as SignedBy
-from console.output import json_line, rows, say
+from console.output import listing, say
 from console.signing import done, give, now
 from schemas.command import SetOperator
 from schemas.keys import owner_of
@@ -51,12 +51,8 @@ def add(
 def list_operators(as_json: AsJson = False) -> None:
     """Operators introduced by a command; those trusted from the start are files in the workers' keys/trusted."""
     found = operators(broker_settings()).values()
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json"))
-        return
     lines = (
         (one.id, ", ".join(f"{key.kid} {key.algorithm}{' revoked' if key.revoked_at else ''}" for key in one.keys))
         for one in found
     )
-    rows(("operator", "keys"), lines)
+    listing(found, as_json, ("operator", "keys"), lines)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
@@ -49,6 +50,22 @@ def rows(columns: Sequence[str], lines: Iterable[Sequence[object]], *, right: Se
     sys.stdout.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
 
 
+def listing(
+    found: Iterable[object],
+    as_json: bool,
+    columns: Sequence[str],
+    lines: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+) -> None:
+    """What a list command found: one JSON object a record for scripts, or the table of its `lines` for people."""
+    if not as_json:
+        rows(columns, lines, right=right)
+        return
+    for one in found:
+        json_line(one)
+
+
 def pairs(facts: Mapping[str, object]) -> None:
     """One record: a name and its value a line."""
     width = max(map(len, facts))
@@ -58,12 +75,16 @@ def pairs(facts: Mapping[str, object]) -> None:
 
 def json_line(record: Any) -> None:
     """One JSON object on one line of stdout."""
-    sys.stdout.write(orjson.dumps(record, default=str).decode() + "\n")
+    sys.stdout.write(orjson.dumps(record, default=_plain).decode() + "\n")
 
 
 def major(minor: int, currency: str) -> str:
     """Minor units as people write them: 95000 RUB -> "950.00"."""
     return str(Money(minor, currency))
+
+
+def _plain(value: object) -> object:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
 
 
 def _escaped(cell: object) -> str:

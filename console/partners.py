@@ -15,7 +15,7 @@ from console.context import broker_settings, load_settings
 from console.errors import BadInput
 from console.lookup import find_terminal
 from console.options import AsJson
-from console.output import json_line, rows, say
+from console.output import listing, say
 from console.partner.records import a_partner, keep, partner_file, partners
 from streams.keyring import load_terminal_key
 from streams.logs import configure_logs
@@ -80,14 +80,9 @@ def add(
 def list_partners(as_json: AsJson = False) -> None:
     """Who may pay through this machine."""
     found = partners(load_settings()).values()
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json", exclude={"salt", "hash"}))
-        return
-    rows(
-        ("partner", "terminal", "charset", "from"),
-        [(one.id, one.terminal, one.charset, ", ".join(one.allowed) or "anywhere") for one in found],
-    )
+    told = (one.model_dump(mode="json", exclude={"salt", "hash"}) for one in found)
+    lines = ((one.id, one.terminal, one.charset, ", ".join(one.allowed) or "anywhere") for one in found)
+    listing(told, as_json, ("partner", "terminal", "charset", "from"), lines)
 
 
 def remove(partner: PartnerArgument) -> None:

@@ -13,7 +13,7 @@ from console.errors import BadInput
 from console.lookup import payees
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
-from console.output import json_line, major, rows
+from console.output import listing, major
 from console.payee_offline import Form, terms_of
 from console.payee_routes import route_of, routes
 from console.signing import done, give, now
@@ -127,12 +127,8 @@ def add(
 def list_payees(as_json: AsJson = False) -> None:
     """All payees."""
     found = payees(broker_settings()).values()
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json"))
-        return
     columns = ("payee", "name", "gateways", "currency", "from", "to", "fields", "time zone", "reversal s")
-    rows(columns, (_line(one) for one in found), right=("from", "to", "reversal s"))
+    listing(found, as_json, columns, map(_line, found), right=("from", "to", "reversal s"))
 
 
 def _level(text: str, currency: str) -> StockLevel:

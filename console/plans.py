@@ -14,7 +14,7 @@ from console.errors import NotFound
 from console.lookup import plans, purses, spender, terminals
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
-from console.output import json_line, major, pairs, rows
+from console.output import json_line, listing, major, pairs, rows
 from console.signing import done, give, now
 from console.warehouse import opened
 from schemas.balance import Balance
@@ -75,15 +75,11 @@ def set_plan(
 def list_plans(as_json: AsJson = False) -> None:
     """All plans."""
     found = plans(broker_settings()).values()
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json"))
-        return
     lines = (
         (one.id, one.tree, ", ".join(one.agents) or "all", _price(one), one.starts, "yes" if one.is_paused else "-")
         for one in found
     )
-    rows(("plan", "tree", "agents", "price", "starts", "paused"), lines)
+    listing(found, as_json, ("plan", "tree", "agents", "price", "starts", "paused"), lines)
 
 
 def show(plan: PlanName, as_json: AsJson = False) -> None:

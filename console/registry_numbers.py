@@ -14,7 +14,7 @@ from console.context import broker_settings
 from console.errors import BadInput, NoAnswer, Refused
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
-from console.output import json_line, major, pairs, rows, say
+from console.output import json_line, listing, major, pairs, rows, say
 from console.requests import command_request
 from console.signing import done, give, now, operator_key
 from console.warehouse import opened
@@ -47,13 +47,10 @@ def list_registries(
 
     with opened() as client:
         found = registries(client, payee or "")
-    if as_json:
-        for one in found:
-            json_line(_facts(one))
-        return
     columns = ("payee", "registry", "state", "lines", "total", "currency", "cut", "delivered", "accepted", "rejected")
     right = ("registry", "lines", "total", "accepted", "rejected")
-    rows(columns, ([_facts(one)[name] for name in columns] for one in found), right=right)
+    facts = [_facts(one) for one in found]
+    listing(facts, as_json, columns, ([one[name] for name in columns] for one in facts), right=right)
 
 
 def show(payee: PayeeOption, number: Number, as_json: AsJson = False) -> None:

@@ -11,7 +11,7 @@ from console.context import broker_settings
 from console.lookup import schedules
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
-from console.output import json_line, rows
+from console.output import listing
 from console.signing import done, give, now
 from schemas.command import SetSchedule
 from schemas.ids import instant_ms, ms_instant
@@ -51,11 +51,7 @@ def set_schedule(
 def list_schedules(as_json: AsJson = False) -> None:
     """All schedules, and when each would close a window next."""
     found = schedules(broker_settings()).values()
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json"))
-        return
-    rows(("tree", "payee", "cron", "time zone", "next, UTC"), (_line(one) for one in found))
+    listing(found, as_json, ("tree", "payee", "cron", "time zone", "next, UTC"), map(_line, found))
 
 
 def _line(one: Schedule) -> tuple[object, ...]:

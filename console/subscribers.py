@@ -18,7 +18,7 @@ from console.errors import BadInput, NoAnswer, NotFound, Refused
 from console.lookup import payees, subscriber_lists
 from console.numbers import fresh_id
 from console.options import AsJson, Operator, TimeOut
-from console.output import json_line, major, rows, say
+from console.output import listing, major, say
 from console.requests import command_request
 from console.signing import now, operator_key
 from console.subscriber_export import export_rows, header_of
@@ -88,12 +88,8 @@ def load(
 def list_lists(as_json: AsJson = False) -> None:
     """The lists in force."""
     found = subscriber_lists(broker_settings()).values()
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json"))
-        return
     lines = [(one.payee, one.rows, f"{one.as_of:%Y-%m-%d %H:%M:%S}", one.file, one.upload) for one in found]
-    rows(("payee", "subscribers", "as of, UTC", "file", "upload"), lines, right=("subscribers",))
+    listing(found, as_json, ("payee", "subscribers", "as of, UTC", "file", "upload"), lines, right=("subscribers",))
 
 
 def export(

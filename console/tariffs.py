@@ -121,7 +121,7 @@ def show_tariff(payee: PayeeId, as_json: AsJson = False) -> None:
     if tariff is None:
         raise NotFound(f"payee {payee!r} has no tariff: its payments have no fee and no reward")
     if as_json:
-        json_line(tariff.model_dump(mode="json"))
+        json_line(tariff)
         return
     names = ("payee", "version", "fee", "processing", "reward", "shares of the reward")
     facts = dict(zip(names, _line(tariff, currency), strict=True))
@@ -156,7 +156,7 @@ def list_tariffs(as_json: AsJson = False) -> None:
     found = tariffs(settings).values()
     if as_json:
         for one in found:
-            json_line(one.model_dump(mode="json"))
+            json_line(one)
         return
     currencies = {payee.id: payee.currency for payee in payees(settings).values()}
     columns = ("payee", "version", "fee", "processing", "reward", "shares of the reward", "rules")

@@ -13,7 +13,7 @@ from console.errors import BadInput
 from console.lookup import find_agent, find_terminal, terminals
 from console.numbers import fresh_id
 from console.options import Address, AsJson, CommandId, KeyAlgorithm, Operator, PublicKeyFile, TimeOut, Tree
-from console.output import json_line, pairs, rows
+from console.output import listing, pairs
 from console.signing import done, give, now
 from console.terminal_card import card
 from schemas.command import RevokeKey, SetTerminal
@@ -103,11 +103,7 @@ def list_terminals(
 ) -> None:
     """All terminals with their keys."""
     found = [one for one in terminals(broker_settings()).values() if agent in (None, one.agent)]
-    if as_json:
-        for one in found:
-            json_line(one.model_dump(mode="json"))
-        return
-    rows(("terminal", "agent", "tree", "keys", "address"), (_line(one) for one in found))
+    listing(found, as_json, ("terminal", "agent", "tree", "keys", "address"), map(_line, found))
 
 
 def _keys(settings: Settings, terminal: str, new: PublicKey) -> tuple[PublicKey, ...]:

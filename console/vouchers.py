@@ -12,7 +12,7 @@ from console.errors import NotFound
 from console.lookup import payees
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
-from console.output import json_line, major, rows, say
+from console.output import listing, major, say
 from console.signing import done, give, now
 from console.voucher_load import load
 from console.voucher_terminal import reprint, reserve
@@ -117,12 +117,9 @@ def stock(payee: OfProduct = None, as_json: AsJson = False) -> None:
 
     with opened() as client:
         found = vouchers.in_stock(client, payee or "")
-    if as_json:
-        for one in found:
-            json_line(one)
-        return
     columns = ("payee", "denomination", "currency", "batch", "supplier", "loaded", "sold", "unsold", "at cost", "until")
-    rows(columns, map(_stock_line, found), right=("denomination", "loaded", "sold", "unsold", "at cost"))
+    right = ("denomination", "loaded", "sold", "unsold", "at cost")
+    listing(found, as_json, columns, map(_stock_line, found), right=right)
 
 
 def report(
@@ -139,12 +136,8 @@ def report(
     days = [calendar_day(text) if text is not None else None for text in (from_day, to_day)]
     with opened() as client:
         found = vouchers.sold(client, payee or "", *days)
-    if as_json:
-        for one in found:
-            json_line(one)
-        return
     columns = ("payee", "denomination", "currency", "tree", "agent", "sold", "amount", "cost")
-    rows(columns, map(_sold_line, found), right=("denomination", "sold", "amount", "cost"))
+    listing(found, as_json, columns, map(_sold_line, found), right=("denomination", "sold", "amount", "cost"))
 
 
 def _stock_line(one: InStock) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ import typer
 from console.context import broker_settings
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
-from console.output import json_line, major, pairs, rows
+from console.output import json_line, listing, major, pairs, rows
 from console.signing import done, give, now
 from console.warehouse import opened
 from schemas.command import CloseWindow
@@ -66,12 +66,9 @@ def list_windows(
 
     with opened() as client:
         found = closed_windows(client, tree or "")
-    if as_json:
-        for one in found:
-            json_line(_facts(one))
-        return
     columns = ("tree", "payee", "window", "opened", "closed", "by", "entries")
-    rows(columns, (tuple(_facts(one).values())[:7] for one in found), right=("window",))
+    lines = (tuple(_facts(one).values())[:7] for one in found)
+    listing(map(_facts, found), as_json, columns, lines, right=("window",))
 
 
 def show(tree: TreeOption, number: Number, payee: PayeeOption = None, as_json: AsJson = False) -> None:
