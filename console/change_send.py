@@ -9,9 +9,9 @@ import typer
 from console.amounts import named_values, subscriber_fields
 from console.change_kept import left_under
 from console.context import broker_settings
-from console.errors import BadInput, NotFound
+from console.errors import BadInput
 from console.fees import amount_within
-from console.lookup import find_terminal, payees, tariffs
+from console.lookup import find_payee, find_terminal, tariffs
 from console.numbers import reserve_numbers
 from console.options import AsJson, NoWait, TimeOut, Wait
 from console.output import major
@@ -44,9 +44,7 @@ def send_change(
     settings = broker_settings()
     key = load_terminal_key(settings, terminal)
     record = find_terminal(settings, terminal)
-    on_file = payees(settings).get(payee)
-    if on_file is None:
-        raise NotFound(f"there is no payee {payee!r}: `kassa payee list` shows all")
+    on_file = find_payee(settings, payee)
     left, coin, made_at = left_under(code, record.tree, on_file.currency), on_file.currency, now()
     if not left:
         raise BadInput(f"no change in {coin} is left under this code in tree {record.tree}")

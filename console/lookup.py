@@ -127,6 +127,14 @@ def spender(agent: Balance, all_agents: Iterable[Balance]) -> Balance:
     return agent
 
 
+def find_payee(settings: Settings, payee: str) -> Payee:
+    """Raises NotFound."""
+    record = payees(settings).get(payee)
+    if record is None:
+        raise NotFound(f"there is no payee {payee!r}: `kassa payee list` shows all")
+    return record
+
+
 def find_terminal(settings: Settings, terminal: str) -> Terminal:
     """Raises NotFound."""
     record = terminals(settings).get(terminal)

@@ -7,9 +7,9 @@ from typing import Annotated, Any, get_args
 import typer
 
 from console.context import broker_settings
-from console.errors import BadInput, NotFound
+from console.errors import BadInput
 from console.instants import instant
-from console.lookup import payees
+from console.lookup import find_payee
 from console.options import AsJson
 from console.output import json_line, rows, say
 from schemas.ids import instant_ms
@@ -32,9 +32,7 @@ def routes(
     as_json: AsJson = False,
 ) -> None:
     """By which gateways a payment received then would go while all work, and why. Sends nothing."""
-    found = payees(broker_settings()).get(payee)
-    if found is None:
-        raise NotFound(f"there is no payee {payee!r} on file")
+    found = find_payee(broker_settings(), payee)
     moment = instant_ms(instant(at))
     explained = explain(found, moment)
     order = choose(found, payment, moment) if payment is not None else ()

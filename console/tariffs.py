@@ -11,7 +11,7 @@ import typer
 from console.amounts import basis_points, minor_units, percentage
 from console.context import broker_settings
 from console.errors import BadInput, NotFound, Refused
-from console.lookup import payees, tariffs
+from console.lookup import find_payee, payees, tariffs
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
 from console.output import json_line, pairs, rows, say
@@ -22,7 +22,6 @@ from console.tariff_file import read_tariff
 from console.tariff_words import amounts_words, prices_words, rate_words, scope_words, when_words
 from schemas.command import SetTariff
 from schemas.ids import instant_ms
-from schemas.payee import Payee
 from schemas.refusal import Refusal
 from schemas.tariff import Fee, Rate, Tariff
 from streams.ledger.tariff_ties import first_tie
@@ -76,7 +75,7 @@ def set_tariff(
 ) -> None:
     """Set a payee's tariff. Payments from then on follow it, earlier ones keep theirs."""
     settings = broker_settings()
-    record = _payee(settings, payee)
+    record = find_payee(settings, payee)
     version = _version(settings, payee, command_id)
     if file is not None:
         if (fee, fee_min, fee_max, processing, reward, share) != ("0%", "0", None, "0%", "0%", None):
@@ -106,7 +105,7 @@ def check_tariff(
 ) -> None:
     """Say whether a tariff would be taken, and send nothing. Exit code 1: two of its rules tie."""
     settings = broker_settings()
-    tariff = read_tariff(file, payee, _payee(settings, payee).currency, _version(settings, payee, None))
+    tariff = read_tariff(file, payee, find_payee(settings, payee).currency, _version(settings, payee, None))
     tie = first_tie(tariff, instant_ms(now()))
     if tie is not None:
         raise Refused(str(file), Refusal.OTHER.code, tie.sentence(tariff.time_zone))
@@ -116,7 +115,7 @@ def check_tariff(
 def show_tariff(payee: PayeeId, as_json: AsJson = False) -> None:
     """A payee's tariff with all its rules, narrowest last as they were written. --json: as a file for `tariff set`."""
     settings = broker_settings()
-    currency = _payee(settings, payee).currency
+    currency = find_payee(settings, payee).currency
     tariff = tariffs(settings).get(payee)
     if tariff is None:
         raise NotFound(f"payee {payee!r} has no tariff: its payments have no fee and no reward")
@@ -132,13 +131,6 @@ def show_tariff(payee: PayeeId, as_json: AsJson = False) -> None:
         columns = ("rule", "for", "when", "amounts", "prices")
         rows(columns, ((rule.name, scope_words(rule), when_words(rule), amounts_words(rule, currency),
                         prices_words(rule, currency)) for rule in tariff.rules))  # fmt: skip
-
-
-def _payee(settings: Settings, payee: str) -> Payee:
-    record = payees(settings).get(payee)
-    if record is None:
-        raise NotFound(f"there is no payee {payee!r}: `kassa payee list` shows all")
-    return record
 
 
 def _version(settings: Settings, payee: str, command_id: str | None) -> int:

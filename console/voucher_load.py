@@ -15,8 +15,8 @@ import typer
 from console.amounts import calendar_day, minor_units
 from console.client import Client
 from console.context import broker_settings
-from console.errors import BadInput, NoAnswer, NotFound, Refused
-from console.lookup import payees
+from console.errors import BadInput, NoAnswer, Refused
+from console.lookup import find_payee
 from console.options import Operator, TimeOut
 from console.output import major, say
 from console.repeats import remembered
@@ -54,9 +54,7 @@ def load(
 ) -> None:
     """Load a batch of vouchers, for sale once all of it is there. Given again, loading goes on where it stopped."""
     settings = broker_settings()
-    product = payees(settings).get(payee)
-    if product is None:
-        raise NotFound(f"there is no payee {payee}: see `kassa payee list`")
+    product = find_payee(settings, payee)
     pins = read_pins(file, encoding)
     first = LoadVouchers(
         id=f"load.{payee}.{batch}.1",

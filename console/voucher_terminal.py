@@ -9,8 +9,8 @@ import typer
 from console.amounts import minor_units
 from console.client import Answer, Client
 from console.context import broker_settings
-from console.errors import BadInput, NotFound, Refused
-from console.lookup import find_terminal, payees
+from console.errors import BadInput, Refused
+from console.lookup import find_payee, find_terminal
 from console.numbers import fresh_id, reserve_numbers
 from console.options import AsJson, CommandId, TimeOut
 from console.output import json_line, say
@@ -36,9 +36,7 @@ def reserve(
 ) -> None:
     """Keep a voucher for a payment before its cash is taken; pay then with the same --number."""
     settings = broker_settings()
-    record, product = find_terminal(settings, terminal), payees(settings).get(payee)
-    if product is None:
-        raise NotFound(f"there is no payee {payee}: see `kassa payee list`")
+    record, product = find_terminal(settings, terminal), find_payee(settings, payee)
     running = number if number is not None else reserve_numbers(settings, terminal)
     command = ReserveVoucher(
         id=command_id or fresh_id(),

@@ -8,8 +8,7 @@ import typer
 
 from console.amounts import calendar_day, minor_units
 from console.context import broker_settings, load_settings
-from console.errors import NotFound
-from console.lookup import payees
+from console.lookup import find_payee
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
 from console.output import listing, major, say
@@ -99,10 +98,7 @@ def pay_supplier(
 ) -> None:
     """Record that a supplier of vouchers was paid from the bank."""
     settings = broker_settings()
-    product = payees(settings).get(payee)
-    if product is None:
-        raise NotFound(f"there is no payee {payee}: see `kassa payee list`")
-    coin = product.currency
+    coin = find_payee(settings, payee).currency
     command = PaySupplier(
         id=command_id or fresh_id(), issued_at=now(), payee=payee, supplier=supplier,
         amount=minor_units(amount, coin), currency=coin, document=document,
