@@ -10,7 +10,7 @@ from console.amounts import minor_units
 from console.context import broker_settings
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import CommandId, Operator, TimeOut, Tree
+from console.options import AgentArgument, CommandId, Operator, TimeOut, Tree
 from console.output import major
 from console.signing import done, give, now
 from schemas.currency_command import OpenCurrency
@@ -21,7 +21,7 @@ def add_to(group: typer.Typer) -> None:
 
 
 def open_currency(
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")],
+    agent: AgentArgument,
     currency: Annotated[str, typer.Argument(metavar="CODE", help="ISO 4217 code in capitals, such as USD.")],
     overdraft: Annotated[
         str, typer.Option(metavar="AMOUNT", help="How far below zero the balance in it may go, such as 50.00.")

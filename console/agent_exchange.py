@@ -11,7 +11,7 @@ from console.context import broker_settings
 from console.errors import BadInput
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import CommandId, Operator, TimeOut, Tree
+from console.options import AgentArgument, CommandId, Comment, Document, Operator, TimeOut, Tree
 from console.output import major
 from console.signing import done, give, now
 from schemas.currency_command import Exchange, is_rate
@@ -24,11 +24,11 @@ def add_to(group: typer.Typer) -> None:
 
 
 def exchange(
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")],
+    agent: AgentArgument,
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="What it gives, such as 1000.00.")],
     to: Annotated[str, typer.Option("--to", metavar="CODE", help="The currency it takes.")],
     rate: Annotated[str, typer.Option(help="Units of that currency for one of the currency given, such as 0.0125.")],
-    document: Annotated[str, typer.Option(help="Number of the paper behind it.")],
+    document: Document,
     currency: Annotated[
         str | None, typer.Option("--currency", metavar="CODE", help="The currency it gives. Default: its tree's own.")
     ] = None,
@@ -36,7 +36,7 @@ def exchange(
         str | None,
         typer.Option(metavar="AMOUNT", help="What it takes, where that is agreed on: it must be what the rate says."),
     ] = None,
-    comment: Annotated[str, typer.Option(metavar="TEXT", help="A word for whoever reads the statement.")] = "",
+    comment: Comment = "",
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,

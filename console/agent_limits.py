@@ -13,7 +13,7 @@ from console.context import broker_settings
 from console.errors import BadInput
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import CommandId, CurrencyOf, Operator, TimeOut, Tree
+from console.options import AgentArgument, CommandId, CurrencyOf, Operator, TimeOut, Tree
 from console.output import major
 from console.signing import done, give, now
 from schemas.balance import Balance
@@ -40,7 +40,7 @@ def add_to(group: typer.Typer) -> None:
 
 
 def limit(
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")],
+    agent: AgentArgument,
     overdraft: Annotated[
         str | None, typer.Argument(metavar="[AMOUNT]", help="How far below zero the balance may go; 0: prepaid.")
     ] = None,

@@ -10,16 +10,12 @@ from console.amounts import minor_units
 from console.context import broker_settings
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import CommandId, CurrencyOf, Operator, TimeOut, Tree
+from console.options import AgentArgument, CommandId, Comment, CurrencyOf, Document, Operator, TimeOut, Tree
 from console.output import major
 from console.signing import done, give, now
 from schemas.agent_command import Transfer, Withdraw
 
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 5000.00.")]
-Document = Annotated[str, typer.Option(help="Number of the paper behind it.")]
-Comment = Annotated[str, typer.Option(metavar="TEXT", help="A word for whoever reads the statement.")]
-
-
 ToTree = Annotated[str | None, typer.Option("--to-tree", metavar="ROOT", help="TO is an agent of this other tree.")]
 
 
@@ -66,7 +62,7 @@ def transfer(
 
 
 def withdraw(
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")],
+    agent: AgentArgument,
     amount: Amount,
     document: Document,
     comment: Comment = "",

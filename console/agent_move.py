@@ -9,7 +9,7 @@ import typer
 from console.context import broker_settings
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import CommandId, Operator, TimeOut, Tree
+from console.options import AgentArgument, CommandId, Operator, Reason, TimeOut, Tree
 from console.signing import done, give, now
 from schemas.agent_command import MoveAgent
 
@@ -19,9 +19,9 @@ def add_to(group: typer.Typer) -> None:
 
 
 def move(
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")],
+    agent: AgentArgument,
     parent: Annotated[str, typer.Option(metavar="AGENT", help="The agent of the same tree it is to be below.")],
-    reason: Annotated[str, typer.Option(help="Why, for whoever asks later.")],
+    reason: Reason,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from console.context import broker_settings
 from console.lookup import find_agent
 from console.numbers import fresh_id
-from console.options import CommandId, Operator, TimeOut, Tree
+from console.options import AgentArgument, CommandId, Operator, Reason, TimeOut, Tree
 from console.signing import done, give, now
 from schemas.agent_command import BlockAgent, CloseAgent, UnblockAgent
-
-AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")]
-ReasonOption = Annotated[str, typer.Option(help="Why, for whoever asks later.")]
 
 
 def add_to(group: typer.Typer) -> None:
@@ -25,7 +22,7 @@ def add_to(group: typer.Typer) -> None:
 
 def block(
     agent: AgentArgument,
-    reason: ReasonOption,
+    reason: Reason,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
@@ -38,7 +35,7 @@ def block(
 
 def unblock(
     agent: AgentArgument,
-    reason: ReasonOption,
+    reason: Reason,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,
@@ -50,7 +47,7 @@ def unblock(
 
 def close(
     agent: AgentArgument,
-    reason: ReasonOption,
+    reason: Reason,
     tree: Tree = None,
     command_id: CommandId = None,
     operator: Operator = None,

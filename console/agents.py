@@ -12,14 +12,12 @@ from console.amounts import minor_units
 from console.context import broker_settings
 from console.lookup import find_agent, purses, spender
 from console.numbers import fresh_id
-from console.options import AsJson, CommandId, CurrencyOf, Operator, TimeOut, Tree
+from console.options import AgentArgument, AsJson, CommandId, CurrencyOf, Operator, TimeOut, Tree
 from console.output import json_line, listing, major, pairs
 from console.signing import done, give, now
 from console.statements import statement
 from schemas.balance import Balance
 from schemas.command import Deposit, OpenAgent
-
-AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")]
 
 
 class FundingKind(StrEnum):

@@ -10,14 +10,13 @@ from console.change_kept import accounts
 from console.context import broker_settings
 from console.errors import BadInput
 from console.numbers import fresh_id
-from console.options import AsJson, CommandId, Operator, TimeOut
+from console.options import AsJson, CommandId, Operator, Reason, TimeOut
 from console.output import listing, major
 from console.signing import done, give, now
 from schemas.change import mark_of
 from schemas.change_command import BlockChange, UnblockChange
 
 TreeOption = Annotated[str, typer.Option("--tree", metavar="ROOT", help="The root agent of the tree that keeps it.")]
-ReasonOption = Annotated[str, typer.Option(help="Why, for whoever asks later.")]
 PaymentOption = Annotated[
     str | None, typer.Option("--payment", metavar="PAYMENT", help="What is kept because of this payment.")
 ]
@@ -31,7 +30,7 @@ CodeOption = Annotated[
 
 def block(
     tree: TreeOption,
-    reason: ReasonOption,
+    reason: Reason,
     payment: PaymentOption = None,
     mark: MarkOption = None,
     code: CodeOption = None,
@@ -46,7 +45,7 @@ def block(
 
 def unblock(
     tree: TreeOption,
-    reason: ReasonOption,
+    reason: Reason,
     payment: PaymentOption = None,
     mark: MarkOption = None,
     code: CodeOption = None,

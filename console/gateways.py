@@ -21,6 +21,22 @@ from console.signing import done, give, now
 from schemas.command import SetGateway
 from schemas.gateway import Gateway, Protocol, RetrySchedule
 
+Results = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CODE=MEANING",
+        help="What a code means in this dialect: ok, fatal, repeat, absent or unknown. May be repeated.",
+    ),
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="What the protocol wants to know besides. May be repeated."),
+]
+BreakerOption = Annotated[
+    str | None,
+    typer.Option(metavar="FAILURES:MS", help="Leave it alone after so many failures in a row, for so long."),
+]
+
 
 class Asked(StrEnum):
     STATUS = "status"
@@ -63,22 +79,10 @@ def add(
     asks: Annotated[
         list[Asked] | None, typer.Option(help="What else this dialect can be asked. May be repeated.")
     ] = None,
-    result: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CODE=MEANING",
-            help="What a code means in this dialect: ok, fatal, repeat, absent or unknown. May be repeated.",
-        ),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What the protocol wants to know besides. May be repeated."),
-    ] = None,
+    result: Results = None,
+    option: Options = None,
     per_second: Annotated[int, typer.Option(metavar="N", help="Requests a second and worker at most; 0: any.")] = 0,
-    breaker: Annotated[
-        str | None,
-        typer.Option(metavar="FAILURES:MS", help="Leave it alone after so many failures in a row, for so long."),
-    ] = None,
+    breaker: BreakerOption = None,
     client_certificate: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of a PEM file under the workers' keys directory.")
     ] = None,
@@ -119,18 +123,8 @@ def add(
 def list_gateways(as_json: AsJson = False) -> None:
     """All gateways."""
     found = gateways(broker_settings()).values()
-    columns = (
-        "gateway",
-        "protocol",
-        "url",
-        "time-out ms",
-        "connections",
-        "retry",
-        "fatal codes",
-        "credentials",
-        "cancels",
-        "besides",
-    )
+    columns = ("gateway", "protocol", "url", "time-out ms", "connections", "retry", "fatal codes", "credentials",
+               "cancels", "besides")  # fmt: skip
     listing(found, as_json, columns, map(_line, found), right=("time-out ms", "connections"))
 
 

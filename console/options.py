@@ -22,6 +22,7 @@ TimeOut = Annotated[
     float, typer.Option("--time-out", min=0.1, max=3600, metavar="S", help="How long to wait for the worker's answer.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
+AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")]
 Tree = Annotated[
     str | None, typer.Option(metavar="ROOT", help="The root agent, where an agent's id is in more than one tree.")
 ]
@@ -32,6 +33,9 @@ CurrencyOf = Annotated[
     str | None,
     typer.Option("--currency", metavar="CODE", help="In which of the agent's currencies. Default: its tree's own."),
 ]
+Document = Annotated[str, typer.Option(help="Number of the paper behind it.")]
+Comment = Annotated[str, typer.Option(metavar="TEXT", help="A word for whoever reads the statement.")]
+Reason = Annotated[str, typer.Option(help="Why, for whoever asks later.")]
 Address = Annotated[str | None, typer.Option(metavar="TEXT", help="Where the terminal stands.")]
 PublicKeyFile = Annotated[
     Path | None,

@@ -13,8 +13,9 @@ from console.errors import BadInput
 from console.lookup import payees
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
-from console.output import listing, major
+from console.output import json_line, major, rows
 from console.payee_offline import Form, terms_of
+from console.payee_options import CutOff, Fields, LowStock, RegistryCredentials, RegistryForm, RegistryTo, Routes
 from console.payee_routes import route_of, routes
 from console.signing import done, give, now
 from schemas.command import SetPayee
@@ -37,13 +38,7 @@ def register(app: typer.Typer) -> None:
 def add(
     payee: Annotated[str, typer.Argument(metavar="PAYEE", help="The payee's id.")],
     gateway: Annotated[str, typer.Option(metavar="GATEWAY", help="The gateway it is reached through.")],
-    field: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME:PATTERN[:TITLE]",
-            help="What the payer types in; the first is the subscriber's number: 'phone:[0-9]{10}:Phone number'.",
-        ),
-    ],
+    field: Fields,
     max_amount: Annotated[str, typer.Option("--max", metavar="AMOUNT", help="The largest payment.")],
     min_amount: Annotated[
         str | None, typer.Option("--min", metavar="AMOUNT", help="The smallest payment. Default: one minor unit.")
@@ -63,32 +58,15 @@ def add(
     checked_at: Annotated[
         CheckedAt, typer.Option(help="Where subscribers are looked up: at the payee, or in its uploaded list.")
     ] = CheckedAt.GATEWAY,
-    route: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GATEWAY[:PRIORITY[:SHARE[:WEEKDAYS:FROM-TO]]]",
-            help="A gateway to choose from, and when; where none is open it is --gateway.",
-        ),
-    ] = None,
+    route: Routes = None,
     served: Annotated[
         str, typer.Option(metavar="HOW", help="online: over its gateway; offline: by registries; vouchers: from stock.")
     ] = "online",
-    low_stock: Annotated[
-        list[str] | None,
-        typer.Option(metavar="AMOUNT:COUNT", help="Of vouchers: tell when fewer of this denomination are left."),
-    ] = None,
-    cut_off: Annotated[
-        str | None,
-        typer.Option(metavar="CRON", help="Served offline: when its registry is cut, in its time zone: '0 0 * * *'."),
-    ] = None,
-    registry_to: Annotated[
-        str | None,
-        typer.Option(metavar="WHERE", help="And where that goes: file:DIRECTORY, mail:ADDRESS, [post+]https://…"),
-    ] = None,
-    registry_form: Annotated[Form, typer.Option(help="And in which form.")] = Form.TSV,
-    registry_credentials: Annotated[
-        str | None, typer.Option(metavar="NAME", help="And with which secret of keys/gateways, user:password.")
-    ] = None,
+    low_stock: LowStock = None,
+    cut_off: CutOff = None,
+    registry_to: RegistryTo = None,
+    registry_form: RegistryForm = Form.TSV,
+    registry_credentials: RegistryCredentials = None,
     command_id: CommandId = None,
     operator: Operator = None,
     time_out: TimeOut = 10,
@@ -127,8 +105,12 @@ def add(
 def list_payees(as_json: AsJson = False) -> None:
     """All payees."""
     found = payees(broker_settings()).values()
+    if as_json:
+        for one in found:
+            json_line(one.model_dump(mode="json"))
+        return
     columns = ("payee", "name", "gateways", "currency", "from", "to", "fields", "time zone", "reversal s")
-    listing(found, as_json, columns, map(_line, found), right=("from", "to", "reversal s"))
+    rows(columns, (_line(one) for one in found), right=("from", "to", "reversal s"))
 
 
 def _level(text: str, currency: str) -> StockLevel:

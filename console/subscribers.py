@@ -15,7 +15,7 @@ import typer
 from console.client import Client
 from console.context import broker_settings
 from console.errors import BadInput, NoAnswer, NotFound, Refused
-from console.lookup import find_payee, subscriber_lists
+from console.lookup import payees, subscriber_lists
 from console.numbers import fresh_id
 from console.options import AsJson, Operator, TimeOut
 from console.output import listing, major, say
@@ -26,6 +26,7 @@ from console.subscriber_rows import NUMBER, OPTIONAL, SubscriberRows, check_colu
 from console.table_files.reading import read_table
 from console.table_files.writing import write_table
 from schemas.command import SetSubscribers
+from schemas.payee import Payee
 from schemas.reply import Reply
 from schemas.subscribers import MAX_ROWS, SubscriberList
 from streams.settings import Settings
@@ -75,7 +76,7 @@ def load(
     Columns number (the payee's first field), name, debt, denominations; any further one is shown to payers.
     """
     settings = broker_settings()
-    on_file = find_payee(settings, payee)
+    on_file = _payee(settings, payee)
     began = time.monotonic()
     made = load_list(settings, payee, file, _names(column or []), encoding, as_of, operator, time_out)
     seconds = time.monotonic() - began
@@ -98,7 +99,7 @@ def export(
 ) -> None:
     """Write a payee's list back: what was paid since, by whom, and what is left of each debt."""
     settings = broker_settings()
-    on_file = find_payee(settings, payee)
+    on_file = _payee(settings, payee)
     record = subscriber_lists(settings).get(payee)
     if record is None:
         raise NotFound(f"payee {payee!r} has no list: `kassa subscribers load` brings one")
@@ -129,7 +130,7 @@ def load_list(
 
     Raises NotFound, BadInput with nothing sent, Refused, NoAnswer, KafkaException.
     """
-    payee, key = find_payee(settings, payee_id), operator_key(settings, operator)
+    payee, key = _payee(settings, payee_id), operator_key(settings, operator)
     before = subscriber_lists(settings).get(payee.id)
     table = read_table(
         file,
@@ -169,6 +170,13 @@ def _reply(client: Client, command: str, time_out: float) -> Reply:
     raise NoAnswer(
         f"the list is in Kafka and no worker answered {command} in {time_out:g} s: it is in force once one does"
     )
+
+
+def _payee(settings: Settings, payee: str) -> Payee:
+    found = payees(settings).get(payee)
+    if found is None:
+        raise NotFound(f"there is no payee {payee!r}: `kassa payee list` shows all")
+    return found
 
 
 def _names(columns: list[str]) -> dict[str, str]:

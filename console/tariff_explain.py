@@ -8,10 +8,10 @@ import typer
 
 from console.amounts import minor_units
 from console.context import broker_settings
-from console.errors import BadInput
+from console.errors import BadInput, NotFound
 from console.fees import prices_for
 from console.instants import instant
-from console.lookup import balances, find_agent, find_payee, spender, tariffs
+from console.lookup import balances, find_agent, payees, spender, tariffs
 from console.options import AsJson, Tree
 from console.output import json_line, major, rows, say
 from console.tariff_explained import Part, Sum, arithmetic, parts
@@ -35,7 +35,9 @@ def explain_tariff(
 ) -> None:
     """What a payment would cost and earn, by which rule and why. Reads the directory and balances; sends nothing."""
     settings = broker_settings()
-    record = find_payee(settings, payee)
+    record = payees(settings).get(payee)
+    if record is None:
+        raise NotFound(f"there is no payee {payee!r}: `kassa payee list` shows all")
     tariff = tariffs(settings).get(payee) or Tariff(payee=payee, version=1)
     here, everyone = find_agent(settings, agent, tree), balances(settings)
     minor, moment = minor_units(amount, record.currency), instant_ms(instant(at))
