@@ -50,6 +50,15 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
     order = command.command
     cause = Cause(order.id, command.digest, command.by)
     blank = Entry(book=book.id, seq=book.seq + 1, kind=EntryKind.REFUSED, at=at, cause=cause)
+    answer = _answer(state, book, command, blank)
+    if isinstance(answer, Objection):
+        return replace(blank, refusal=answer.refusal.code, reason=answer.reason)
+    return answer
+
+
+def _answer(state: State, book: Book, command: Instruct, blank: Entry) -> Entry | Objection:
+    """What the rules of each command make of it. blank: the entry but for what it says."""
+    order = command.command
     match order:
         case OpenAgent():
             answer = _open_agent(book, order, blank)
@@ -104,14 +113,10 @@ def instruct(state: State, command: Instruct, at: int) -> Entry:
         case ReprintVoucher():
             answer = reprint(state, book, command.terminal, order, blank)
         case _:
-            record = new_record(book, order, at)
-            answer = (
-                record
-                if isinstance(record, Objection)
-                else replace(blank, kind=EntryKind.DIRECTORY_SET, record=record)
-            )  # fmt: skip
-    if isinstance(answer, Objection):
-        return replace(blank, refusal=answer.refusal.code, reason=answer.reason)
+            record = new_record(book, order, blank.at)
+            if isinstance(record, Objection):
+                return record
+            answer = replace(blank, kind=EntryKind.DIRECTORY_SET, record=record)
     return answer
 
 
