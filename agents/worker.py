@@ -27,7 +27,7 @@ from agents.verify import Verifier
 from agents.vitals import Pulse, WorkerVitals
 from agents.voucher_clock import VoucherClock
 from schemas.envelope import VerifyingKey
-from streams.app import create_app, raw_topic, source_topics
+from streams.app import create_app, raw_topic
 from streams.clock import Clock
 from streams.directory import Directory, DirectoryReader
 from streams.health import serving
@@ -37,7 +37,7 @@ from streams.pin_keys import PinKeys
 from streams.pin_sealing import PinSealer
 from streams.settings import Settings
 from streams.shards import Shards
-from streams.topics import CHECKS
+from streams.topics import CHECKS, COMMANDS, PAYMENTS
 from streams.watch import Watch
 
 
@@ -78,15 +78,27 @@ def create_worker(
     )
     ours = VerifyingKey.load(server_key.public())
     verifier = Verifier(settings, directory.directory, ours, pin_keys.ids, dispatch.unwell)
-    payments, commands = source_topics(app)
+    _listen(app, settings, accept, verifier, assignment)
+    vitals.shards, vitals.dispatch, vitals.consumer = shards, dispatch, lambda: app.consumer
+    vitals.is_wired = True
+    clocks = _clocks(settings, directory.directory, shards, clock, dispatch)
+    for service in (dispatch, tracking, *clocks, Pulse(vitals.heartbeat, beacon=app.beacon)):
+        app.add_dependency(service)
+    return app
+
+
+def _listen(
+    app: faust.App, settings: Settings, accept: Accept, verifier: Verifier, assignment: Assignment
+) -> None:  # fmt: skip
+    """Whatever comes in goes to `accept` in batches, and what a rebalance gives or takes to `assignment`."""
     within: Seconds = settings.batch_within_ms / 1000
 
-    @app.agent(payments)
+    @app.agent(raw_topic(app, PAYMENTS))
     async def accept_payments(stream: Any) -> None:
         async for events in stream.take_events(settings.batch_max, within):
             await accept.batch(events, verifier.payment)
 
-    @app.agent(commands)
+    @app.agent(raw_topic(app, COMMANDS))
     async def accept_commands(stream: Any) -> None:
         async for events in stream.take_events(settings.batch_max, within):
             await accept.batch(events, verifier.command)
@@ -104,13 +116,6 @@ def create_worker(
     @app.on_partitions_assigned.connect(weak=False)
     async def assigned(_app: Any, partitions: set[Any], **_: Any) -> None:
         assignment.assigned(partitions, app.consumer_generation_id, app.add_future)
-
-    vitals.shards, vitals.dispatch, vitals.consumer = shards, dispatch, lambda: app.consumer
-    vitals.is_wired = True
-    clocks = _clocks(settings, directory.directory, shards, clock, dispatch)
-    for service in (dispatch, tracking, *clocks, Pulse(vitals.heartbeat, beacon=app.beacon)):
-        app.add_dependency(service)
-    return app
 
 
 def _clocks(

@@ -10,7 +10,7 @@ from faust.tables.manager import TableManager
 from streams.clients import WORKERS
 from streams.reach import credentials
 from streams.settings import Settings
-from streams.topics import COMMANDS, PAYMENTS, Topic
+from streams.topics import Topic
 from streams.transport import Transport
 
 
@@ -61,8 +61,3 @@ def create_app(settings: Settings, is_open: Callable[[int], bool]) -> faust.App:
 def raw_topic(app: faust.App, topic: Topic) -> faust.TopicT:
     """A topic of ours as Faust reads it: bytes, since a message is believed only after its signature."""
     return app.topic(topic.name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-
-
-def source_topics(app: faust.App) -> tuple[faust.TopicT, faust.TopicT]:
-    """(payments, commands): what workers consume."""
-    return raw_topic(app, PAYMENTS), raw_topic(app, COMMANDS)

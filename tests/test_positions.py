@@ -13,7 +13,7 @@ import pytest
 from agents.accept import Accept
 from agents.verify import Verifier
 from console.audit_reading import committed
-from streams.app import create_app, source_topics
+from streams.app import create_app, raw_topic
 from streams.clients import producer
 from streams.clock import Clock
 from streams.directory import Directory, DirectoryReader
@@ -46,7 +46,7 @@ async def accepting(settings: Settings, owner: Owner) -> AsyncIterator[Any]:
     accept = Accept(settings, owner.shards, directory, lambda: app.consumer, lambda *_: None, app.add_future, clock)
     verifier = Verifier(settings, directory.directory)
 
-    @app.agent(source_topics(app)[0])
+    @app.agent(raw_topic(app, PAYMENTS))
     async def payments(stream: Any) -> None:
         async for events in stream.take_events(settings.batch_max, 0.01):
             await accept.batch(events, verifier.payment)
