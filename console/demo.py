@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,6 @@ from console.fleet_world import FleetPayee, FleetTerminal, World
 from console.output import say
 from console.rejects import RejectReader
 from console.requests import command_request
-from console.serving import keep_running
 from console.stack import Stack
 from schemas.command import DirectoryCommand, TreeCommand
 from schemas.envelope import SigningKey
@@ -52,8 +51,8 @@ class DemoFailed(KassaError):
     exit_code = 1
 
 
-def run_demo(settings: Settings, count: int, seed: int, *, serve: bool) -> None:
-    """Raises DemoFailed when a payment stays open or the audit finds something; with `serve`, keeps it running."""
+def run_demo(settings: Settings, count: int, seed: int, and_then: Callable[[Stack], None]) -> None:
+    """Raises DemoFailed when a payment stays open or the audit finds something; else `and_then`, while it all runs."""
     started = time.monotonic()
     say(f"one-machine stack in {settings.dir}: it starts empty and forgets when it stops")
     with Stack(settings.dir) as stack, _simulator(stack, seed) as simulator:
@@ -74,8 +73,7 @@ def run_demo(settings: Settings, count: int, seed: int, *, serve: bool) -> None:
         print_report(report)
         say(f"{count} messages, seed {seed}, {time.monotonic() - started:.1f} s in all")
         _judge(tally, report)
-        if serve:
-            keep_running(stack)
+        and_then(stack)
 
 
 def _payees() -> list[Payee]:

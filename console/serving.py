@@ -66,7 +66,7 @@ def demo(
     """
     from console.demo import run_demo
 
-    run_demo(load_settings(), count, seed, serve=serve)
+    run_demo(load_settings(), count, seed, keep_running if serve else lambda _: None)
 
 
 def kafka(
