@@ -14,11 +14,9 @@ from pydantic import TypeAdapter
 from agents.change_clock import ChangeClock
 from schemas.change import ChangeNote
 from schemas.entry import Entry, EntryKind
-from schemas.envelope import SigningKey
 from schemas.outcome import Verdict
 from streams.arrival import Ask
 from streams.clock import Clock
-from streams.embedded import EmbeddedBroker
 from streams.ledger import change_expiry
 from streams.ledger.commands import ChangeDue
 from streams.ledger.decide import decide
@@ -28,10 +26,7 @@ from streams.ledger.evolve import evolve
 from streams.ledger.image import StateImage, image_of, state_of
 from streams.ledger.replies import replies_to
 from streams.ledger.state import State
-from streams.ledger_reader import read_records
 from streams.settings import Settings
-from streams.shards import Shards
-from streams.topics import create_or_verify
 from tests.audit_ledgers import failed, rechained, with_leg
 from tests.builders import (
     AT,
@@ -58,6 +53,7 @@ from tests.builders_change import (
     spending,
     with_change,
 )
+from tests.clocks import a_worker, ahead, at_work, on_ledger, one_partition
 from tests.network import until
 
 DAY = 86_400_000
@@ -248,34 +244,26 @@ def _once_more(entry: Entry) -> Entry:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
-    with EmbeddedBroker.start(tmp_path) as broker:
-        settings = Settings(dir=tmp_path, kafka=broker.bootstrap, partitions=1, snapshot_every=0)
-        create_or_verify(settings)
-        yield settings
+    with one_partition(tmp_path) as made:
+        yield made
 
 
 @pytest.mark.integration
 async def test_two_clocks_let_change_expire_once_and_a_later_worker_finds_it_so(settings: Settings) -> None:
-    at, shift = Clock().now_ms(), settings.dir / "shift"
-    shift.write_text(str(2 * DAY))
-    shards = Shards(settings, SigningKey.generate("server:1"), lambda _: True, lambda _: None)
+    at, later = Clock().now_ms(), ahead(settings, 2 * DAY)
+    shards = a_worker(settings)
     steps = (open_agent("A"), open_agent("S", "A"), a_deposit("S", 500_000), example_3(), a_settle())
     await shards.decide(0, [Ask(step, at) for step in steps])
     early = ChangeClock(shards, Clock(), 1)
     assert await early.look(0) == 0
-    running = [ChangeClock(shards, Clock(shift), 1) for _ in range(2)]
-    for one in running:
-        await one.start()
-    await asyncio.to_thread(until, "change has expired", lambda: _expired(settings))
-    for one in running:
-        await one.stop()
-    successor = Shards(settings, SigningKey.generate("server:1"), lambda _: True, lambda _: None)
+    async with at_work(ChangeClock(shards, later, 1), ChangeClock(shards, later, 1)):
+        await asyncio.to_thread(until, "change has expired", lambda: _expired(settings))
+    successor = a_worker(settings)
     await successor.open(0)
-    assert await ChangeClock(successor, Clock(shift), 1).look(0) == 0
+    assert await ChangeClock(successor, later, 1).look(0) == 0
     (entry,) = _expired(settings)
     assert legs(entry) == [(CHANGE, -LEFT), ("unclaimed", LEFT)]
 
 
 def _expired(settings: Settings) -> list[Entry]:
-    records = [Entry.decode(value) for chunk in read_records(settings, 0, 0) for _, value in chunk]
-    return [entry for entry in records if entry.kind is EntryKind.CHANGE_EXPIRED]
+    return [entry for entry in on_ledger(settings) if entry.kind is EntryKind.CHANGE_EXPIRED]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import orjson
@@ -12,17 +11,14 @@ import pytest
 
 from agents.settlement import SettlementClock
 from schemas.entry import Entry
-from schemas.envelope import SigningKey
 from schemas.schedule import Schedule
 from streams.arrival import Ask
 from streams.clock import Clock
 from streams.directory import Directory
-from streams.embedded import EmbeddedBroker
-from streams.ledger_reader import read_records
 from streams.settings import Settings
 from streams.shards import Shards
-from streams.topics import create_or_verify
 from tests.builders import a_deposit, a_place, a_schedule, a_settle, open_agent
+from tests.clocks import a_directory_of, a_worker, ahead, at_work, on_ledger, one_partition
 from tests.network import until
 
 pytestmark = pytest.mark.integration
@@ -32,46 +28,27 @@ _DAY_MS = 86_400_000
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
-    with EmbeddedBroker.start(tmp_path) as broker:
-        settings = Settings(dir=tmp_path, kafka=broker.bootstrap, partitions=1, snapshot_every=0)
-        create_or_verify(settings)
-        yield settings
+    with one_partition(tmp_path) as made:
+        yield made
 
 
 def a_directory(*schedules: Schedule) -> Directory:
-    directory = Directory()
-    for one in schedules:
-        directory.apply("schedules", one.id, one.model_dump_json().encode())
-    return directory
+    return a_directory_of("schedules", *schedules)
 
 
 def closings(settings: Settings) -> list[Entry]:
-    records = [Entry.decode(value) for chunk in read_records(settings, 0, 0) for _, value in chunk]
-    return [entry for entry in records if entry.window is not None]
+    return [entry for entry in on_ledger(settings) if entry.window is not None]
 
 
-@asynccontextmanager
-async def clocks(settings: Settings, shards: Shards, directory: Directory, later_ms: int):
-    """Two clocks over the same shards, both this much ahead of the machine's."""
-    shift = settings.dir / f"shift-{later_ms}"
-    shift.write_text(str(later_ms))
-    running = [SettlementClock(directory, shards, Clock(shift), settings.partitions) for _ in range(2)]
-    for one in running:
-        await one.start()
-    try:
-        yield
-    finally:
-        for one in running:
-            await one.stop()
+def clocks(settings: Settings, shards: Shards, directory: Directory, later_ms: int):
+    """Two of them over the same shards, both this much ahead of the machine's clock."""
+    clock = ahead(settings, later_ms)
+    return at_work(*(SettlementClock(directory, shards, clock, settings.partitions) for _ in range(2)))
 
 
 async def until_closed(settings: Settings, count: int) -> list[Entry]:
     await asyncio.to_thread(until, f"{count} windows are closed", lambda: len(closings(settings)) >= count)
     return closings(settings)
-
-
-def a_worker(settings: Settings) -> Shards:
-    return Shards(settings, SigningKey.generate("server:1"), lambda _: True, lambda _: None)
 
 
 async def test_a_window_is_closed_once_whoever_fires_and_whoever_is_there(settings: Settings) -> None:
