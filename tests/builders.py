@@ -41,6 +41,7 @@ from schemas.terminal import Operator, Terminal
 from streams.ledger.commands import Instruct, LedgerCommand, Place, Send, Settle, WindowDue
 from streams.ledger.decide import decide
 from streams.ledger.evolve import evolve
+from streams.ledger.perform import perform
 from streams.ledger.state import State
 
 AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z, ms
@@ -342,6 +343,13 @@ def decided(state: State, command: LedgerCommand, at: int = AT) -> Entry:
     (entry,) = decision
     evolve(state, entry)
     return entry
+
+
+def performed(state: State, command: LedgerCommand, at: int = AT) -> list[Entry]:
+    """The same with all that follows from it, such as cash that waited; it must lead to entries."""
+    decision = perform(state, command, at)
+    assert isinstance(decision, list), decision
+    return decision
 
 
 def a_state(*commands: LedgerCommand, partition: int = 0) -> State:

@@ -20,11 +20,9 @@ from schemas.voucher_command import (
     UnblockBatch,
 )
 from streams.ledger.commands import Instruct, Place, Product
-from streams.ledger.decisions import Decision
-from streams.ledger.perform import perform
 from streams.ledger.state import State
 from streams.ledger.voucher_sales import asked_for
-from tests.builders import AT, NOW, a_payee, a_place, a_tariff, an_instruct, an_order
+from tests.builders import AT, NOW, a_payee, a_place, a_tariff, an_instruct, an_order, performed
 
 RESERVE_MS = 300_000
 KIDS = frozenset({"v1"})
@@ -134,9 +132,3 @@ def all_of_it(state: State, command: Instruct | Place, at: int = AT) -> list[Any
         if (word := asked_for(entry)) is not None:
             entries += performed(state, an_instruct(word, SERVER), at)
     return entries
-
-
-def performed(state: State, command: Any, at: int = AT) -> list[Any]:
-    decision: Decision = perform(state, command, at)
-    assert isinstance(decision, list), decision
-    return decision

@@ -41,6 +41,7 @@ from tests.builders import (
     folded,
     legs,
     open_agent,
+    performed,
     window_due,
 )
 from tests.builders_cash import a_collection
@@ -203,9 +204,7 @@ def _a_ledger() -> list[Entry]:
         a_collection(100_000, id="second"),
     )  # fmt: skip
     for command in commands:
-        decision = perform(state, command, AT)
-        assert isinstance(decision, list)
-        entries += decision
+        entries += performed(state, command)
     return entries
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +16,6 @@ from schemas.payment import PaymentOrder
 from schemas.tariff import Fee
 from streams.ledger.decide import decide
 from streams.ledger.decisions import Duplicate
-from streams.ledger.perform import perform
 from streams.ledger.prices import price_of
 from streams.ledger.replies import reply_again, reply_to
 from streams.ledger.state import State
@@ -37,6 +34,7 @@ from tests.builders import (
     decided,
     legs,
     open_agent,
+    performed,
 )
 from tests.builders_change import (
     CHANGE,
@@ -204,7 +202,7 @@ def test_a_payment_that_spends_change_does_not_wait_for_funds():
     assert (entry.kind, entry.refusal) == (EntryKind.WAITING_FUNDS, 220)
     assert entry.payment is not None
     assert entry.payment.held == 0  # it waits to give its cash back, and is never held
-    _, declined = _performed(state, a_deposit("S", 50_000, id="more"))
+    _, declined = performed(state, a_deposit("S", 50_000, id="more"))
     assert (declined.kind, declined.refusal, legs(declined)[1]) == (EntryKind.DECLINED, 220, (OTHER_CHANGE, 13_250))
     assert balances(state)[CHANGE] == LEFT
 
@@ -275,7 +273,7 @@ def _a_ledger() -> list[Entry]:
         spending((CODE, 10_000), agent="A", amount=9_000, number=3), a_settle("kiosk-1.3"),
         a_pay_out(CODE, "A", 7_750),
     ):  # fmt: skip
-        entries += _performed(state, command)
+        entries += performed(state, command)
     return entries
 
 
@@ -303,9 +301,3 @@ def _kept(entry: Entry) -> int:
     reply = reply_to(entry)
     assert reply is not None
     return reply.kept
-
-
-def _performed(state: State, command: Any) -> list[Entry]:
-    decision = perform(state, command, AT)
-    assert isinstance(decision, list), decision
-    return decision

@@ -22,7 +22,19 @@ from streams.ledger.perform import perform
 from streams.ledger.replies import reply_to
 from streams.ledger.state import State
 from tests.audit_ledgers import audited, failed, rechained
-from tests.builders import AT, a_deposit, a_place, a_settle, a_tree, a_withdrawal, block, close, decided, open_agent
+from tests.builders import (
+    AT,
+    a_deposit,
+    a_place,
+    a_settle,
+    a_tree,
+    a_withdrawal,
+    block,
+    close,
+    decided,
+    open_agent,
+    performed,
+)
 from tests.builders_correction import SECOND_KID, a_correction, a_drop, an_approval
 from tests.builders_currency import open_currency
 
@@ -107,14 +119,8 @@ def test_an_agent_may_come_below_its_limit_by_it_and_then_sells_nothing():
 def test_money_that_comes_by_it_is_held_for_what_waits():
     state = a_tree(money=1)
     decided(state, a_place(collected=100_000))
-    kinds = [one.kind for one in _all(state, a_correction({"agent:S": 10**6, "bank": -(10**6)}))]
+    kinds = [one.kind for one in performed(state, a_correction({"agent:S": 10**6, "bank": -(10**6)}))]
     assert kinds == [EntryKind.CORRECTED, EntryKind.HELD]
-
-
-def _all(state: State, command: Instruct) -> list[Entry]:
-    decision = perform(state, command, AT)
-    assert isinstance(decision, list)
-    return decision
 
 
 FOLLOWS = "follow payments, transfers, counts or exchanges: none is corrected by hand"
@@ -220,7 +226,7 @@ def test_the_payment_it_corrects_is_recalled_from_the_archive():
 
 def test_the_fold_refuses_a_correction_that_does_not_continue_the_log():
     state = _proposed()
-    sound = _all(_proposed(), an_approval())[0]
+    sound = performed(_proposed(), an_approval())[0]
     assert sound.correction is not None
     for wrong in (
         replace(sound, correction=replace(sound.correction, reason="other")),

@@ -21,7 +21,6 @@ from streams.ledger.currencies import MAX_CURRENCIES
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.evolve import evolve
 from streams.ledger.image import StateImage, image_of, state_of
-from streams.ledger.perform import perform
 from streams.ledger.state import State
 from streams.outbox import Outbox
 from tests.audit_ledgers import audited, failed, rechained
@@ -45,6 +44,7 @@ from tests.builders import (
     folded,
     move,
     open_agent,
+    performed,
     set_limit,
     unblock,
 )
@@ -72,9 +72,7 @@ def two_currencies(dollars: int = 50_000, **tree: Any) -> State:
 def log_of(*commands: Instruct | Place | Any) -> list[Entry]:
     state, entries = State(0), list[Entry]()
     for n, command in enumerate(commands):
-        decision = perform(state, command, AT + n)
-        assert isinstance(decision, list)
-        entries += decision
+        entries += performed(state, command, AT + n)
     return entries
 
 
@@ -182,12 +180,6 @@ def test_who_waits_for_dollars_does_not_stand_in_the_way_of_roubles():
     assert [one.kind for one in performed(state, a_deposit("S", 10**6, id="roubles"))] == [EntryKind.DEPOSITED]
     dollars = performed(state, a_deposit("S", 20_000, currency="USD", id="more"))
     assert [one.kind for one in dollars] == [EntryKind.DEPOSITED, EntryKind.HELD]
-
-
-def performed(state: State, command: Instruct) -> list[Entry]:
-    decision = perform(state, command, AT)
-    assert isinstance(decision, list)
-    return decision
 
 
 def test_what_waited_for_dollars_is_held_within_the_limit_in_dollars_of_then():

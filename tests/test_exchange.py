@@ -31,10 +31,11 @@ from tests.builders import (
     close,
     decided,
     open_agent,
+    performed,
     set_limit,
 )
 from tests.builders_currency import an_exchange, open_currency
-from tests.test_currencies import abroad, performed, two_currencies
+from tests.test_currencies import abroad, two_currencies
 
 assert hypothesis_profiles.PROFILE
 

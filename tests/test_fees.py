@@ -27,7 +27,6 @@ from streams.ledger.decide import decide
 from streams.ledger.decisions import Stale
 from streams.ledger.errors import LedgerCorrupt
 from streams.ledger.image import StateImage, image_of, state_of
-from streams.ledger.perform import perform
 from streams.ledger.replies import replies_to
 from streams.ledger.state import State
 from streams.settings import Settings
@@ -47,6 +46,7 @@ from tests.builders import (
     folded,
     legs,
     open_agent,
+    performed,
     window_due,
 )
 from tests.builders_currency import open_currency
@@ -294,9 +294,7 @@ def _a_ledger() -> list[Entry]:
         fee_due(agent="T", fixed=0, terminals=0),
     )  # fmt: skip
     for command in commands:
-        decision = perform(state, command, at)
-        assert isinstance(decision, list), decision
-        entries += decision
+        entries += performed(state, command, at)
     return entries
 
 

@@ -19,7 +19,6 @@ from schemas.tariff import Fee, Tariff
 from streams.ledger import waiting
 from streams.ledger.decide import decide
 from streams.ledger.decisions import Duplicate
-from streams.ledger.perform import perform
 from streams.ledger.replies import reply_again, reply_to
 from streams.ledger.state import State
 from tests.audit_ledgers import failed, find, rechained, with_leg
@@ -39,6 +38,7 @@ from tests.builders import (
     decided,
     legs,
     open_agent,
+    performed,
 )
 
 CODE = "00112233445566778899aabbccddeeff"
@@ -103,7 +103,7 @@ def test_a_declined_order_waits_with_its_refusal_where_the_agent_lacks_the_cash(
     state = a_tree(money=49_999)
     entry = decided(state, example_3(payee=None))
     assert (entry.kind, entry.refusal, entry.legs) == (EntryKind.WAITING_FUNDS, 6, ())
-    _, declined = _performed(state, a_deposit("S", 1, id="more"))
+    _, declined = performed(state, a_deposit("S", 1, id="more"))
     assert (declined.kind, declined.refusal, declined.cause.by) == (EntryKind.DECLINED, 6, "funds")
     assert legs(declined) == [("agent:S", -50_000), (CHANGE, 50_000)]
     assert (state.payments["kiosk-1.1"].txn, state.next_txn) == (0, 1_000_000_000_000_001)
@@ -145,7 +145,7 @@ def test_of_two_declined_orders_the_reply_says_whose_cash_is_kept(broken, kept):
 def test_what_waits_for_funds_keeps_nothing_yet():
     state = a_tree(money=0)
     assert _kept(decided(state, example_3())) == 0
-    *_, held = _performed(state, a_deposit("S", 49_300, id="more"))
+    *_, held = performed(state, a_deposit("S", 49_300, id="more"))
     assert _kept(held) == 17_750
 
 
@@ -220,7 +220,7 @@ def test_handed_out_change_is_money_that_another_payment_may_have_waited_for():
     state = a_tree(money=49_300)
     decided(state, example_3())
     decided(state, example_3(number=2, amount=10_000, collected=11_000, change_to=None))
-    assert [entry.kind for entry in _performed(state, a_pay_out(CODE, "S", 17_750))] == ["CHANGE_PAID_OUT", "HELD"]
+    assert [entry.kind for entry in performed(state, a_pay_out(CODE, "S", 17_750))] == ["CHANGE_PAID_OUT", "HELD"]
 
 
 @pytest.mark.parametrize("both", [{"code": CODE, "payment": "kiosk-1.1"}, {"code": None, "payment": None}])
@@ -248,7 +248,7 @@ def _a_ledger() -> list[Entry]:
         example_3(agent="A", number=2, payee=None), a_deposit("A", 90_000, id="more"),
         example_3(agent="A", number=3), a_settle("kiosk-1.3", Verdict.FATAL, "check", code="5"),
     ):  # fmt: skip
-        entries += _performed(state, command)
+        entries += performed(state, command)
     return entries
 
 
@@ -273,9 +273,3 @@ def test_the_audit_finds_cash_that_is_nowhere_and_change_below_nothing():
     at = find(entries, "kiosk-1.2", EntryKind.DECLINED)
     entries[at] = replace(entries[at], legs=())
     assert "payments.evidence" in failed(rechained(entries))
-
-
-def _performed(state: State, command: Any) -> list[Entry]:
-    decision = perform(state, command, AT)
-    assert isinstance(decision, list), decision
-    return decision

@@ -26,15 +26,10 @@ from tests.builders import (
     folded,
     legs,
     open_agent,
+    performed,
 )
 
 CODE = "0" * 32
-
-
-def performed(state: State, command: LedgerCommand, at: int = AT) -> list[Entry]:
-    decision = perform(state, command, at)
-    assert isinstance(decision, list), decision
-    return decision
 
 
 def late(number: int, amount: int, **changes: object) -> LedgerCommand:

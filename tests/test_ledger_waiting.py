@@ -11,7 +11,6 @@ from streams.ledger import waiting
 from streams.ledger.commands import LedgerCommand, Rouse
 from streams.ledger.decide import Duplicate, Stale, decide
 from streams.ledger.image import image_of, state_of
-from streams.ledger.perform import perform
 from streams.ledger.state import State
 from tests.audit_ledgers import audited, rechained
 from tests.builders import (
@@ -25,16 +24,11 @@ from tests.builders import (
     folded,
     legs,
     open_agent,
+    performed,
     set_limit,
 )
 
 NEEDED = 95_950  # Ex. 1
-
-
-def performed(state: State, command: LedgerCommand, at: int = AT) -> list[Entry]:
-    decision = perform(state, command, at)
-    assert isinstance(decision, list), decision
-    return decision
 
 
 def late(number: int, amount: int = 95_000, **changes) -> LedgerCommand:

@@ -15,7 +15,6 @@ from sinks.rows import Place as RowPlace
 from sinks.rows import payment_rows
 from streams.ledger.commands import Instruct, LedgerCommand, Rouse
 from streams.ledger.errors import LedgerCorrupt
-from streams.ledger.perform import perform
 from streams.ledger.state import State
 from streams.ledger.waiting import ready
 from tests.audit_ledgers import audited, failed, find, rechained
@@ -38,18 +37,13 @@ from tests.builders import (
     legs,
     move,
     open_agent,
+    performed,
     set_limit,
     unblock,
 )
 
 DAY_MS = 86_400_000
 CODE = "c" * 32
-
-
-def performed(state: State, command: LedgerCommand, at: int = AT) -> list[Entry]:
-    decision = perform(state, command, at)
-    assert isinstance(decision, list), decision
-    return decision
 
 
 def late(number: int = 1, amount: int = 1_000, **changes) -> LedgerCommand:

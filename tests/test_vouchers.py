@@ -18,7 +18,7 @@ from streams.ledger.image import image_of, state_of
 from streams.ledger.replies import replies_to, reply_again
 from streams.ledger.state import State
 from streams.ledger.voucher_sales import asked_for
-from tests.builders import AT, a_tree, an_instruct, balances, decided, folded, legs
+from tests.builders import AT, a_tree, an_instruct, balances, decided, folded, legs, performed
 from tests.builders_reversal import a_reversal
 from tests.builders_vouchers import (
     BOOK,
@@ -33,7 +33,6 @@ from tests.builders_vouchers import (
     block_batch,
     drop_batch,
     pay_supplier,
-    performed,
     sealed,
     unblock_batch,
 )

@@ -35,7 +35,7 @@ from streams.partitioner import partition_of
 from streams.settings import Settings
 from streams.topics import COMMANDS, LEDGER, REPLIES
 from streams.watch import Watch
-from tests.builders import AT, a_tree, an_order, decided
+from tests.builders import AT, a_tree, an_order, decided, performed
 from tests.builders_tracking import a_check
 from tests.builders_vouchers import (
     BOOK,
@@ -47,7 +47,6 @@ from tests.builders_vouchers import (
     a_sale,
     all_of_it,
     block_batch,
-    performed,
     unblock_batch,
 )
 
