@@ -9,14 +9,14 @@ from schemas.ids import account_agent
 from schemas.outcome import GatewayOutcome, Verdict
 from schemas.refusal import Refusal
 from schemas.reversal import ReversePayment
-from streams.ledger.accounts import FEE, REWARD, Movements, account_payee, legs_of
+from streams.ledger.accounts import FEE, REWARD, Movements, account_payee
 from streams.ledger.agents import agent_at_work
 from streams.ledger.change import keeping
 from streams.ledger.commands import Instruct, Reversible, Settle
 from streams.ledger.objections import Objection
 from streams.ledger.origins import DISPATCH
 from streams.ledger.payments import PaymentState
-from streams.ledger.settle import Change, later, refusal_of
+from streams.ledger.settle import Change, later, payment_entry, refusal_of
 from streams.ledger.standing import CLOSED
 from streams.ledger.state import Book, State
 
@@ -90,22 +90,7 @@ def reversal_entry(
     assert facts is not None
     assert posted is not None
     movements = taking_back(book, facts, posted.refund) if change.kind is EntryKind.REVERSED else []
-    return Entry(
-        book=book.id,
-        seq=book.seq + 1,
-        kind=change.kind,
-        at=at,
-        cause=cause,
-        legs=legs_of(book, facts.currency, movements),
-        payment=facts,
-        refusal=change.refusal,
-        reason=change.reason,
-        tries=change.tries,
-        deferrals=change.deferrals,
-        due_at=change.due_at,
-        outcome=outcome,
-        posted=posted,
-    )
+    return payment_entry(book, payment, cause, change, at, outcome, movements)
 
 
 def taking_back(book: Book, facts: PaymentFacts, refund: str) -> Movements:

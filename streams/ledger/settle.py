@@ -65,11 +65,17 @@ def send(book: Book, payment: PaymentState, at: int) -> Entry:
 
 
 def payment_entry(
-    book: Book, payment: PaymentState, cause: Cause, change: Change, at: int, outcome: GatewayOutcome | None = None
+    book: Book,
+    payment: PaymentState,
+    cause: Cause,
+    change: Change,
+    at: int,
+    outcome: GatewayOutcome | None = None,
+    movements: Movements | None = None,
 ) -> Entry:
-    """An entry that changes an open payment, with the legs its new state calls for."""
+    """An entry that changes an open payment, with the legs its new state calls for, or of these movements."""
     assert payment.facts is not None  # an open payment has them
-    movements = _movements(payment.facts, change.kind)
+    movements = _movements(payment.facts, change.kind) if movements is None else movements
     return Entry(
         book=book.id,
         seq=book.seq + 1,
@@ -84,6 +90,7 @@ def payment_entry(
         deferrals=change.deferrals,
         due_at=change.due_at,
         outcome=outcome,
+        posted=payment.posted,
     )
 
 
