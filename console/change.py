@@ -17,8 +17,9 @@ from console.errors import NotFound
 from console.lookup import find_agent
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyOf, Operator, TimeOut, Tree
-from console.output import json_line, major, rows
+from console.output import listing, major
 from console.signing import done, give, now
+from console.warehouse import named
 from schemas.command import PayOutChange
 
 Code = Annotated[str | None, typer.Option(metavar="CODE", help="The code on the payer's receipt.")]
@@ -45,13 +46,9 @@ def show(code: Code = None, payment: Payment = None, as_json: AsJson = False) ->
     if not lines:
         raise NotFound("no change was ever kept under this")
     columns = ("tree", "at", "kind", "amount", "balance", "currency", "payment")
-    if as_json:
-        for line in lines:
-            json_line({**dict(zip(columns, line, strict=True)), "at": line[1].isoformat()})
-        return
     shown = ((tree, f"{at:%Y-%m-%d %H:%M:%S}", kind, major(amount, coin), major(balance, coin), coin, of or "-")
              for tree, at, kind, amount, balance, coin, of in lines)  # fmt: skip
-    rows(columns, shown, right=("amount", "balance"))
+    listing((named(columns, line) for line in lines), as_json, columns, shown, right=("amount", "balance"))
 
 
 def pay_out(

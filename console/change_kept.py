@@ -9,7 +9,7 @@ from typing import NamedTuple
 from console.amounts import minor_units
 from console.errors import BadInput
 from console.output import major
-from console.warehouse import opened
+from console.warehouse import select
 from schemas.change import SPENT_MAX, ChangeSpent, account_change, account_meant, mark_of
 from schemas.payment import PaymentOrder
 
@@ -34,11 +34,8 @@ def accounts(tree: str | None, only_blocked: bool) -> list[Kept]:
         "SELECT tree, mark, balance, currency, moved_at, is_blocked FROM change_accounts WHERE (is_blocked OR "
         "(balance != 0 AND NOT {only_blocked:Bool})) AND {tree:String} IN ('', tree) ORDER BY moved_at, tree, mark"
     )
-    with opened() as client:
-        from sinks.warehouse import rows  # ClickHouse's client takes half a second to import
-
-        found = rows(client, query, {"only_blocked": only_blocked, "tree": tree or ""})
-        return [Kept(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in found]
+    found = select(query, {"only_blocked": only_blocked, "tree": tree or ""})
+    return [Kept(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in found]
 
 
 def account_named(code: str | None, payment: str | None) -> str:
@@ -54,11 +51,8 @@ def statement(account: str) -> list[Line]:
         "SELECT book, at, kind, amount, balance, currency, payment_id FROM legs FINAL WHERE account = {account:String} "
         "ORDER BY book, currency, seq"
     )
-    with opened() as client:
-        from sinks.warehouse import rows  # ClickHouse's client takes half a second to import
-
-        return [(row[0], row[1], row[2], row[3], row[4], row[5], row[6])
-                for row in rows(client, query, {"account": account})]  # fmt: skip
+    found = select(query, {"account": account})
+    return [(row[0], row[1], row[2], row[3], row[4], row[5], row[6]) for row in found]
 
 
 def left_under(code: str, tree: str, currency: str) -> int:

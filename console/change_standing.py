@@ -13,6 +13,7 @@ from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, Reason, TimeOut
 from console.output import listing, major
 from console.signing import done, give, now
+from console.warehouse import named
 from schemas.change import mark_of
 from schemas.change_command import BlockChange, UnblockChange
 
@@ -68,8 +69,7 @@ def listed(
     columns = ("tree", "fingerprint or payment", "balance", "currency", "moved", "")
     shown = ((one.tree, one.mark, major(one.balance, one.currency), one.currency, f"{one.moved_at:%Y-%m-%d %H:%M:%S}",
               "blocked" if one.is_blocked else "") for one in found)  # fmt: skip
-    told = ({**one._asdict(), "moved_at": one.moved_at.isoformat()} for one in found)
-    listing(told, as_json, columns, shown, right=("balance",))
+    listing((named(one._fields, one) for one in found), as_json, columns, shown, right=("balance",))
 
 
 def _order(

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from console.errors import NotFound
 from console.options import AsJson
 from console.output import json_line, listing, major, pairs, rows
-from console.warehouse import opened
+from console.warehouse import named, select
 
 _COLUMNS = (
     "origin", "transfer_no", "target", "giver", "taker", "amount", "currency", "state", "sent_at", "taken_at",
     "ended_at", "document", "why", "asked_by", "asked_by_command",
 )  # fmt: skip
 _OPEN = "ended_at IS NULL"
-
-Row = Sequence[Any]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,11 +37,11 @@ def list_transfers(
     query = (
         f"SELECT {', '.join(_COLUMNS)} FROM clearing {wanted} ORDER BY sent_at DESC, origin, transfer_no LIMIT {limit}"
     )
-    found = _select(query, {"tree": tree})
+    found = select(query, {"tree": tree})
     columns = ("transfer", "to", "from", "for", "amount", "", "state", "sent")
     shown = ((f"{of}.{number}", target, giver, taker, major(amount, coin), coin, state, _time(sent_at))
              for of, number, target, giver, taker, amount, coin, state, sent_at, *_ in found)  # fmt: skip
-    listing(map(_as_json, found), as_json, columns, shown, right=("amount",))
+    listing((named(_COLUMNS, one) for one in found), as_json, columns, shown, right=("amount",))
 
 
 def show(
@@ -59,36 +56,22 @@ def show(
         "WHERE JSONExtractString(crossing, 'origin') = {origin:String} AND "
         "JSONExtractUInt(crossing, 'number') = {number:UInt64}"
     )
-    found = _select(f"SELECT {', '.join(_COLUMNS)} FROM clearing {which}", asked)
-    entries = _select(f"SELECT book, entry_seq, at, kind, reason FROM entries FINAL {about} ORDER BY at", asked)
+    found = select(f"SELECT {', '.join(_COLUMNS)} FROM clearing {which}", asked)
+    entries = select(f"SELECT book, entry_seq, at, kind, reason FROM entries FINAL {about} ORDER BY at", asked)
     if not found:
         raise NotFound(f"no transfer {transfer!r} left a tree: `kassa clearing list` names them")
+    said = named(_COLUMNS, found[0])
     if as_json:
-        json_line({**_as_json(found[0]), "entries": [
+        json_line({**said, "entries": [
             {"book": book, "entry": seq, "at": at.isoformat(), "kind": kind, "reason": reason}
             for book, seq, at, kind, reason in entries
         ]})  # fmt: skip
         return
-    said = _as_json(found[0])
     said["amount"] = f"{major(said['amount'], said.pop('currency'))} {found[0][_COLUMNS.index('currency')]}"
     pairs({name.replace("_", " "): value for name, value in said.items() if value not in (None, "")})
     rows(("tree", "entry", "at", "kind", "reason"),
          ((book, str(seq), _time(at), kind, reason or "-") for book, seq, at, kind, reason in entries),
          right=("entry",))  # fmt: skip
-
-
-def _as_json(one: Row) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in zip(_COLUMNS, one, strict=True)
-    }
-
-
-def _select(query: str, asked: dict[str, Any]) -> list[Row]:
-    from sinks.warehouse import rows as select  # ClickHouse's client takes half a second to import
-
-    with opened() as client:
-        return list(select(client, query, asked))
 
 
 def _time(at: datetime) -> str:

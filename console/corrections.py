@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated
 
 import typer
 
@@ -16,7 +15,7 @@ from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
 from console.output import json_line, listing, major, pairs, rows
 from console.signing import done, give, now
-from console.warehouse import opened
+from console.warehouse import Row, named, select
 from schemas.correction import ApproveCorrection, Correct, DropCorrection, Movement
 
 OfTree = Annotated[str, typer.Option("--tree", metavar="ROOT", help="The tree whose book it is in.")]
@@ -26,8 +25,6 @@ _COLUMNS = (
     "tree", "proposal", "state", "amount", "currency", "corrects", "reason", "evidence", "proposed_by", "approved_by",
     "approval", "dropped_because", "threshold", "asked_at", "decided_at", "entry_no", "movements",
 )  # fmt: skip
-
-Row = Sequence[Any]
 
 
 def register(app: typer.Typer) -> None:
@@ -119,7 +116,7 @@ def list_corrections(
         (id, of, corrects, major(amount, coin), coin, state, by, second or "-", f"{asked:%Y-%m-%d %H:%M:%S}")
         for of, id, state, amount, coin, corrects, _, _, by, second, _, _, _, asked, *_ in found
     )
-    listing(map(_as_json, found), as_json, columns, lines, right=("amount",))
+    listing((named(_COLUMNS, one) for one in found), as_json, columns, lines, right=("amount",))
 
 
 def show(proposal: Proposal, tree: OfTree, as_json: AsJson = False) -> None:
@@ -127,7 +124,7 @@ def show(proposal: Proposal, tree: OfTree, as_json: AsJson = False) -> None:
     found = _select("WHERE tree = {tree:String} AND proposal = {proposal:String}", {"tree": tree, "proposal": proposal})
     if not found:
         raise NotFound(f"there is no correction {proposal!r} in tree {tree!r}: `kassa correct list` shows all")
-    said = _as_json(found[0])
+    said = named(_COLUMNS, found[0])
     if as_json:
         json_line(said)
         return
@@ -147,15 +144,5 @@ def _movements(texts: Iterable[str], currency: str) -> Iterable[Movement]:
         yield Movement(account=account, amount=-amount if is_debit else amount)
 
 
-def _as_json(one: Row) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in zip(_COLUMNS, one, strict=True)
-    }
-
-
-def _select(which: str, asked: dict[str, Any]) -> list[Row]:
-    from sinks.warehouse import rows as select  # ClickHouse's client takes half a second to import
-
-    with opened() as client:
-        return list(select(client, f"SELECT {', '.join(_COLUMNS)} FROM corrections {which}", asked))
+def _select(which: str, asked: dict[str, str]) -> list[Row]:
+    return select(f"SELECT {', '.join(_COLUMNS)} FROM corrections {which}", asked)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from console.output import major
 from console.story import said
-from console.warehouse import opened
+from console.warehouse import named, select
 from schemas.entry import EntryKind
 from schemas.outcome import Verdict
 
@@ -43,16 +43,12 @@ class OpenPayment(NamedTuple):
     received_at: datetime
 
     def as_json(self) -> dict[str, Any]:
-        return {**self._asdict(), "received_at": self.received_at.isoformat()}
+        return named(self._fields, self)
 
 
 def open_payments(older_than_s: int, payee: str | None) -> list[OpenPayment]:
-    """Those in doubt for an operator, and those asked about for so long; the oldest first. Raises as `opened` does."""
-    with opened() as client:
-        from sinks.warehouse import rows  # ClickHouse's client takes half a second to import
-
-        found = rows(client, _QUERY, {"payee": payee or "", "older_than": older_than_s})
-    return [_open_payment(row) for row in found]
+    """Those in doubt for an operator, and those asked about for so long; the oldest first. Raises as `select` does."""
+    return [_open_payment(row) for row in select(_QUERY, {"payee": payee or "", "older_than": older_than_s})]
 
 
 def _open_payment(row: Any) -> OpenPayment:
