@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schemas.entry import Entry, EntryKind
+from schemas.entry import STANDS, Entry, EntryKind
 from schemas.ids import ms_instant
 from streams.compacted import read_to_end
 from streams.partitioner import partition_of
@@ -47,9 +47,6 @@ class Step:
     legs: tuple[MovedLeg, ...]
 
 
-_STANDS = frozenset({EntryKind.DEFERRED, EntryKind.REROUTED})
-
-
 @dataclass(frozen=True, slots=True)
 class Story:
     """What does not change about a payment, then its steps, oldest first. Amounts in minor units."""
@@ -60,8 +57,9 @@ class Story:
 
     @property
     def state(self) -> str:
-        """The last kind that says where it stands: a deferral leaves it as it was, and so does another route."""
-        return next((step.kind for step in reversed(self.steps) if step.kind not in _STANDS), "")
+        """Where it stands after the last step."""
+        last = EntryKind(self.steps[-1].kind)
+        return STANDS.get(last, last).value
 
 
 def from_ledger(settings: Settings, payment: str, tree: str) -> Story | None:

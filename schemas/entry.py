@@ -89,6 +89,12 @@ class EntryKind(StrEnum):
 
 # POSTED may still be reversed, if the payee permits it; the others are for ever.
 FINAL = frozenset({EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.REVERSED})
+# Kinds that are no state: where the payment stands after them.
+STANDS = {
+    EntryKind.DEFERRED: EntryKind.HELD,
+    EntryKind.REROUTED: EntryKind.HELD,
+    EntryKind.REVERSAL_REFUSED: EntryKind.POSTED,
+}
 
 
 @record

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.alert import Alert
-from schemas.entry import FINAL, AgentTerms, DirectoryRecord, Entry, EntryKind, PaymentFacts
+from schemas.entry import FINAL, STANDS, AgentTerms, DirectoryRecord, Entry, EntryKind, PaymentFacts
 from schemas.ids import instant_ms
 from schemas.reject import (
     HEADER_DETAIL,
@@ -164,12 +164,6 @@ def leg_rows(place: Place, entry: Entry) -> list[Row]:
 
 
 _NOTHING_HELD = frozenset({EntryKind.WAITING_FUNDS, EntryKind.DECLINED})
-# Kinds that are no state: where the payment stands after them.
-_STANDS = {
-    EntryKind.DEFERRED: EntryKind.HELD,
-    EntryKind.REROUTED: EntryKind.HELD,
-    EntryKind.REVERSAL_REFUSED: EntryKind.POSTED,
-}
 
 
 def payment_rows(place: Place, entry: Entry) -> list[Row]:
@@ -182,7 +176,7 @@ def payment_rows(place: Place, entry: Entry) -> list[Row]:
     if facts is None:
         return []
     partition, offset, _ = place
-    state, posted = _STANDS.get(entry.kind, entry.kind), entry.posted
+    state, posted = STANDS.get(entry.kind, entry.kind), entry.posted
     final_at = posted.at if posted is not None and state is EntryKind.POSTED else entry.at
     step, verdict, code, provider_ref, comment = _outcome(entry)
     return [

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import cast
 
 from schemas.change import CHANGE
-from schemas.entry import AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
+from schemas.entry import STANDS, AgentTerms, DirectoryRecord, Entry, EntryKind, Leg, PaymentFacts
 from schemas.outcome import Verdict
 from schemas.reversal import Posted
 from streams.ledger.answered import CommandState
@@ -44,12 +44,6 @@ MAY_FOLLOW: dict[EntryKind | None, set[EntryKind]] = {
     EntryKind.POSTED: {EntryKind.REVERSING},
     EntryKind.REVERSING: _REVERSAL,
     EntryKind.REVERSAL_MANUAL: _REVERSAL_ENDS,
-}
-# Kinds that are no state: where the payment stands after them.
-_STANDS = {
-    EntryKind.DEFERRED: EntryKind.HELD,
-    EntryKind.REROUTED: EntryKind.HELD,
-    EntryKind.REVERSAL_REFUSED: EntryKind.POSTED,
 }
 
 
@@ -146,7 +140,7 @@ def _follow(state: State, book: Book, entry: Entry) -> None:
             payment.facts, payment.txn = entry.payment, entry.payment.txn
         elif entry.kind is EntryKind.REROUTED:
             _reroute(book, payment, entry)
-    payment.state = _STANDS.get(entry.kind, entry.kind)
+    payment.state = STANDS.get(entry.kind, entry.kind)
     payment.at = entry.at
     payment.refusal = entry.refusal
     payment.reason = entry.reason
