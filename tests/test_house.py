@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from setuptools import find_packages
 
 from console.schema_docs import documents
 from schemas.alert import AlertKind
@@ -21,6 +23,13 @@ PACKAGES = ("schemas", "streams", "agents", "sinks", "console", "bench")
 def _sources(*packages: str) -> Iterator[Path]:
     for package in packages:
         yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def test_every_package_is_installed() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
+    installed = find_packages(str(ROOT), include=asked["include"])
+    folders = {".".join(path.parent.relative_to(ROOT).parts) for path in _sources(*PACKAGES)}
+    assert folders ^ set(installed) == {"bench"}
 
 
 @pytest.mark.parametrize("path", list(_sources(*PACKAGES)), ids=lambda path: str(path.relative_to(ROOT)))
