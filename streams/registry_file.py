@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -22,13 +21,9 @@ from schemas.ids import ms_instant
 from schemas.money import Money
 from schemas.registry import RegistryCut, RegistryLine
 from streams.registry_sheet import sheet
+from streams.spreadsheet import BREAKS, plain
 
 HEADER = ("txn_id", "date", "time", "subscriber", "other_fields", "amount", "currency", "payment_id")
-
-# A cell that begins with one of these is a formula to a spreadsheet, and what a payer typed in must never be one.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-# A subscriber's number with one of these in it would make two columns or two lines of one.
-_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 def registry_bytes(cut: RegistryCut, lines: Sequence[RegistryLine]) -> bytes:
@@ -42,11 +37,6 @@ def registry_bytes(cut: RegistryCut, lines: Sequence[RegistryLine]) -> bytes:
     writer = csv.writer(written, delimiter=";", lineterminator="\r\n")
     writer.writerows([plain(cell) for cell in row] for row in table)
     return written.getvalue().encode()
-
-
-def plain(text: str) -> str:
-    """The text as a cell that no spreadsheet evaluates: an apostrophe in front makes it text."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _text(cut: RegistryCut, lines: Sequence[RegistryLine]) -> Iterator[str]:
@@ -70,7 +60,7 @@ def _rows(cut: RegistryCut, lines: Sequence[RegistryLine]) -> Iterator[tuple[str
 def _subscriber(line: RegistryLine) -> tuple[str, str]:
     """The subscriber's number, which is the payee's first field, and the others in one cell."""
     (_, number), *others = line.subscriber.items() or [("", "")]
-    return _BREAKS.sub(" ", number), _BREAKS.sub(" ", ", ".join(f"{name}={value}" for name, value in others))
+    return BREAKS.sub(" ", number), BREAKS.sub(" ", ", ".join(f"{name}={value}" for name, value in others))
 
 
 def _paid_at(line: RegistryLine, zone: ZoneInfo) -> datetime:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException
 
+from streams.spreadsheet import FORMULA
+
 LONGEST = 1_000
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -13,9 +15,6 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DIGITS = 15
 _AS_SHOWN = Context(prec=_DIGITS, rounding=ROUND_HALF_EVEN)
 _MOST_PLACES = 20
-
-# A spreadsheet evaluates a cell of CSV that begins with one of these.
-_EVALUATED = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class BadCell(Exception):
@@ -39,12 +38,12 @@ def checked(text: str) -> str:
 
 def guarded(text: str) -> str:
     """The text as a cell of CSV that no spreadsheet evaluates: an apostrophe in front makes it text."""
-    return f"'{text}" if text.lstrip("'").startswith(_EVALUATED) else text
+    return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
 
 
 def unguarded(text: str) -> str:
     """The way back: without the apostrophe that `guarded` put there."""
-    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_EVALUATED) else text
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA) else text
 
 
 def number(text: str) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 
 from sinks.registries.day import RegistryDay
-from streams.registry_file import plain
+from streams.spreadsheet import plain
 
 HEADER = (
     "txn_id", "date", "time", "subscriber", "other_fields", "amount", "fee", "currency", "payment_id", "provider_ref",

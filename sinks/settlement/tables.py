@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from schemas.money import Money
-from streams.registry_file import plain
+from streams.spreadsheet import plain
 
 
 def semicolons(columns: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
