@@ -107,6 +107,7 @@ def ensure_sealing_key(settings: Settings, terminal: str) -> OpeningKey:
 
 
 def load_sealing_key(settings: Settings, terminal: str) -> OpeningKey:
+    """Raises KeyFileError."""
     path = sealing_key_file(settings, terminal)
     text = read_secret(path)
     try:
@@ -121,10 +122,12 @@ def load_server_public(settings: Settings) -> PublicKey:
 
 
 def load_operator_key(settings: Settings, operator: str) -> SigningKey:
+    """Raises KeyFileError."""
     return read_private(operator_key_file(settings, operator))
 
 
 def load_terminal_key(settings: Settings, terminal: str) -> SigningKey:
+    """Raises KeyFileError."""
     return read_private(terminal_key_file(settings, terminal))
 
 
