@@ -37,7 +37,8 @@ class _Registry:
 class _Course:
     """One queued payment, by its number at the payee: what its tree says, and what the registry does.
 
-    queued, ended: (ms, was it posted?). line: payee, number and content. answered: (ms, accepted).
+    Times are ms UTC. line: payee and number; content: of its line, as facts have it. answer: when, and accepted?
+    end: when, posted?, and the document it names.
     """
 
     tree: str = ""

@@ -1,6 +1,6 @@
 """A second opinion on the ledger: nothing is kept but what was asked and answered, every sum is made anew each time.
 
-Written from docs/domain, not from the code: no legs, no running balances, no shared arithmetic. Slow and small.
+Written from docs/money.md, not from the code: no legs, no running balances, no shared arithmetic. Slow and small.
 """
 
 from __future__ import annotations

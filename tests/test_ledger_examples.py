@@ -1,4 +1,4 @@
-"""docs/domain's money examples, to the last minor unit."""
+"""The money examples of docs/money.md, to the last minor unit."""
 
 from __future__ import annotations
 
