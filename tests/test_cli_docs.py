@@ -55,6 +55,21 @@ def test_every_option_an_example_uses_is_there() -> None:
     assert used - known - {"--help"} == set()
 
 
+def test_every_command_a_page_names_is_there() -> None:
+    known = {path.partition(" ")[2] for path in commands(get_command(create_app()))}
+    groups = {path.split()[0] for path in known} - known
+    pages = [*DOCS.rglob("*.md"), *DOCS.parent.glob("*.md")]
+    strange = [
+        f"{page.name}: {said[0]}"
+        for page in pages
+        for said in re.findall(
+            r"(?:`|^    (?:\$ )?)kassa (([a-z-]+)(?: [a-z][a-z-]*)?)", page.read_text(), re.MULTILINE
+        )
+        if not {said[0], said[1]} & known and said[0] not in groups
+    ]
+    assert strange == []
+
+
 def _all(group: Any) -> list[Any]:
     return [group, *(one for below in getattr(group, "commands", {}).values() for one in _all(below))]
 

@@ -221,9 +221,8 @@ def test_the_table_has_every_state_a_payment_can_be_in() -> None:
     assert FINAL & {state for state in MAY_FOLLOW if state is not None} == {EntryKind.POSTED}
 
 
-@pytest.mark.parametrize("page", ["money.md", "architecture.md"])
-def test_the_diagram_shows_exactly_the_courses_that_the_fold_allows(page: str) -> None:
-    drawn = re.search(r"stateDiagram-v2\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+def test_the_diagram_shows_exactly_the_courses_that_the_fold_allows() -> None:
+    drawn = re.search(r"stateDiagram-v2\n(.*?)```", (DOCS / "money.md").read_text(encoding="utf-8"), re.DOTALL)
     assert drawn is not None
     arrows = re.findall(r"^  (\S+) --> (\w+): (.*)$", drawn[1], re.MULTILINE)
     named = re.compile("DEFERRED|REROUTED|REVERSAL_REFUSED")

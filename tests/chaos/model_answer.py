@@ -1,4 +1,4 @@
-"""What must follow from a payee's answer, as docs/architecture.md draws the states of a payment."""
+"""What must follow from a payee's answer, as docs/money.md draws the states of a payment."""
 
 from __future__ import annotations
 
