@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import orjson
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from console.errors import BadInput
 from console.explain import fields
+from console.written_by_hand import read_record
 from schemas.chart import Chart
 
 
@@ -19,17 +19,12 @@ def read_chart(path: Path, tree: str | None, version: int) -> Chart:
     Raises BadInput with the file's name, where in it, and what is wrong.
     """
     try:
-        text = path.read_bytes()
-        value = orjson.loads(text) if path.suffix == ".json" else tomllib.loads(text.decode())
-        if not isinstance(value, dict):
-            raise BadInput("is a list, not a chart")
+        value = read_record(path, "chart")
         of = value.pop("tree", tree)
         if of not in (None, tree):
             raise BadInput(f"it is the chart of tree {of}: say --tree {of}")
         return Chart.model_validate_json(orjson.dumps({**value, "tree": tree, "version": version}))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise BadInput(f"{path}: {fields(error)}") from None
-    except (ValueError, BadInput) as error:
+    except (ValueError, orjson.JSONEncodeError, BadInput) as error:  # which is how orjson takes a number above 64 bits
         raise BadInput(f"{path}: {error}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,7 +11,7 @@ from pydantic_settings import SettingsError
 
 from console.errors import BadInput, NoBroker
 from console.explain import fields
-from streams.settings import Settings
+from streams.settings import Settings, SettingsUnreadable
 
 _PREFIX = "KASSA_"
 # Read by the command line itself, not settings: where the file is, and whose key signs commands.
@@ -28,8 +27,8 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise BadInput(f"settings: {fields(error)}: change KASSA_<NAME> or kassa.toml (docs/settings.md)") from None
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{config or 'kassa.toml'} is not TOML: {error}") from None
+    except SettingsUnreadable as error:
+        raise BadInput(str(error)) from None
     except SettingsError as error:
         raise BadInput(f"settings: {error}") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import tomllib
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ from streams.embedded import EmbeddedBrokerError
 from streams.health import AddressUnusable
 from streams.keyring import KeyFileError
 from streams.replay import ReplayCut
+from streams.settings import SettingsUnreadable
 from streams.topics import TopicMismatch
 
 _UNREACHABLE = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
@@ -69,10 +69,6 @@ def _short(error: BaseException) -> str:
     return textwrap.shorten(str(error), 200, placeholder=" …")
 
 
-def _toml(error: BaseException) -> str:
-    return f"kassa.toml is not TOML: {error}"
-
-
 def _settings(error: BaseException) -> str:
     return f"settings: {error}"
 
@@ -94,7 +90,7 @@ _WORDS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (WarehouseAway, lambda error: f"ClickHouse does not answer; is KASSA_CLICKHOUSE right? {_short(error)}"),
     (WarehouseRefused, lambda error: f"ClickHouse said no: {_short(error)}"),
     (SinkError, str),
-    (tomllib.TOMLDecodeError, _toml),
+    (SettingsUnreadable, str),
     (SettingsError, _settings),
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from datetime import datetime, time
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 
 from console.amounts import basis_points, minor_units
 from console.errors import BadInput
+from console.written_by_hand import read_record
 from schemas.tariff import Tariff
 
 Json = dict[str, Any]
@@ -26,32 +26,28 @@ def read_tariff(path: Path, payee: str, currency: str, version: int) -> Tariff:
     Raises BadInput with the file's name, where in it, and what is wrong.
     """
     try:
-        value = _parsed(path)
+        value = read_record(path, "tariff")
+        value.pop("version", None)
         if value.pop("payee", payee) != payee:
             raise BadInput(f"it is the tariff of another payee, not of {payee}")
         if value.get("rules") and "fee" not in value:
             raise BadInput('it has rules and no fee of its own: say what holds where none does, as fee = {rate = "5%"}')
         record = {**_priced(value, currency), "payee": payee, "version": version}
-        record["rules"] = [_rule(rule, currency) for rule in value.get("rules", [])]
+        record["rules"] = [_rule(rule, currency) for rule in _listed(value, "rules")]
         return Tariff.model_validate_json(orjson.dumps(record))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"{path}: {where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}") from None
-    except (ValueError, BadInput) as error:
+    except (ValueError, orjson.JSONEncodeError, BadInput) as error:  # which is how orjson takes a number above 64 bits
         raise BadInput(f"{path}: {error}") from None
 
 
-def _parsed(path: Path) -> Json:
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}") from None
-    value = orjson.loads(text) if path.suffix == ".json" else tomllib.loads(text.decode())
-    if not isinstance(value, dict):
-        raise BadInput("is a list, not a tariff")
-    value.pop("version", None)
-    return value
+def _listed(value: Json, name: str) -> list[Any]:
+    found = value.pop(name, [])
+    if not isinstance(found, list):
+        raise BadInput(f"{name}: {found!r} is not a list")
+    return found
 
 
 def _rule(rule: Any, currency: str) -> Json:
@@ -82,7 +78,7 @@ def _priced(value: Json, currency: str) -> Json:
         if isinstance(found.get(name), dict):
             found[name] = _price(found[name], currency)
     if "reward_shares" in found:
-        found["reward_shares_bps"] = [basis_points(str(share)) for share in found.pop("reward_shares")]
+        found["reward_shares_bps"] = [basis_points(str(share)) for share in _listed(found, "reward_shares")]
     return found
 
 

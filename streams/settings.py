@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 STACK_FILE = "stack.toml"
+
+
+class SettingsUnreadable(Exception):
+    """A file of settings is not TOML; the text names it and says where."""
+
+
+class _File(TomlConfigSettingsSource):
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        try:
+            return super()._read_file(file_path)
+        except (ValueError, RecursionError) as error:  # no TOML, no text, or nested without end
+            raise SettingsUnreadable(f"{file_path} is not TOML: {error}") from None
 
 
 class Settings(BaseSettings):
@@ -238,6 +250,6 @@ class Settings(BaseSettings):
         return (
             init_settings,
             env_settings,
-            TomlConfigSettingsSource(settings_cls, Path(os.environ.get("KASSA_CONFIG", "kassa.toml"))),
-            TomlConfigSettingsSource(settings_cls, stack),
+            _File(settings_cls, Path(os.environ.get("KASSA_CONFIG", "kassa.toml"))),
+            _File(settings_cls, stack),
         )

@@ -169,6 +169,8 @@ def test_what_is_shown_in_json_can_be_set_again(tmp_path: Path) -> None:
         ("branch = '1'\n[accounts.RUB]\nbank = 5", "accounts.RUB.bank: "),
         ("branch = '1'\nowner = 1\n[accounts.RUB]\nbank = '5'", "owner: "),
         ("branch = '1'\n[accounts.ROUBLE]\nbank = '5'", "accounts.ROUBLE"),
+        ("branch = 99999999999999999999", "exceeds 64-bit range"),
+        pytest.param("branch = " + "[" * 5000 + "]" * 5000, "recursion", id="deep"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_where_and_why(written: Path, kassa: Kassa, text: str, says: str) -> None:

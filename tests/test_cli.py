@@ -112,15 +112,17 @@ def test_a_value_that_cannot_be_used_is_named(
         ("batch_max = 'x'", {}, "batch_max: input should be a valid integer"),
         ("btach_max = 5", {}, "btach_max: extra inputs are not permitted"),
         ("batch_max = ", {}, "kassa.toml is not TOML"),
+        (b"kafka = '\xff'", {}, "kassa.toml is not TOML: 'utf-8' codec can't decode byte 0xff"),
+        pytest.param("kafka = " + "[" * 5000 + "]" * 5000, {}, "kassa.toml is not TOML: maximum recursion", id="deep"),
         ("", {"KASSA_PARTITIONS": "none"}, "partitions: input should be a valid integer"),
         ("", {"KASSA_LOG_LEVEL": "loud"}, "log_level: string should match pattern"),
         ("", {"KASSA_CONFIG": "/no/such.toml"}, "KASSA_CONFIG=/no/such.toml: there is no such file"),
     ],
 )
 def test_a_bad_setting_is_named(
-    machine: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, toml: str, env: dict[str, str], says: str
+    machine: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, toml: str | bytes, env: dict[str, str], says: str
 ) -> None:
-    (machine / "kassa.toml").write_text(toml)
+    (machine / "kassa.toml").write_bytes(toml if isinstance(toml, bytes) else toml.encode())
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     code, said = ran(capsys, "agent", "list")

@@ -72,11 +72,16 @@ def test_what_is_shown_in_json_can_be_read_again(written: Path, tmp_path: Path):
         ("fee = {}\n[[rules]]\nname = 'a'\nvalid_from = 2026-01-01T00:00:00", "rules.0.valid_from: "),
         ("fee = {}\n[[rules]]\nname = 'a'\nagent = 'S'", "rules.0.agent: "),
         ("fee = {}\nrules = [1]", "1 is not a rule"),
+        ("fee = {}\nrules = 1", "rules: 1 is not a list"),
+        ("reward_shares = '50%'", "reward_shares: '50%' is not a list"),
+        ("fee = { min_minor = 99999999999999999999 }", "exceeds 64-bit range"),
+        pytest.param("fee = " + "[" * 5000 + "]" * 5000, "recursion", id="deep"),
+        (b"fee = '\xff'", "can't decode byte 0xff"),
     ],
 )
-def test_a_file_that_cannot_be_used_says_where_and_why(tmp_path: Path, text: str, says: str):
+def test_a_file_that_cannot_be_used_says_where_and_why(tmp_path: Path, text: str | bytes, says: str):
     path = tmp_path / "mobile.toml"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(BadInput) as caught:
         read_tariff(path, "mobile", "RUB", 1)
     assert str(caught.value).startswith(str(path))
