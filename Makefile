@@ -43,7 +43,7 @@ lint: $(READY)       ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)      ## the figures of README and docs/performance.md, written to var/bench/*.json
+bench: $(READY)      ## the figures of docs/performance.md, written to var/bench/*.json
 	$(BIN)/python -m bench --scale $(or $(SCALE),1)
 	$(BIN)/python -m bench.tracking --rows $(or $(ROWS),1000000)
 	$(BIN)/python -m bench.recovery --entries $(or $(ENTRIES),10000000)

@@ -11,8 +11,10 @@ import pytest
 from typer.main import get_command
 
 from agents.verify import Verifier
+from console.audit_report import CATALOGUE
 from console.cli import create_app
 from console.settings_page import page
+from schemas.account_kinds import ACCOUNT_KINDS
 from schemas.envelope import MAX_BYTES
 from schemas.ids import instant_ms
 from schemas.keys import PublicJwk, PublicKey
@@ -25,9 +27,11 @@ from streams.directory import Directory
 from streams.ledger.commands import Place
 from streams.partitioner import murmur2, partition_of
 from streams.settings import Settings
+from streams.topics import ALL
 
 DOCS = Path(__file__).parent.parent / "docs"
 CLI = (DOCS / "cli.md").read_text(encoding="utf-8")
+PAGES = [*DOCS.rglob("*.md"), *DOCS.parent.glob("*.md")]
 MAKERS = (DOCS / "terminal-makers.md").read_text(encoding="utf-8")
 
 
@@ -58,16 +62,28 @@ def test_every_option_an_example_uses_is_there() -> None:
 def test_every_command_a_page_names_is_there() -> None:
     known = {path.partition(" ")[2] for path in commands(get_command(create_app()))}
     groups = {path.split()[0] for path in known} - known
-    pages = [*DOCS.rglob("*.md"), *DOCS.parent.glob("*.md")]
     strange = [
         f"{page.name}: {said[0]}"
-        for page in pages
+        for page in PAGES
         for said in re.findall(
             r"(?:`|^    (?:\$ )?)kassa (([a-z-]+)(?: [a-z][a-z-]*)?)", page.read_text(), re.MULTILINE
         )
         if not {said[0], said[1]} & known and said[0] not in groups
     ]
     assert strange == []
+
+
+@pytest.mark.parametrize(
+    ("said", "count"),
+    [
+        (r"all (\d+) checks passed", len(CATALOGUE)),
+        (r"(\d+) created, 0 verified", len(ALL)),
+        (r"all (\d+) kinds of accounts", len(ACCOUNT_KINDS)),
+    ],
+)
+def test_examples_count_what_there_is(said: str, count: int) -> None:
+    shown = {int(one) for page in PAGES for one in re.findall(said, page.read_text(encoding="utf-8"))}
+    assert shown == {count}
 
 
 def _all(group: Any) -> list[Any]:
