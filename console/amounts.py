@@ -10,6 +10,8 @@ from console.errors import BadInput
 from schemas.money import MAX_MINOR, Money, MoneyError
 
 _LONGEST = 20
+# What a calendar day or an instant may be: beyond them a zone's midnight has no date, and ClickHouse no number.
+YEARS = range(1970, 2200)
 _PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,2}))?\s?%", re.ASCII)
 
 
@@ -43,9 +45,12 @@ def percentage(rate_bps: int) -> str:
 def calendar_day(text: str) -> date:
     """ "2026-11-23" as a date. Raises BadInput."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise BadInput(f"{text!r} is not a day: write YYYY-MM-DD, such as 2026-11-23") from None
+    if found.year not in YEARS:
+        raise BadInput(f"{text} is no day of the years {YEARS[0]} to {YEARS[-1]}")
+    return found
 
 
 def named_values(texts: Iterable[str]) -> dict[str, str]:

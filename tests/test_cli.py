@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from console import broker, cli, context, explain
 from console.cli import create_app, main
-from console.errors import NoAnswer, NotFinal, Refused
+from console.errors import BadInput, NoAnswer, NotFinal, Refused
+from console.instants import instant
 
 KASSA = Path(sys.executable).with_name("kassa")
 
@@ -85,6 +86,8 @@ AMOUNTS = [
     ("agent", ["open", "A", "--overdraft", "9" * 5000], "longer than any amount"),
     ("agent", ["open", "A", "--overdraft", "10000000000.01"], "above the largest single amount"),
     ("agent", ["open", "A", "--currency", "rub"], "unknown currency 'rub'"),
+    ("plan", ["set", "p", "--tree", "A", "--starts", "9999-12-31"], "is no day of the years 1970 to 2199"),
+    ("plan", ["set", "p", "--tree", "A", "--starts", "2026-02-30"], "'2026-02-30' is not a day"),
     ("agent", ["open", "-A-"], "No such option: -A"),
     ("agent", ["open", "A b"], "string should match pattern"),
 ]  # fmt: skip
@@ -127,6 +130,12 @@ def test_a_bad_setting_is_named(
         monkeypatch.setenv(name, value)
     code, said = ran(capsys, "agent", "list")
     assert (code, says in said) == (2, True), said
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00"])
+def test_an_instant_that_no_clock_shows_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="is no instant of the years 1970 to 2199"):
+        instant(text)
 
 
 def test_a_password_is_not_printed(machine: Path, capsys: Any) -> None:

@@ -17,13 +17,42 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from agents.gateways.simulator import Simulator, SimulatorConfig, SimulatorFailed
+from agents.gateways.simulator import Simulator, SimulatorConfig, SimulatorFailed, main
 from agents.gateways.simulator_book import Journal, Paid
 from agents.gateways.simulator_faults import Behaviour, Fault
 from agents.gateways.simulator_payees import Payees
 from agents.gateways.simulator_question import Answer, BadRequest, Question, Said
 
 MIXED = Behaviour(temporary_pct=10, http_500_pct=20, wrong_txn_pct=5.5, decline_pct=25, jitter_ms=50, delay_ms=10)
+
+
+@pytest.mark.parametrize(
+    ("config", "more", "says"),
+    [
+        (None, (), "No such file or directory: 'payees.json'"),
+        ("not JSON", (), "Invalid JSON"),
+        ('{"payees": {"book": {}}}', (), "no payee can be called 'book'"),
+        ('{"wires": {"own": "no.such:thing"}, "payees": {}}', (), "No module named 'no'"),
+        ('{"payees": {}}', ("--port", "99999"), "port must be 0-65535"),
+        ('{"payees": {}}', ("--journal", "."), "Is a directory"),
+    ],
+)
+def test_what_it_cannot_serve_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    config: str | None,
+    more: tuple[str, ...],
+    says: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if config is not None:
+        Path("payees.json").write_text(config)
+    monkeypatch.setattr(sys, "argv", ["simulator", "--config", "payees.json", *more])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert (ended.value.code, said.count("\n"), says in said) == (2, 1, True), said
 
 
 def a_question(txn: int = 1, command: str = "pay", account: str = "79160000001", amount: str = "1.00") -> Question:

@@ -22,7 +22,7 @@ from typing import Any, Self
 import httpx
 import orjson
 from aiohttp import web
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from agents.gateways.simulator_book import Journal, Paid
 from agents.gateways.simulator_faults import Behaviour
@@ -203,10 +203,13 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help='JSON: {"seed": 1, "payees": {"mts": {}}}')
     parser.add_argument("--journal", type=Path, help="keep the book in this file, also over a kill")
     options = parser.parse_args()
-    config = SimulatorConfig.model_validate_json(options.config.read_bytes())
-    with contextlib.ExitStack() as stack:
-        journal = stack.enter_context(Journal(options.journal)) if options.journal else None
-        asyncio.run(serve(config, port=options.port, ready_file=options.ready_file, journal=journal))
+    try:
+        config = SimulatorConfig.model_validate_json(options.config.read_bytes())
+        with contextlib.ExitStack() as stack:
+            journal = stack.enter_context(Journal(options.journal)) if options.journal else None
+            asyncio.run(serve(config, port=options.port, ready_file=options.ready_file, journal=journal))
+    except (ValidationError, OSError, OverflowError, ImportError, AttributeError) as error:
+        parser.exit(2, f"payees: {' '.join(str(error).split())}\n")
 
 
 if __name__ == "__main__":
