@@ -24,12 +24,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from streams.metrics import REGISTRIES, Part
+from streams.problem import MEDIA_TYPE, problem
 from streams.settings import Settings
 
 log = structlog.get_logger()
 
 _START_S = 60.0
 _CLIENT_S = 10.0
+_PATHS = "GET /health, /ready or /metrics"
 _ANY = frozenset({"0.0.0.0", ""})
 
 
@@ -115,7 +117,7 @@ def _listening(address: str, part: Part, vitals: Vitals) -> _Server:
                 case "/ready":
                     return _told(part, [*vitals.stuck(), *vitals.not_ready()])
                 case _:
-                    return _json(404, {"problems": ["there is /health, /ready and /metrics"]})
+                    return 404, MEDIA_TYPE, problem(404, _PATHS)
 
     try:
         return _Server((host, int(port)), Handler)
@@ -145,7 +147,14 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, content_type, encode(registry)
 
     def do_GET(self) -> None:
-        status, content_type, body = self.answer(self.path.partition("?")[0])
+        self._say(*self.answer(self.path.partition("?")[0]))
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What is no GET, or no HTTP."""
+        self.close_connection = True
+        self._say(code, MEDIA_TYPE, problem(code, f"{message}: {_PATHS}" if message else _PATHS))
+
+    def _say(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))

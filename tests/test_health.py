@@ -12,6 +12,7 @@ from pathlib import Path
 from socket import create_server
 from typing import Any
 
+import httpx
 import pytest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from pydantic import ValidationError
@@ -82,10 +83,20 @@ def test_metrics_are_read_when_asked_and_other_paths_are_not_there(settings: Set
         status, text = ask(url + "/metrics")
         assert (status, "kassa_told 17.0" in text, "kassa_sink_rows_total" in text) == (200, True, True)
         assert "kassa_decide_seconds" not in text
-        assert ask(url + "/")[0] == 404
+        assert said(url + "/") == (
+            404,
+            {"title": "Not Found", "status": 404, "detail": "GET /health, /ready or /metrics"},
+        )
     assert not url_file(settings, "s").exists()
     with serving(settings, "sink", "s", Told()):  # what was registered is gone with the block
         assert ask(url_file(settings, "s").read_text().strip() + "/metrics")[0] == 200
+
+
+def test_what_is_no_get_is_a_problem(settings: Settings) -> None:
+    with serving(settings, "sink", "s", Told()):
+        posted = httpx.post(url_file(settings, "s").read_text().strip() + "/health", content=b"restart")
+    assert (posted.status_code, posted.headers["content-type"]) == (501, "application/problem+json")
+    assert posted.json()["detail"] == "Unsupported method ('POST'): GET /health, /ready or /metrics"
 
 
 def test_without_an_address_nothing_listens_and_what_a_dead_part_left_is_gone(settings: Settings) -> None:

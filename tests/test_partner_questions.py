@@ -6,9 +6,11 @@ import asyncio
 from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 from xml.etree.ElementTree import fromstring
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,9 +19,11 @@ from agents.gateways.osmp_codes import RESULTS
 from console.errors import BadInput
 from console.partner.answer import NOT_FINISHED, OK, OTHER, OTHER_PARAMETERS, REPEAT, Told, result_of, xml
 from console.partner.door import Crowded, Door
+from console.partner.interface import Interface
 from console.partner.question import BadQuestion, parsed
 from console.partner.records import a_partner, keep, partners
 from console.partner.sent import Sent
+from console.partner.teller import Teller
 from schemas.entry import FINAL
 from schemas.ids import ms_instant
 from schemas.reply import Reply, ReplyState
@@ -193,6 +197,33 @@ def test_what_is_kept_of_a_password_is_a_hash_in_a_file_of_its_owner(tmp_path: P
     for password in ("short", "x" * 201, "with\nbreak in it"):
         with pytest.raises(BadInput, match="a password has"):
             a_partner("anna", "p", password, [], "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "credentials", "status", "says"),
+    [
+        ("GET", "/osmp/mobile", None, 401, "HTTP Basic"),
+        ("GET", "/osmp/mobile", ("anna", "a guess it is"), 401, "HTTP Basic"),
+        ("GET", "/osmp/mobile", ("anna", "correct horse battery"), 403, "this address"),
+        ("POST", "/osmp/mobile", None, 405, "only GET"),
+        ("GET", "/mobile", None, 404, "/osmp/<payee>"),
+    ],
+)
+def test_who_is_not_answered_is_told_the_problem(
+    method: str, path: str, credentials: tuple[str, str] | None, status: int, says: str
+):
+    door = Door({"anna": a_partner("anna", "p-1", "correct horse battery", ["192.0.2.0/24"], "utf-8")})
+
+    async def asked() -> httpx.Response:
+        app = Interface(door, cast(Teller, None)).app  # which no question gets as far as
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kassa") as client:
+            return await client.request(method, path, auth=credentials)
+
+    reply = asyncio.run(asked())
+    assert (reply.status_code, reply.headers["content-type"]) == (status, "application/problem+json")
+    assert reply.json()["status"] == status
+    assert says in reply.json()["detail"]
+    assert ("www-authenticate" in reply.headers) == (status == 401)
 
 
 # --- Orders sent before
