@@ -73,7 +73,7 @@ def denominations(texts: Iterable[str], currency: str) -> dict[str, int]:
     counted: dict[str, int] = {}
     for text in texts:
         worth, found, pieces = text.partition("x")
-        if not found or not (pieces.isascii() and pieces.isdigit() and int(pieces[:10])):
+        if not found or not (pieces.isascii() and pieces.isdigit() and len(pieces) <= 10 and int(pieces)):
             raise BadInput(f"{text!r} is not a denomination and how many: write 1000.00x12")
         minor = str(minor_units(worth, currency))
         if minor in counted:

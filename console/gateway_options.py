@@ -32,7 +32,7 @@ def breaker_of(given: str | None) -> Breaker | None:
     if given is None:
         return None
     failures, colon, open_ms = given.partition(":")
-    if not (colon and failures.isdecimal() and open_ms.isdecimal()):
+    if not (colon and failures.isdecimal() and open_ms.isdecimal() and len(given) <= 20):
         raise BadInput(f"--breaker: {given!r} is not FAILURES:MS, such as 10:30000")
     return Breaker(failures=int(failures), open_ms=int(open_ms))
 

@@ -116,7 +116,7 @@ def list_payees(as_json: AsJson = False) -> None:
 def _level(text: str, currency: str) -> StockLevel:
     """ "500.00:100"."""
     amount, colon, below = text.rpartition(":")
-    if not colon or not (below.isascii() and below.isdigit() and 0 < int(below[:9]) <= 1_000_000):
+    if not colon or not (below.isascii() and below.isdigit() and len(below) < 9 and 0 < int(below) <= 1_000_000):
         raise BadInput(f"--low-stock {text!r} is not AMOUNT:COUNT, such as 500.00:100")
     return StockLevel(denomination=minor_units(amount, currency), below=int(below))
 

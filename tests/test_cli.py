@@ -67,6 +67,8 @@ AMOUNTS = [
     ("gateway", ["add", "osmp", "--url", "ftp://payee"], "url: string should match pattern"),
     ("gateway", ["add", "o/smp", "--url", "http://payee"], "id: string should match pattern"),
     ("gateway", ["add", "osmp", "--url", "http://payee", "--breaker", "3"], "'3' is not FAILURES:MS"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--breaker", "3:" + "9" * 5000], "is not FAILURES:MS"),
+    ("payee", [*ADD, "a:x", "--max", "1", "--low-stock", "1.00:" + "9" * 5000], "is not"),
     ("gateway", ["add", "osmp", "--url", "http://payee", "--breaker", "0:9"], "failures: input should be greater"),
     ("gateway", ["add", "osmp", "--url", "http://payee", "--result", "3=mad"], "'mad' is none of ok, fatal, repeat"),
     ("gateway", ["add", "osmp", "--url", "http://payee", "--result", "3"], "'3' is not CODE=MEANING"),
