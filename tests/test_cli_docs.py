@@ -48,15 +48,25 @@ def test_every_command_has_its_section_and_an_example() -> None:
     assert without == []
 
 
-def test_every_option_an_example_uses_is_there() -> None:
-    known = {
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+
+
+def options() -> set[str]:
+    return {
         option
         for command in _all(get_command(create_app()))
         for param in command.params
         for option in (*param.opts, *param.secondary_opts)
+        if OPTION.fullmatch(option) and option != "--help"
     }
-    used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", CLI))
-    assert used - known - {"--help"} == set()
+
+
+def test_every_option_an_example_uses_is_there() -> None:
+    assert set(OPTION.findall(CLI)) - options() - {"--help"} == set()
+
+
+def test_every_option_is_on_some_page() -> None:
+    assert options() - {one for page in PAGES for one in OPTION.findall(page.read_text(encoding="utf-8"))} == set()
 
 
 def test_every_command_a_page_names_is_there() -> None:
