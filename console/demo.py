@@ -28,6 +28,7 @@ from console.fleet_messages import FleetMessage, messages
 from console.fleet_run import run
 from console.fleet_tally import Tally
 from console.fleet_world import FleetPayee, FleetTerminal, World
+from console.numbers import numbers_used
 from console.output import say
 from console.rejects import RejectReader
 from console.requests import command_request
@@ -124,6 +125,8 @@ def carry_out(
 
 def _pay(stack: Stack, fleet: list[FleetTerminal], count: int, seed: int) -> Tally:
     rng = Random(seed)
+    for one in fleet:  # so that `kassa pay` as one of them begins behind the fleet
+        numbers_used(stack.settings, one.id, -(-count // len(fleet)) + 1)
     receivers = [FleetPayee.of(payee, network.tariff(payee.id), rng) for payee in _payees()]
     world = World(fleet, receivers, datetime.now(UTC))
     rejects = RejectReader(stack.settings)

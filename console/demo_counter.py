@@ -13,6 +13,7 @@ from console.client import Client
 from console.demo_network import CURRENCY, tariff
 from console.errors import KassaError
 from console.fees import amount_within, fee_on_top
+from console.numbers import numbers_used
 from console.output import major, rows, say
 from console.requests import command_request, payment_request
 from schemas.agent_command import Transfer
@@ -39,6 +40,7 @@ from streams.keyring import ensure_terminal_key, load_operator_key
 from streams.ledger.tariff_choice import agent_path
 from streams.settings import Settings
 
+NUMBERS = 3_000  # of a cashier's numbers, those up to here are the demo's own
 TREE, RICH, POOR = "volga", "volga-1-1", "volga-4"
 _PAYEE, _SUBSCRIBER = "mobile", "9161234567"
 _ANSWER_S, _SETTLED_S = 30.0, 60.0
@@ -130,6 +132,7 @@ def _open(counter: Counter) -> None:
     )  # fmt: skip
     for agent in RICH, POOR:
         key = ensure_terminal_key(counter.settings, cashier(agent))
+        numbers_used(counter.settings, cashier(agent), NUMBERS)
         counter.order(
             "", SetTerminal, terminal=Terminal(id=cashier(agent), agent=agent, tree=TREE, keys=(key.public(),))
         )  # fmt: skip

@@ -40,6 +40,6 @@ def _as_json(finding: Finding) -> dict[str, str]:
 
 
 def _print(finding: Finding) -> None:
-    say(f"{finding.verdict:4}  {finding.check:17}  {finding.says}")
+    say(f"{finding.verdict:4}  {finding.check:22}  {finding.says}")
     if finding.advice:
-        say(f"{'':4}  {'':17}  → {finding.advice}")
+        say(f"{'':4}  {'':22}  → {finding.advice}")

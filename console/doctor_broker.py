@@ -21,6 +21,7 @@ from streams.topics import ALL, Topic, min_insync_replicas, partitions_of
 
 _ANSWER_S = 3.0
 _DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,9 @@ def _kept(config: Mapping[str, str | None]) -> str:
     if config.get("cleanup.policy") == "compact":
         return "last per key"
     kept_ms = int(config.get("retention.ms") or -1)
-    return "for ever" if kept_ms < 0 else f"{kept_ms / _DAY_MS:g} days"
+    if kept_ms < 0:
+        return "for ever"
+    return f"{kept_ms / _DAY_MS:g} days" if kept_ms >= _DAY_MS else f"{kept_ms / _HOUR_MS:g} h"
 
 
 def _listed(partitions: tuple[int, ...]) -> str:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from console.errors import BadInput
@@ -25,19 +26,27 @@ def reserve_numbers(settings: Settings, terminal: str, count: int = 1) -> int:
 
     A crash in between leaves a gap, never a number used twice.
     """
-    path = number_file(settings, terminal)
+    return _moved(number_file(settings, terminal), lambda last: last + count) + 1
+
+
+def numbers_used(settings: Settings, terminal: str, last: int) -> None:
+    """Numbers up to `last` were used by somebody who did not ask for them here: nobody else gets them."""
+    _moved(number_file(settings, terminal), lambda given: max(given, last))
+
+
+def _moved(path: Path, to: Callable[[int], int]) -> int:
+    """The last number given out before; the file holds the next last one, on disk."""
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         text = file.read().strip() or "0"
         if not (text.isascii() and text.isdigit()):
             raise BadInput(f"{path} does not hold a number: write the last number the terminal used into it")
-        first = int(text) + 1
         file.seek(0)
-        file.write(str(first + count - 1) + "\n")
+        file.write(f"{to(int(text))}\n")
         file.truncate()
         file.flush()
         os.fsync(file.fileno())
-    return first
+    return int(text)
 
 
 def fresh_id() -> str:

@@ -10,10 +10,10 @@ import typer
 from console.amounts import minor_units
 from console.context import broker_settings
 from console.errors import BadInput
-from console.lookup import payees
+from console.lookup import gateways, payees
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
-from console.output import json_line, major, rows
+from console.output import json_line, major, note, rows
 from console.payee_offline import Form, terms_of
 from console.payee_options import CutOff, Fields, LowStock, RegistryCredentials, RegistryForm, RegistryTo, Routes
 from console.payee_routes import route_of, routes
@@ -100,6 +100,8 @@ def add(
     through = f"through gateway{'s' if len(ways) > 1 else ''} {', '.join(ways)}"
     how = {"offline": f"by registries, {cut_off} to {registry_to}", "vouchers": "sold from stock"}
     done(f"payee {payee} is on file, {how.get(record.served, through)}", command, answer)
+    if record.served == "online" and (absent := sorted({gateway, *ways} - gateways(settings).keys())):
+        note(f"not on file yet: {', '.join(absent)}; payments wait until `kassa gateway add` brings it")
 
 
 def list_payees(as_json: AsJson = False) -> None:

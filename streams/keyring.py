@@ -25,6 +25,13 @@ from schemas.sealing import OpeningKey
 from streams.settings import Settings
 
 _NEXT = ".next"
+_INIT = "`kassa init`"
+_MAKERS = {
+    "terminals": "`kassa terminal enroll`",
+    "sealing": "`kassa terminal enroll`",
+    "operators": "`kassa operator add`, or for root `kassa init`,",
+    "vouchers": "`kassa voucher key`",
+}
 _OWNER: TypeAdapter[str] = TypeAdapter(OperatorId | TerminalId)
 
 
@@ -166,7 +173,7 @@ def read_secret(path: Path) -> bytes:
         mode = path.stat().st_mode
         text = path.read_bytes()
     except FileNotFoundError:
-        raise KeyFileError(f"there is no key {path}: `kassa init` makes the server's and the operator's") from None
+        raise KeyFileError(f"there is no key {path}: {_MAKERS.get(path.parent.name, _INIT)} makes one") from None
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}") from None
     if mode & 0o077:

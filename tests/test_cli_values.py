@@ -9,7 +9,7 @@ import pytest
 from console.amounts import basis_points, calendar_day, minor_units, named_values, percentage
 from console.errors import BadInput
 from console.fees import fee_on_top
-from console.numbers import fresh_id, number_file, reserve_numbers
+from console.numbers import fresh_id, number_file, numbers_used, reserve_numbers
 from console.repeats import remembered
 from schemas.money import MoneyError
 from schemas.tariff import Fee, Tariff
@@ -87,6 +87,9 @@ def test_running_numbers_go_on_where_they_ended(tmp_path: Path) -> None:
     ensure_terminal_key(settings, "kiosk-7")
     assert [reserve_numbers(settings, "kiosk-7"), reserve_numbers(settings, "kiosk-7", 10)] == [1, 2]
     assert reserve_numbers(settings, "kiosk-7") == 12
+    for last in (20, 5):  # what others used is not given out, and what was given out is not taken back
+        numbers_used(settings, "kiosk-7", last)
+    assert reserve_numbers(settings, "kiosk-7") == 21
     number_file(settings, "kiosk-7").write_text("twelve")
     with pytest.raises(BadInput, match="does not hold a number"):
         reserve_numbers(settings, "kiosk-7")

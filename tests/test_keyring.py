@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -108,6 +109,21 @@ def _another_curve(path: Path) -> None:
 
 def _a_list(path: Path) -> None:
     path.write_bytes(b"[1]")
+
+
+@pytest.mark.parametrize(
+    ("load", "says"),
+    [
+        (keyring.load_terminal_key, "`kassa terminal enroll` makes one"),
+        (keyring.load_sealing_key, "`kassa terminal enroll` makes one"),
+        (keyring.load_operator_key, "`kassa operator add`, or for root `kassa init`, makes one"),
+    ],
+)
+def test_who_has_no_key_is_told_what_makes_one(  # type: ignore[no-untyped-def]
+    settings, load: Callable[[Settings, str], object], says: str
+) -> None:
+    with pytest.raises(KeyFileError, match=says):
+        load(settings, "k")
 
 
 @pytest.mark.parametrize(
