@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -16,6 +17,9 @@ from console.explain import explain
 from console.output import fail, note
 from console.parts import PARTS, module, part_of
 from streams.logs import configure_logs
+
+_BELOW_ZERO = re.compile(r"No such option: -\d")
+_MAY_BE_EMPTY = ("alerts", "--agent")  # the operator's own
 
 
 def create_app(*parts: str) -> typer.Typer:
@@ -53,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for misspelt in misspelt_variables():
         note(misspelt)
     given = sys.argv[1:] if arguments is None else arguments
+    if (blank := _blank(given)) is not None:
+        fail(f"{blank} is empty: leave it out, or say what it is")
+        return 2
     try:
         part = part_of(given[0]) if given else None
         code = _command_line(part)(args=list(given), prog_name="kassa", standalone_mode=False)
@@ -73,9 +80,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _blank(given: Sequence[str]) -> str | None:
+    """What the first argument that says nothing is called: the option before it, or its place.
+
+    Such as --id "$ID" of a script that has no ID: it must not mean that none was given.
+    """
+    for place, text in enumerate(given):
+        name, equals, value = text.partition("=") if text.startswith("--") else ("", "=", text)
+        before = given[place - 1] if place and given[place - 1].startswith("--") else f"argument {place + 1}"
+        if equals and not value.strip() and (given[0], before) != _MAY_BE_EMPTY:
+            return name or before
+    return None
+
+
 def _usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
-    said = " ".join(error.format_message().split())
+    said = _BELOW_ZERO.sub(r"\g<0>; no amount is below zero", " ".join(error.format_message().split()))
     if said:  # nothing was asked for and so help is shown: that is all there is to say
         fail(said + (f" (see `{context.command_path} --help`)" if context is not None else ""))
     return 2

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import get_args
+from urllib.parse import urlsplit
 
 from console.errors import BadInput
 from schemas.gateway import Breaker, Meaning
 
 _MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
+
+
+def address_of(url: str) -> str:
+    """What a payee may be asked under: a host, and no secret, since records are for everybody to read."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.hostname and parts.port != 0 and url.isprintable()
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadInput("--url cannot be used: write https://host/path, with a port of 1 to 65535 if there is one")
+    if "@" in parts.netloc or parts.fragment:
+        raise BadInput("--url has a password or a #fragment: --credentials names the file of a password")
+    return url
+
+
+def named_file(option: str, name: str | None) -> str | None:
+    """The name of a file under keys/gateways."""
+    if name is not None and (Path(name).name != name or name == ".." or not name.isprintable()):
+        raise BadInput(f"{option}: {name!r} is no name of a file in `gateways` under the workers' keys directory")
+    return name
 
 
 def options_of(given: Sequence[str] | None) -> dict[str, str]:

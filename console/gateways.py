@@ -12,7 +12,7 @@ from agents.gateways.questions import wrong_questions
 from console.context import broker_settings
 from console.errors import BadInput
 from console.gateway_health import health
-from console.gateway_options import breaker_of, options_of, results_of
+from console.gateway_options import address_of, breaker_of, named_file, options_of, results_of
 from console.lookup import gateways
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
@@ -97,19 +97,19 @@ def add(
     record = Gateway(
         id=gateway,
         protocol=protocol,
-        url=url,
+        url=address_of(url),
         time_out_ms=call_time_out_ms,
         connections=connections,
         retry=retry,
         fatal_codes=tuple(fatal_code) if fatal_code else None,
-        credentials=credentials,
+        credentials=named_file("--credentials", credentials),
         cancels=cancels,
         asks=tuple(one.value for one in asks or ()),
         results=results_of(result),
         options=options_of(option),
         per_s=per_second,
         breaker=breaker_of(breaker),
-        client_certificate=client_certificate,
+        client_certificate=named_file("--client-certificate", client_certificate),
     )
     if wrong := wrong_options(record):
         raise BadInput(f"--option: {wrong}")

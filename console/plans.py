@@ -11,7 +11,7 @@ import typer
 from console.amounts import calendar_day, minor_units
 from console.context import broker_settings
 from console.errors import NotFound
-from console.lookup import plans, purses, spender, terminals
+from console.lookup import find_agent, plans, purses, spender, terminals
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
 from console.output import json_line, listing, major, pairs, rows
@@ -67,8 +67,11 @@ def set_plan(
         starts=calendar_day(starts),
         is_paused=paused,
     )
+    settings = broker_settings()
+    for one in (tree, *record.agents):
+        find_agent(settings, one, tree)
     command = SetPlan(id=command_id or fresh_id(), issued_at=now(), plan=record)
-    answer = give(broker_settings(), command, operator, time_out)
+    answer = give(settings, command, operator, time_out)
     done(f"plan {plan}: {_price(record)}{', paused' if paused else ''}", command, answer)
 
 

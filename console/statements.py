@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from console.amounts import calendar_day
-from console.errors import BadInput
+from console.errors import BadInput, NotFound
 from console.output import json_line, rows, say
 from console.warehouse import opened
 from console.windows import Output, TreeOption
@@ -36,13 +36,15 @@ def statement(
     output: Annotated[Output, typer.Option("--format", help="How to print it.")] = Output.TABLE,
 ) -> None:
     """An agent's statement over a closed window of its tree, or over days: it opens where the one before closed."""
-    from sinks.settlement.statement import of_days, of_window
+    from sinks.settlement.statement import is_agent, of_days, of_window
 
     if (window is None) == (from_day is None and to_day is None):
         raise BadInput("say which: --window N, or --from and --to")
     with opened() as client:
         if window is not None:
             found = of_window(client, tree, agent, window)
+            if not found and not is_agent(client, tree, agent):
+                raise NotFound(f"there is no agent {agent!r} in tree {tree!r}: `kassa agent list` shows all")
         else:
             found = of_days(client, tree, agent, *_bounds(from_day, to_day, time_zone))
     if not found:

@@ -15,6 +15,7 @@ import typer
 from console.client import Client
 from console.context import broker_settings
 from console.errors import BadInput, NoAnswer, NotFound, Refused
+from console.instants import instant
 from console.lookup import payees, subscriber_lists
 from console.numbers import fresh_id
 from console.options import AsJson, Operator, TimeOut
@@ -61,12 +62,8 @@ def load(
         str | None, typer.Option(metavar="NAME", help="Of a text or DBF file: utf-8, cp1251 or cp866.")
     ] = None,
     as_of: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%dT%H:%M:%S%z"],
-            metavar="INSTANT",
-            help="As of when its debts are, such as 2026-11-24T00:00:00+0300. Default: now.",
-        ),
+        str | None,
+        typer.Option(metavar="INSTANT", help="As of when its debts are, such as 2026-11-24T00:00+03:00. Default: now."),
     ] = None,
     operator: Operator = None,
     time_out: TimeOut = 30,
@@ -78,7 +75,8 @@ def load(
     settings = broker_settings()
     on_file = _payee(settings, payee)
     began = time.monotonic()
-    made = load_list(settings, payee, file, _names(column or []), encoding, as_of, operator, time_out)
+    moment = instant(as_of) if as_of is not None else None
+    made = load_list(settings, payee, file, _names(column or []), encoding, moment, operator, time_out)
     seconds = time.monotonic() - began
     say(f"list of payee {payee} is in force: {made.rows:,} subscribers of {file.name}, in {seconds:.1f} s")
     if on_file.checked_at != "subscribers":

@@ -25,4 +25,6 @@ def read_record(path: Path, what: str) -> dict[str, Any]:
         raise BadInput(str(error)) from None
     if not isinstance(value, dict):
         raise BadInput(f"is a list, not a {what}")
+    if not value:  # which would be a tariff without prices
+        raise BadInput(f"is empty, not a {what}")
     return value

@@ -15,6 +15,7 @@ from console import broker, cli, context, explain
 from console.cli import create_app, main
 from console.errors import BadInput, NoAnswer, NotFinal, Refused
 from console.instants import instant
+from console.written_by_hand import read_record
 
 KASSA = Path(sys.executable).with_name("kassa")
 
@@ -65,7 +66,14 @@ ANYWHERE = [
 # With a broker known, but not asked: these are found out before.
 AMOUNTS = [
     ("gateway", ["add", "osmp", "--url", "ftp://payee"], "url: string should match pattern"),
-    ("gateway", ["add", "o/smp", "--url", "http://payee"], "id: string should match pattern"),
+    ("gateway", ["add", "osmp", "--url", "payee"], "--url cannot be used"),
+    ("gateway", ["add", "osmp", "--url", "http://payee:99999/"], "--url cannot be used"),
+    ("gateway", ["add", "osmp", "--url", "http://[::1"], "--url cannot be used"),
+    ("gateway", ["add", "osmp", "--url", "https://user:word@payee/"], "--credentials names the file"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--credentials", "../root.jwk"], "is no name of a file"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--option", "repeat=never"], "has no option 'repeat'"),
+    ("gateway", ["add", "osmp", "--url", "http://payee", "--option", "repeats=Never"], "repeats is never, and not"),
+    ("gateway", ["add", "o/smp", "--url", "http://payee"], "id: an id has letters, digits, '-' and '_'"),
     ("gateway", ["add", "osmp", "--url", "http://payee", "--breaker", "3"], "'3' is not FAILURES:MS"),
     ("gateway", ["add", "osmp", "--url", "http://payee", "--breaker", "3:" + "9" * 5000], "is not FAILURES:MS"),
     ("payee", [*ADD, "a:x", "--max", "1", "--low-stock", "1.00:" + "9" * 5000], "is not"),
@@ -91,7 +99,12 @@ AMOUNTS = [
     ("plan", ["set", "p", "--tree", "A", "--starts", "9999-12-31"], "is no day of the years 1970 to 2199"),
     ("plan", ["set", "p", "--tree", "A", "--starts", "2026-02-30"], "'2026-02-30' is not a day"),
     ("agent", ["open", "-A-"], "No such option: -A"),
-    ("agent", ["open", "A b"], "string should match pattern"),
+    ("agent", ["open", "A b"], "an id has letters, digits, '-' and '_', at most 40"),
+    ("agent", ["deposit", "A", "-5", "--document", "1"], "No such option: -5; no amount is below zero"),
+    ("agent", ["deposit", "A", "5", "--document", "1", "--id", ""], "--id is empty: leave it out, or say what it is"),
+    ("agent", ["deposit", "A", "5", "--document", "1", "--id="], "--id is empty"),
+    ("agent", ["deposit", "A", "5", "--document", " "], "--document is empty"),
+    ("agent", ["deposit", "", "5", "--document", "1"], "argument 3 is empty"),
 ]  # fmt: skip
 
 
@@ -132,6 +145,16 @@ def test_a_bad_setting_is_named(
         monkeypatch.setenv(name, value)
     code, said = ran(capsys, "agent", "list")
     assert (code, says in said) == (2, True), said
+
+
+def test_the_operator_s_own_alerts_are_asked_for_by_an_empty_agent(capsys: Any) -> None:
+    assert "no broker is known" in ran(capsys, "alerts", "--agent", "")[1]
+
+
+def test_an_empty_file_is_no_tariff(tmp_path: Path) -> None:
+    (tmp_path / "mobile.toml").touch()
+    with pytest.raises(BadInput, match="is empty, not a tariff"):
+        read_record(tmp_path / "mobile.toml", "tariff")
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00"])

@@ -481,3 +481,13 @@ def test_all_errors_are_counted_the_first_ones_shown(capsys):
     assert said[0] == "line 2, column debt: is not an amount; write 200.00"
     assert (len(said), said[-1], len(errors.kept)) == (21, "and 30 more", 30)
     assert (len(errors.take()), errors.take(), errors.count) == (30, [], 50)
+
+
+@pytest.mark.parametrize("place", ["", "there"])
+def test_a_directory_is_not_written_over_and_is_named(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    Path("there").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        write_table(Path(place), "csv", ("a",), [("1",)])
+    assert caught.value.filename == str(Path(place))
+    assert list(Path("there").iterdir()) == []

@@ -120,6 +120,12 @@ def of_window(client: Client, tree: str, agent: str, number: int) -> list[Statem
     return [_statement(client, tree, agent, part) for part in parts]
 
 
+def is_agent(client: Client, tree: str, agent: str) -> bool:
+    """Was there ever such an agent?"""
+    return bool(rows(client, "SELECT 1 FROM agents WHERE (book, agent) = ({tree:String}, {agent:String}) LIMIT 1",
+                     {"tree": tree, "agent": agent}))  # fmt: skip
+
+
 def of_days(client: Client, tree: str, agent: str, from_ms: int, till_ms: int) -> list[Statement]:
     """Over the time [from, till), ms UTC. Raises SettlementError when the agent never had money.
 
