@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from console.errors import KassaError
+from console.pattern_words import WORDS
 from schemas.envelope import EnvelopeError
-from schemas.ids import ID
 from schemas.money import MoneyError
 from sinks.errors import SinkError, WarehouseAway, WarehouseRefused
 from streams.apache_kafka import ApacheKafkaFailed, ApacheKafkaMissing, ClusterOfAnotherSize
@@ -49,8 +49,7 @@ def fields(error: ValidationError) -> str:
 def _field(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     said = problem["msg"].removeprefix("Value error, ")
-    if problem.get("ctx", {}).get("pattern") == ID:
-        said = "an id has letters, digits, '-' and '_', at most 40, and begins with a letter or digit"
+    said = WORDS.get(problem.get("ctx", {}).get("pattern", ""), said)
     words = f"{name}: {said[:1].lower()}{said[1:]}" if name else said
     got = problem.get("input")
     if isinstance(got, str | int | bool) and "password" not in name and str(got) not in words:

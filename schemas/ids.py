@@ -9,14 +9,14 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.money import CURRENCIES, MAX_MINOR
 
-# Letters, digits, "-" and "_", at most 40: safe in a Kafka key, a file name, an account name and a URL.
-ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
+# Letters, digits, "-" and "_": safe in a Kafka key, a file name, an account name and a URL.
+_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 
-AgentId = Annotated[str, StringConstraints(pattern=ID)]
-TerminalId = Annotated[str, StringConstraints(pattern=ID)]
-PayeeId = Annotated[str, StringConstraints(pattern=ID)]
-GatewayId = Annotated[str, StringConstraints(pattern=ID)]
-OperatorId = Annotated[str, StringConstraints(pattern=ID)]
+AgentId = Annotated[str, StringConstraints(pattern=_ID)]
+TerminalId = Annotated[str, StringConstraints(pattern=_ID)]
+PayeeId = Annotated[str, StringConstraints(pattern=_ID)]
+GatewayId = Annotated[str, StringConstraints(pattern=_ID)]
+OperatorId = Annotated[str, StringConstraints(pattern=_ID)]
 CommandId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
 
 # A payment is named by its terminal and the terminal's own running number: "<terminal>.<number>".

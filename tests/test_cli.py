@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from console import broker, cli, context, explain
 from console.cli import create_app, main
 from console.errors import BadInput, NoAnswer, NotFinal, Refused
 from console.instants import instant
+from console.pattern_words import WORDS
 from console.written_by_hand import read_record
 
 KASSA = Path(sys.executable).with_name("kassa")
@@ -65,7 +67,7 @@ ANYWHERE = [
 
 # With a broker known, but not asked: these are found out before.
 AMOUNTS = [
-    ("gateway", ["add", "osmp", "--url", "ftp://payee"], "url: string should match pattern"),
+    ("gateway", ["add", "osmp", "--url", "ftp://payee"], "url: an address is wanted that begins with http://"),
     ("gateway", ["add", "osmp", "--url", "payee"], "--url cannot be used"),
     ("gateway", ["add", "osmp", "--url", "http://payee:99999/"], "--url cannot be used"),
     ("gateway", ["add", "osmp", "--url", "http://[::1"], "--url cannot be used"),
@@ -100,6 +102,8 @@ AMOUNTS = [
     ("plan", ["set", "p", "--tree", "A", "--starts", "2026-02-30"], "'2026-02-30' is not a day"),
     ("agent", ["open", "-A-"], "No such option: -A"),
     ("agent", ["open", "A b"], "an id has letters, digits, '-' and '_', at most 40"),
+    ("correct", ["make", "fee=1", "bank=-1", "--tree", "A", "--corrects", "16", "--reason", "r", "--evidence", "e"],
+     "corrects: a payment's id, or such as 'entry 17', is wanted (got '16')"),
     ("agent", ["deposit", "A", "-5", "--document", "1"], "No such option: -5; no amount is below zero"),
     ("agent", ["deposit", "A", "5", "--document", "1", "--id", ""], "--id is empty: leave it out, or say what it is"),
     ("agent", ["deposit", "A", "5", "--document", "1", "--id="], "--id is empty"),
@@ -149,6 +153,11 @@ def test_a_bad_setting_is_named(
 
 def test_the_operator_s_own_alerts_are_asked_for_by_an_empty_agent(capsys: Any) -> None:
     assert "no broker is known" in ran(capsys, "alerts", "--agent", "")[1]
+
+
+def test_words_are_of_patterns_that_there_are() -> None:
+    schemas = "".join(page.read_text() for page in (Path(__file__).parent.parent / "docs" / "schemas").glob("*.json"))
+    assert [pattern for pattern in WORDS if json.dumps(pattern) not in schemas] == []
 
 
 def test_an_empty_file_is_no_tariff(tmp_path: Path) -> None:
