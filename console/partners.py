@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 import sys
 from enum import StrEnum
 from ipaddress import ip_address
@@ -115,12 +116,23 @@ def serve(
     settings = broker_settings()
     if (certificate is None) != (private_key is None):
         raise BadInput("--certificate and --private-key go together")
+    if certificate is not None and private_key is not None:
+        _must_go_together(certificate, private_key)
     if certificate is None and not behind_proxy and not _is_here(host):
         raise BadInput(f"passwords would go over {host} in the clear: give --certificate, or say --behind-proxy")
     from console.partner.serving import Endpoint, run  # half a second to import
 
     configure_logs(settings.log_level)
     run(settings, Endpoint(host, port, certificate, private_key, in_flight, pay_within))
+
+
+def _must_go_together(certificate: Path, private_key: Path) -> None:
+    """Raises BadInput: the server would say so without a name, after it said that it serves."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key, password="")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; ValueError: the key has a password
+        why = getattr(error, "reason", None) or type(error).__name__
+        raise BadInput(f"{certificate} and {private_key} are no certificate chain and its key, PEM: {why}") from None
 
 
 def _is_here(host: str) -> bool:

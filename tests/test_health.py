@@ -94,7 +94,9 @@ def test_metrics_are_read_when_asked_and_other_paths_are_not_there(settings: Set
 
 def test_what_is_no_get_is_a_problem(settings: Settings) -> None:
     with serving(settings, "sink", "s", Told()):
-        posted = httpx.post(url_file(settings, "s").read_text().strip() + "/health", content=b"restart")
+        url = url_file(settings, "s").read_text().strip() + "/health"
+        posted = httpx.post(url, content=b"restart")
+        assert httpx.head(url).status_code == 501  # and no body, which would be a broken reply
     assert (posted.status_code, posted.headers["content-type"]) == (501, "application/problem+json")
     assert posted.json()["detail"] == "Unsupported method ('POST'): GET /health, /ready or /metrics"
 

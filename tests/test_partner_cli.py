@@ -30,6 +30,7 @@ def away(kassa: Kassa, monkeypatch: pytest.MonkeyPatch) -> Kassa:
         ),
         (("--host", "pay.example.org"), "in the clear"),
         (("--certificate", "chain.pem"), "--certificate and --private-key go together"),
+        (("--certificate", "chain.pem", "--private-key", "chain.pem"), "chain.pem and chain.pem are no certificate"),
         (("--behind-proxy", "--host", "0.0.0.0"), "there is no partner: make one with `kassa partner add`"),
         ((), "there is no partner"),
     ],
