@@ -17,8 +17,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
     Also after a power cut. When the body raises nothing has changed. Raises OSError.
     """
+    # Named as they were asked for, and not by the name a file has until it is whole.
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:

@@ -491,3 +491,9 @@ def test_a_directory_is_not_written_over_and_is_named(tmp_path, monkeypatch, pla
         write_table(Path(place), "csv", ("a",), [("1",)])
     assert caught.value.filename == str(Path(place))
     assert list(Path("there").iterdir()) == []
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        write_table(tmp_path / "none" / "a.csv", "csv", ("a",), [("1",)])
+    assert caught.value.filename == str(tmp_path / "none")
