@@ -71,7 +71,7 @@ class GatewayAddresses:
         place = _place(simulator)
         found: dict[str, set[str]] = {}
         for gateway, urls in self._urls.items():
-            there = {urlsplit(url).path.strip("/") for url in urls if _place(url) == place}
+            there = {urlsplit(url).path.strip("/") for url in urls if place is not None and _place(url) == place}
             if there:
                 found[gateway] = there
         return found
@@ -144,10 +144,14 @@ class PayeeAudit:
         return order_fingerprint(paid.account, amount, currency)
 
 
-def _place(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return parts.scheme, _SAME_HOST.get(host, host), parts.port
+def _place(url: str) -> tuple[str, str, int | None] | None:
+    """None: an address that nobody can be asked under, which a record may have."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        return parts.scheme, _SAME_HOST.get(host, host), parts.port
+    except ValueError:
+        return None
 
 
 def _get(client: httpx.Client, url: str) -> Any:

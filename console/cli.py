@@ -57,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for misspelt in misspelt_variables():
         note(misspelt)
     given = sys.argv[1:] if arguments is None else arguments
-    if (blank := _blank(given)) is not None:
-        fail(f"{blank} is empty: leave it out, or say what it is")
+    if (wrong := _says_nothing(given)) is not None:
+        fail(wrong)
         return 2
     try:
         part = part_of(given[0]) if given else None
@@ -80,16 +80,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _blank(given: Sequence[str]) -> str | None:
-    """What the first argument that says nothing is called: the option before it, or its place.
+def _says_nothing(given: Sequence[str]) -> str | None:
+    """The sentence about the first argument that is empty, or no text; None: there is no such.
 
-    Such as --id "$ID" of a script that has no ID: it must not mean that none was given.
+    An empty one is --id "$ID" of a script that has no ID: it must not mean that none was given.
     """
     for place, text in enumerate(given):
         name, equals, value = text.partition("=") if text.startswith("--") else ("", "=", text)
         before = given[place - 1] if place and given[place - 1].startswith("--") else f"argument {place + 1}"
         if equals and not value.strip() and (given[0], before) != _MAY_BE_EMPTY:
-            return name or before
+            return f"{name or before} is empty: leave it out, or say what it is"
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):  # as Python reads such bytes
+            return f"{name or before} is no UTF-8 text"
     return None
 
 

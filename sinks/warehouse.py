@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import clickhouse_connect
 import structlog
@@ -39,6 +39,15 @@ _NOT_NOW = frozenset(
 )  # fmt: skip
 
 
+def _address(text: str) -> tuple[SplitResult, int | None]:
+    """Raises WarehouseRefused."""
+    with suppress(ValueError):  # of a port that is none, and of half an IPv6 address
+        url = urlsplit(text)
+        if url.scheme in ("http", "https") and url.hostname:
+            return url, url.port
+    raise WarehouseRefused(f"no warehouse: KASSA_CLICKHOUSE is {text!r}, expected http://host:port")
+
+
 def connect(
     settings: Settings, database: str | None = None, *, connect_s: float = CONNECT_S, answer_s: float = ANSWER_S
 ) -> Client:
@@ -46,16 +55,14 @@ def connect(
 
     Times come back as aware UTC datetimes. Raises WarehouseAway and WarehouseRefused.
     """
-    url = urlsplit(settings.clickhouse)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise WarehouseRefused(f"no warehouse: KASSA_CLICKHOUSE is {settings.clickhouse!r}, expected http://host:port")
+    url, port = _address(settings.clickhouse)
     for chatter in ("clickhouse_connect", "urllib3.connectionpool"):  # every failure comes to us as an exception
         logging.getLogger(chatter).setLevel(logging.CRITICAL)
     with translated():
         return clickhouse_connect.get_client(
             interface=url.scheme,
             host=url.hostname,
-            port=url.port or (8443 if url.scheme == "https" else 8123),
+            port=port or (8443 if url.scheme == "https" else 8123),
             username=settings.clickhouse_user,
             password=settings.clickhouse_password,
             database=settings.database if database is None else database,

@@ -143,6 +143,12 @@ def test_payments_by_gateways_that_lead_elsewhere_are_not_looked_at(payee: Payee
     assert posted.looked_at == 0
 
 
+def test_an_address_nobody_can_be_asked_under_is_passed_over(payee: Payee):
+    for entry in a_ledger("http://[::1"):  # which a record may have had
+        payee.gateways.see(entry)
+    assert payee.gateways.at(payee.simulator.url).popitem()[1] == {payee.name}
+
+
 def test_a_simulator_that_does_not_answer_is_no_verdict():
     with pytest.raises(NoSimulator, match="no simulator answers"):
         list(books("http://127.0.0.1:9"))

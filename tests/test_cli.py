@@ -109,6 +109,7 @@ AMOUNTS = [
     ("agent", ["deposit", "A", "5", "--document", "1", "--id="], "--id is empty"),
     ("agent", ["deposit", "A", "5", "--document", " "], "--document is empty"),
     ("agent", ["deposit", "", "5", "--document", "1"], "argument 3 is empty"),
+    ("change", ["list", "--tree", "\udcff"], "--tree is no UTF-8 text"),
 ]  # fmt: skip
 
 
@@ -153,6 +154,13 @@ def test_a_bad_setting_is_named(
 
 def test_the_operator_s_own_alerts_are_asked_for_by_an_empty_agent(capsys: Any) -> None:
     assert "no broker is known" in ran(capsys, "alerts", "--agent", "")[1]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[::1", "http://127.0.0.1:99999"])
+def test_a_warehouse_that_is_no_address_is_named(capsys: Any, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("KASSA_CLICKHOUSE", url)
+    code, said = ran(capsys, "window", "list")
+    assert (code, f"KASSA_CLICKHOUSE is {url!r}, expected http://host:port" in said) == (2, True), said
 
 
 def test_words_are_of_patterns_that_there_are() -> None:
