@@ -11,11 +11,12 @@ import typer
 from console.amounts import calendar_day, minor_units
 from console.context import broker_settings
 from console.errors import NotFound
-from console.lookup import find_agent, plans, purses, spender, terminals
+from console.lookup import plans, purses, spender, terminals
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, CurrencyCode, Operator, TimeOut
 from console.output import json_line, listing, major, pairs, rows
 from console.signing import done, give, now
+from console.trees import must_be_there
 from console.warehouse import opened
 from schemas.balance import Balance
 from schemas.calendar import day_of
@@ -68,8 +69,7 @@ def set_plan(
         is_paused=paused,
     )
     settings = broker_settings()
-    for one in (tree, *record.agents):
-        find_agent(settings, one, tree)
+    must_be_there(settings, tree, record.agents)
     command = SetPlan(id=command_id or fresh_id(), issued_at=now(), plan=record)
     answer = give(settings, command, operator, time_out)
     done(f"plan {plan}: {_price(record)}{', paused' if paused else ''}", command, answer)

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from console.context import broker_settings
-from console.lookup import find_agent, find_payee, schedules
+from console.lookup import schedules
 from console.numbers import fresh_id
 from console.options import AsJson, CommandId, Operator, TimeOut
 from console.output import listing
 from console.signing import done, give, now
+from console.trees import must_be_there
 from schemas.command import SetSchedule
 from schemas.ids import instant_ms, ms_instant
 from schemas.schedule import Schedule
@@ -44,9 +45,7 @@ def set_schedule(
     """Set when the windows of a tree, or of a payee in it, close. It counts from now on."""
     schedule = Schedule(tree=tree, payee=payee, cron=cron, time_zone=time_zone, is_paused=paused)
     settings = broker_settings()
-    find_agent(settings, tree, tree)
-    if payee is not None:
-        find_payee(settings, payee)
+    must_be_there(settings, tree, payee=payee)
     command = SetSchedule(id=command_id or fresh_id(), issued_at=now(), schedule=schedule)
     answer = give(settings, command, operator, time_out)
     done(f"windows of {_subject(schedule)} close at {cron!r} {time_zone}{_paused(schedule)}", command, answer)

@@ -258,7 +258,10 @@ def test_refusals_come_with_their_code_and_sentence(network: Kassa, request: Any
         (paying(terminal, "--fee", "9.99"), ("255 the fee is not what the tariff says",)),
         (["agent", "open", agent], ("300", "is already open")),
         (["payment", "resolve", f"{terminal}.1", "--paid", "--evidence", "x"], ("only one in MANUAL",)),
-        (["terminal", "enroll", "k-other", "--agent", agent, "--id", f"bad {agent}"], ("id: a command's id has letters",)),
+        (
+            ["terminal", "enroll", "k-other", "--agent", agent, "--id", f"bad {agent}"],
+            ("id: a command's id has letters",),
+        ),
     ]:
         shown = network(*arguments)
         assert (shown.code, shown.says(*words)) == (1 if "id:" not in words[0] else 2, True), shown
