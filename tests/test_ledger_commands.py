@@ -245,6 +245,11 @@ REVOKED = a_public_key(revoked_at=NOW)
         (with_revoked_key, set_terminal(a_terminal(), "x"), "cannot come back"),
         (with_revoked_key_dropped, set_terminal(a_terminal(), "x"), "cannot come back"),
         (with_revoked_key_dropped, set_terminal(a_terminal(keys=(a_public_key(x="C"),)), "x"), "another key has"),
+        (
+            lambda: a_state(set_payee()),
+            set_payee(a_payee(currency="USD"), "x"),
+            "payee mobile is paid in RUB, which stays",
+        ),
         (lambda: State(0), revoke_key(), "no terminal kiosk-1"),
         (lambda: a_state(set_terminal()), revoke_key("kiosk-1:9"), "no key kiosk-1:9"),
         (lambda: a_state(set_tariff()), set_tariff(command_id="x"), "version 1 is on file"),

@@ -71,12 +71,19 @@ def _terminal(book: Book, order: SetTerminal, at: int) -> Json | Objection:
     return _with_keys(book, terminal.model_dump(mode="json"), at)
 
 
-def _payee(book: Book, order: SetPayee, at: int) -> Json:
-    """No moment before they were set is a cut-off of its registries; the same terms given again change nothing."""
+def _payee(book: Book, order: SetPayee, at: int) -> Json | Objection:
+    """A payee stays with its currency: the sums of its tariff are in it.
+
+    No moment before they were set is a cut-off of its registries; the same terms given again change nothing.
+    """
     value = order.payee.model_dump(mode="json")
+    on_file = book.record.value if book.record is not None else {}
+    if (was := on_file.get("currency", value["currency"])) != value["currency"]:
+        return Objection(
+            Refusal.OTHER, f"payee {order.payee.id} is paid in {was}, which stays; another currency is another payee"
+        )
     terms = value.get("offline")
     if terms is not None:
-        on_file = book.record.value if book.record is not None else {}
         was = on_file.get("offline") or {}
         is_same = (was.get("cut_off"), on_file.get("time_zone")) == (terms["cut_off"], value["time_zone"])
         terms["since"] = was["since"] if is_same else _instant(at)

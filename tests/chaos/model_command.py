@@ -188,6 +188,8 @@ def _filed(id: str, book: Book, order: DirectoryCommand, at: int) -> Expected:
                 was = (book.record or {}).get("offline") or {}
                 same = was.get("cut_off") == terms["cut_off"] and (book.record or {})["time_zone"] == value["time_zone"]
                 terms["since"] = was["since"] if same else _instant(at)
+            if book.record is not None and book.record["currency"] != value["currency"]:
+                value = _OTHER
         case _:
             value = order.gateway.model_dump(mode="json")
     if isinstance(value, int):
