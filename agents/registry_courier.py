@@ -26,6 +26,7 @@ from streams.clock import Clock
 from streams.directory import Directory
 from streams.ledger.commands import RegistryDelivered
 from streams.ledger.registry_state import RegistryUnderWay
+from streams.ledger.state import State
 from streams.partitioner import partition_of
 from streams.registry_file import registry_bytes
 from streams.settings import Settings
@@ -85,19 +86,20 @@ class RegistryCourier(Service):
         for payee in list(self._directory.payees.values()):
             if payee.offline is None or payee.id in self._under_way:
                 continue
-            registry = self._next(payee.id)
+            registry = self._next(payee.id, self._shards.state(self._partition(payee.id)))
             if registry is not None and self._is_time(payee.id, registry.number):
-                task = asyncio.get_running_loop().create_task(self._carry(payee, registry))
+                task = asyncio.get_running_loop().create_task(self._carry(payee))
                 self._under_way[payee.id] = task
                 task.add_done_callback(partial(self._over, payee.id))
 
     def _over(self, payee: str, _: asyncio.Task[None]) -> None:
         self._under_way.pop(payee, None)
 
-    def _next(self, payee: str) -> RegistryUnderWay | None:
-        name = registry_book(payee)
-        state = self._shards.state(partition_of(name, self._partitions))
-        book = state.books.get(name) if state is not None else None
+    def _partition(self, payee: str) -> int:
+        return partition_of(registry_book(payee), self._partitions)
+
+    def _next(self, payee: str, state: State | None) -> RegistryUnderWay | None:
+        book = state.books.get(registry_book(payee)) if state is not None else None
         if book is None or book.registries is None:
             return None
         return next((one for one in book.registries.under_way.values() if not one.delivered_at), None)
@@ -106,10 +108,14 @@ class RegistryCourier(Service):
         trouble = self._troubles.get(payee)
         return trouble is None or trouble.number != number or trouble.until <= time.monotonic()
 
-    async def _carry(self, payee: Payee, registry: RegistryUnderWay) -> None:
+    async def _carry(self, payee: Payee) -> None:
+        """A cut that is not on the ledger yet may never be, and the next one of that number may have other lines."""
         assert payee.offline is not None
-        lines, number = tuple(registry.lines.values()), registry.number
-        tenure = self._shards.tenure(partition_of(registry_book(payee.id), self._partitions))
+        partition = self._partition(payee.id)
+        registry = self._next(payee.id, await self._shards.committed(partition))
+        if registry is None:
+            return
+        lines, number, tenure = tuple(registry.lines.values()), registry.number, self._shards.tenure(partition)
         try:
             content = await asyncio.get_running_loop().run_in_executor(None, registry_bytes, registry.cut, lines)
             parcel = Parcel(payee.id, number, registry.cut, content)
@@ -136,7 +142,7 @@ class RegistryCourier(Service):
 
     async def _say(self, payee: Payee, number: int, delivery: Delivered, tenure: int) -> None:
         assert payee.offline is not None
-        partition, now = partition_of(registry_book(payee.id), self._partitions), self._clock.now_ms()
+        partition, now = self._partition(payee.id), self._clock.now_ms()
         said = RegistryDelivered(registry_book(payee.id), payee.id, number, delivery)
         try:
             await self._shards.decide(partition, [Ask(said, now)], tenure=tenure)

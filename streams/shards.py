@@ -72,6 +72,14 @@ class Shards:
         shard = self._shards.get(partition)
         return shard.state if shard else None
 
+    async def committed(self, partition: int) -> State | None:
+        """The same once nothing in it is on its way to the ledger; it stays so until the caller waits for something.
+
+        For whoever does what cannot be undone because of it.
+        """
+        async with self._lock(partition):
+            return self.state(partition)
+
     def partitions(self) -> list[int]:
         """The partitions open here. May be asked from any thread."""
         return [partition for partition, shard in list(self._shards.items()) if shard.state is not None]

@@ -5,8 +5,10 @@ Real shards on the embedded broker, a real mail server and a real receiver; work
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -29,9 +31,11 @@ from streams.clock import Clock
 from streams.directory import Directory
 from streams.embedded import EmbeddedBroker
 from streams.ledger_reader import read_records
+from streams.outbox import Record
 from streams.registry_file import registry_bytes
 from streams.settings import Settings
-from streams.shards import Shards
+from streams.shard import Shard
+from streams.shards import NotOurs, Shards
 from streams.topics import create_or_verify
 from tests.builders import AT, a_deposit, open_agent
 from tests.builders_offline import (
@@ -139,10 +143,10 @@ def told(settings: Settings, payee: str) -> list[Entry]:
     return [one for one in records if one.book == registry_book(payee)]
 
 
-async def a_registry(shards: Shards, payee: str) -> None:
-    """Number 1 of this payee, with one payment, is cut."""
+async def a_registry(shards: Shards, payee: str, payments: int = 1) -> None:
+    """Number 1 of this payee, with so many payments, is cut."""
     world = Offices.with_registries(open_agent("A"), open_agent("S", "A"), a_deposit("S", 1_000_000), payees=(payee,))
-    entries = world.ask(place_offline(1, payee))
+    entries = [entry for number in range(payments) for entry in world.ask(place_offline(number + 1, payee))]
     now = Clock().now_ms()
     await shards.decide(0, [Ask(one, now) for one in [*words_by(entries), registry_due(payee=payee)]])
 
@@ -236,6 +240,41 @@ async def test_a_courier_that_dies_before_its_word_delivers_again_the_same_name_
     assert posts[0].body == posts[1].body
     assert posts[0].headers["idempotency-key"] == posts[1].headers["idempotency-key"] == "twice-1"
     assert len(deliveries(settings, "twice")) == 1
+
+
+class HeldShard(Shard):
+    """What it decides about a cut stays on its way to the ledger until it is let go."""
+
+    held, let_go = threading.Event(), threading.Event()
+
+    def commit(self, records: Sequence[Record]) -> None:
+        if any(b"REGISTRY_CUT" in (one.value or b"") for one in records):
+            self.held.set()
+            assert self.let_go.wait(60)
+        super().commit(records)
+
+
+async def test_what_a_zombie_cuts_is_not_brought_since_its_successor_may_cut_it_with_other_lines(settings: Settings):
+    with hooks() as receiver:
+        payee = a_payee_by("early", HttpUpload(url=f"{receiver.url}/in", method="POST"))
+        key, let_go = SigningKey.generate("server:1"), HeldShard.let_go
+        zombie = Shards(settings, key, lambda _: not let_go.is_set(), lambda _: None, shard=HeldShard)
+        cut = asyncio.create_task(a_registry(zombie, "early"))
+        await happens("its cut is on its way", HeldShard.held.is_set)
+        courier = RegistryCourier(settings, a_directory(payee), zombie, Clock())
+        await courier.start()
+        try:
+            successor = a_worker(settings)
+            await a_registry(successor, "early", payments=2)
+            await carried(settings, successor, payee, lambda: deliveries(settings, "early"), "it is delivered")
+            let_go.set()
+            with pytest.raises(NotOurs):
+                await cut
+        finally:
+            let_go.set()
+            await courier.stop()
+        (post,) = receiver.at("/in")
+    assert post.body.endswith(b"Total:\t2\t1900.00\n")
 
 
 async def test_a_payee_that_hangs_holds_up_no_other(settings: Settings):
