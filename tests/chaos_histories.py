@@ -78,7 +78,7 @@ from tests.builders_fees import a_plan, fee_due, set_plan
 from tests.builders_offline import an_offline_payee, some_terms, words_by
 from tests.builders_reversal import REVERSIBLE, a_cancel, a_reversal
 from tests.builders_routes import a_route
-from tests.builders_vouchers import vouchers_words
+from tests.builders_vouchers import RESERVE_MS, vouchers_words
 from tests.chaos.model import Model
 from tests.chaos_corrections import a_correction_of
 from tests.chaos_currencies import a_currency, an_exchange_of, beginning_abroad, currency_for
@@ -136,6 +136,7 @@ class Asked:
     tariff: Tariff | None = None
     schedule: RetrySchedule = SCHEDULES[0]
     backlog_max: int = 0
+    voucher_reserve_ms: int = RESERVE_MS
     can_cancel: bool = False
     codes: frozenset[str] = frozenset()
     is_last: bool = False

@@ -6,10 +6,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.chaos.cable import Cable, Cables, Way
+from tests.chaos.overheard import Overheard, asked_file, overheard
 from tests.network import until
 
 
@@ -118,6 +120,24 @@ def test_an_http_error_comes_in_place_of_the_server(cable: Cable, echo: Echo) ->
         line.sendall(b"POST / HTTP/1.1\r\n\r\n")
         assert line.recv(65536).startswith(b"HTTP/1.1 500 ")
     assert echo.heard == b""
+
+
+def test_what_is_asked_for_is_overheard_once_also_when_it_never_arrives(echo: Echo, tmp_path: Path) -> None:
+    there = asked_file(tmp_path)
+    assert overheard(there) is None
+    with Cables() as cables:
+        ear = Overheard(there)
+        cable = cables.lay(lambda: echo.port, ear.hear)
+        with _line(cable) as line:
+            for asked in b"roads-near/?command=pay&txn_id=17&", b"mobile/?command=check&txn_id=18&":
+                line.sendall(b"GET /" + asked + b"sum=1.00 HTTP/1.1\r\n\r\n")
+                assert line.recv(65536)
+            cable.set(Way.SILENT)
+            for gateway in b"roads-near", b"roads-far":
+                line.sendall(b"GET /" + gateway + b"/?command=pay&txn_id=17&sum=1.00 HTTP/1.1\r\n\r\n")
+            until("it is heard", lambda: overheard(there) == {17: ["roads-near", "roads-far"]})
+    ear.close()
+    assert b"roads-far" not in echo.heard
 
 
 def test_a_slow_cable_is_late_and_loses_nothing(cable: Cable) -> None:

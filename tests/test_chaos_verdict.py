@@ -15,6 +15,7 @@ from schemas.entry import Entry, EntryKind, Leg
 from schemas.reject import HEADER_REASON
 from streams.topics import LEDGER, PAYMENTS, REJECTS
 from tests.chaos.findings import ARRIVAL, AUDIT, BROKEN, DIVERGENCE, DOUBLED, LOST, PAYEE, REPLY, UNHEARD, WAITING
+from tests.chaos.other_payees import FAR, NEAR
 from tests.chaos_scenes import Recorded, Run, a_run
 
 SEED = 11
@@ -40,6 +41,9 @@ def test_a_sound_run_passes_and_every_message_is_accounted_for(run: Run) -> None
     assert verdict.entries == len(entries)
     kinds = {entry.kind for entry in entries}
     assert kinds >= {EntryKind.HELD, EntryKind.DECLINED, EntryKind.POSTED, EntryKind.VOIDED, EntryKind.UNKNOWN}
+    assert kinds >= {EntryKind.VOUCHER_SOLD, EntryKind.REGISTRY_ANSWERED, EntryKind.REROUTED}
+    assert min(verdict.pins, verdict.lines, verdict.moved, verdict.questions, len(run.recorded.brought)) > 0
+    assert 0.9 * verdict.questions <= verdict.answers
 
 
 @pytest.mark.long
@@ -257,6 +261,122 @@ def asked_for_two_things_under_one_number(run: Recorded) -> None:
     run.strange = {"mobile": 1}
 
 
+def asked_at_both_gateways(run: Recorded) -> None:
+    paid = next(one for one in run.books if one.book == FAR)
+    run.overheard[paid.txn] = [NEAR, FAR]
+
+
+def asked_at_another_gateway(run: Recorded) -> None:
+    paid = next(one for one in run.books if one.book == FAR)
+    run.overheard[paid.txn] = [NEAR]
+
+
+def paid_and_nobody_was_heard_to_ask(run: Recorded) -> None:
+    del run.overheard[run.books[len(run.books) // 2].txn]
+
+
+def question_that_was_paid(run: Recorded) -> None:
+    run.overheard[10**18 + 7] = ["mobile"]
+
+
+def _is_voucher(entry: Entry) -> bool:
+    return entry.kind is EntryKind.POSTED and entry.voucher is not None
+
+
+def pin_sold_twice(run: Recorded) -> None:
+    """The stock gives the last payment the PIN of the first."""
+    partition, _, _ = run.find(_kind(EntryKind.VOUCHER_SOLD))
+    entries = run.entries(partition)
+    first, *_, last = (number for number, one in enumerate(entries) if one.kind is EntryKind.VOUCHER_SOLD)
+    sold, its = entries[first].voucher, entries[last].voucher
+    assert sold is not None
+    assert its is not None
+    entries[last] = replace(
+        entries[last], voucher=replace(its, batch=sold.batch, serial=sold.serial, pin=sold.pin)
+    )  # fmt: skip
+    run.rewrite(partition, entries)
+
+
+def voucher_sold_and_never_posted(run: Recorded) -> None:
+    partition, number, entry = run.find(_is_voucher)
+    entries = run.entries(partition)
+    voided = replace(entry, kind=EntryKind.VOIDED, voucher=None)
+    run.rewrite(partition, [*entries[:number], voided, *entries[number + 1 :]])
+
+
+def _secret(run: Recorded) -> int:
+    """Of a payment that was told its PIN once."""
+    told = Counter(line[2] for line in run.lines if line[0] == "p")
+    return next(n for n, line in enumerate(run.lines) if line[0] == "p" and told[line[2]] == 1)
+
+
+def pin_told_to_another_terminal(run: Recorded) -> None:
+    number = _secret(run)
+    run.lines[number] = ["p", "kiosk-0", *run.lines[number][2:]]
+
+
+def another_pin_told(run: Recorded) -> None:
+    number = _secret(run)
+    run.lines[number] = [*run.lines[number][:4], "0" * 16]
+
+
+def pin_that_nobody_can_open(run: Recorded) -> None:
+    run.lines.append(["p", "", "kiosk-1.1", "", ""])
+
+
+def pin_never_told(run: Recorded) -> None:
+    del run.lines[_secret(run)]
+
+
+def payment_in_two_registries(run: Recorded) -> None:
+    """Its line is in another file too."""
+    first, second = sorted(run.brought, key=lambda name: len(run.brought[name]))[-2:]
+    run.brought[first] = run.brought[second]
+
+
+def registry_that_was_another_file_first(run: Recorded) -> None:
+    number = next(n for n, line in enumerate(run.lines) if line[0] == "f")
+    run.lines[number] = [*run.lines[number][:2], "0" * 64]
+
+
+def registry_that_is_not_whole(run: Recorded) -> None:
+    name = max(run.brought, key=lambda name: len(run.brought[name]))
+    run.brought[name] = run.brought[name][:-10]
+
+
+def registry_that_never_came(run: Recorded) -> None:
+    del run.brought[next(iter(run.brought))]
+
+
+def queued_and_in_no_registry(run: Recorded) -> None:
+    partition, number, _ = run.find(_kind(EntryKind.REGISTRY_LINE))
+    entries = run.entries(partition)
+    run.rewrite(partition, [*entries[:number], *entries[number + 1 :]])
+
+
+def answered_and_not_ended(run: Recorded) -> None:
+    partition, _, victim = run.find(lambda one: one.cause.id.startswith("registry.answered."))
+    run.rewrite(partition, [one for one in run.entries(partition) if one.cause.id != victim.cause.id])
+
+
+def question_that_changed_the_ledger(run: Recorded) -> None:
+    _, _, entry = run.find(_kind(EntryKind.DEPOSITED))
+    run.lines.append(["q", entry.cause.id, "mobile", "9161234567", 0])
+
+
+def answer_to_no_question(run: Recorded) -> None:
+    run.lines.append(["w", "check.0", 0, "payee", "", None])
+
+
+def another_debtor_told(run: Recorded) -> None:
+    number = next(n for n, line in enumerate(run.lines) if line[0] == "w" and line[4])
+    run.lines[number] = [*run.lines[number][:5], run.lines[number][5] + 1]
+
+
+def question_never_answered(run: Recorded) -> None:
+    run.lines.append(["q", "check.0", "mobile", "9161234567", 1])
+
+
 def audit_that_failed(run: Recorded) -> None:
     check = Check("ledger.zero")
     check.fail("partition 0 offset 1: legs do not sum to zero")
@@ -268,13 +388,13 @@ MAYBE = -1  # money decided twice may, or may not, be what a later payment lacks
 # What was done to the run; the headings under which it must be found, and how often, where that is certain.
 DAMAGES: list[tuple[Callable[[Recorded], None], dict[str, int | None]]] = [
     (entry_dropped, {BROKEN: None, LOST: 1, DIVERGENCE: None, REPLY: 1}),
-    (payment_dropped_and_all_counted_anew, {LOST: 1, DIVERGENCE: None, REPLY: None, PAYEE: 1}),
+    (payment_dropped_and_all_counted_anew, {LOST: 1, DIVERGENCE: None, REPLY: None, PAYEE: 2}),
     (entry_copied, {DOUBLED: 1}),
     (entry_decided_twice, {DOUBLED: 1, DIVERGENCE: MAYBE}),
     (hold_decided_twice, {DOUBLED: 1, DIVERGENCE: MAYBE}),
     (amount_changed, {DIVERGENCE: None}),
     (balance_off_by_one_from_here_on, {BROKEN: 1}),
-    (declined_though_it_had_the_money, {DIVERGENCE: None, PAYEE: 1, REPLY: None}),
+    (declined_though_it_had_the_money, {DIVERGENCE: None, PAYEE: 2, REPLY: None}),
     (held_over_the_limit, {DIVERGENCE: None, REPLY: None}),
     (acknowledged_and_not_there, {LOST: 1}),
     (acknowledged_nowhere_and_not_there, {LOST: 1}),
@@ -294,6 +414,26 @@ DAMAGES: list[tuple[Callable[[Recorded], None], dict[str, int | None]]] = [
     (paid_another_sum, {PAYEE: 1}),
     (paid_twice, {PAYEE: 1}),
     (asked_for_two_things_under_one_number, {PAYEE: 1}),
+    (asked_at_both_gateways, {DOUBLED: 1}),
+    (asked_at_another_gateway, {PAYEE: 1}),
+    (paid_and_nobody_was_heard_to_ask, {PAYEE: 1}),
+    (question_that_was_paid, {PAYEE: 1}),
+    (pin_sold_twice, {DOUBLED: 1, DIVERGENCE: None, REPLY: None}),
+    (voucher_sold_and_never_posted, {LOST: 1, DIVERGENCE: None, REPLY: None}),
+    (pin_told_to_another_terminal, {REPLY: 1}),
+    (another_pin_told, {REPLY: 1}),
+    (pin_that_nobody_can_open, {REPLY: 1}),
+    (pin_never_told, {UNHEARD: 1}),
+    (payment_in_two_registries, {DOUBLED: None, PAYEE: None}),
+    (registry_that_was_another_file_first, {DOUBLED: 1}),
+    (registry_that_is_not_whole, {DOUBLED: 1, PAYEE: None}),
+    (registry_that_never_came, {DOUBLED: 1, PAYEE: 1}),
+    (queued_and_in_no_registry, {LOST: None, DIVERGENCE: None, PAYEE: None}),
+    (answered_and_not_ended, {LOST: None, REPLY: None, DIVERGENCE: MAYBE}),
+    (question_that_changed_the_ledger, {DIVERGENCE: 1}),
+    (answer_to_no_question, {REPLY: 1}),
+    (another_debtor_told, {REPLY: 1}),
+    (question_never_answered, {UNHEARD: 1}),
     (audit_that_failed, {AUDIT: 1}),
 ]
 

@@ -12,12 +12,11 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from console import demo_network as network
-from console.fleet_world import FleetPayee
 from tests.chaos.again import faults_of, judge_again
 from tests.chaos.calm import calm_down, look
 from tests.chaos.fleet import ChaosFleet
 from tests.chaos.history import History
+from tests.chaos.other_payees import receivers
 from tests.chaos.schedule import Storm, Timeline
 from tests.chaos.site import Site, running_site
 from tests.chaos.verdict import Verdict, judge
@@ -82,7 +81,8 @@ def _options() -> argparse.Namespace:
 
 def _run(site: Site, storm: Storm, timeline: Timeline, options: argparse.Namespace, seed: int) -> tuple[Verdict, bool]:
     history = History(site.directory / "history.jsonl")
-    fleet = ChaosFleet.start(site.settings, site.fleet, _receivers(seed), history, seed, options.rate)
+    usual, special = receivers(seed)
+    fleet = ChaosFleet.start(site.settings, site.fleet, usual, history, seed, options.rate, others=special)
     storm.begin()
     try:
         _watch(site, fleet, timeline, options)
@@ -94,11 +94,6 @@ def _run(site: Site, storm: Storm, timeline: Timeline, options: argparse.Namespa
     fleet.stop()
     timeline.say("calm, judging" if is_calm else "judging all the same")
     return judge(site.settings, history, site.payees_url, _WAREHOUSE_S), is_calm
-
-
-def _receivers(seed: int) -> list[FleetPayee]:
-    rng = Random(seed)
-    return [FleetPayee.of(payee, network.tariff(payee.id), rng) for payee in network.payees()]
 
 
 def _watch(site: Site, fleet: ChaosFleet, timeline: Timeline, options: argparse.Namespace) -> None:
@@ -125,6 +120,10 @@ def _print(verdict: Verdict, kinds: Counter[str], problems: list[str]) -> bool:
     print(
         f"messages sent {verdict.sent:,}, acknowledged {verdict.acked:,}; decided {verdict.decided:,}, "
         f"duplicates {verdict.duplicates:,}, in rejects {verdict.rejected:,}; open {still_open}"
+    )
+    print(
+        f"vouchers sold {verdict.pins:,}, registry lines {verdict.lines:,}, rerouted {verdict.moved:,}, "
+        f"questions {verdict.questions:,}, answered {verdict.answers:,}"
     )
     print(f"audit: {'passed' if verdict.checks.passed else 'FAILED'}")
     print(verdict.line)

@@ -26,7 +26,7 @@ _GATEWAY = b'"table":"gateways"'
 
 def judge_again(directory: Path, seed: int) -> Verdict:
     """The verdict on the run that was in this directory. seed: the run's."""
-    os.environ["KASSA_REPLICATION"] = "3"
+    os.environ.update(KASSA_REPLICATION="3", KASSA_VOUCHER_RESERVE_S="15")
 
     def start_kafka(place: Path) -> ApacheKafka:
         return ApacheKafka.start(place / "kafka", brokers=BROKERS)

@@ -27,13 +27,19 @@ class Way(Enum):
 
 
 class Cable:
-    """One port of ours in front of `target()`, asked for every connection since servers come back elsewhere."""
+    """One port of ours in front of `target()`, asked for every connection since servers come back elsewhere.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, target: Callable[[], int]) -> None:
+    hears: is told all that clients say, as it comes, whatever becomes of it.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, target: Callable[[], int], hears: Callable[[bytes], None] | None = None
+    ) -> None:
         self.port = 0
         self.way = Way.OPEN
         self.delay_s = 0.0
         self.target = target
+        self.hears = hears
         self._loop = loop
         self._ends: set[End] = set()
         self._server: asyncio.Server | None = None
@@ -100,6 +106,8 @@ class End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         cable = self._cable
+        if self._is_client and cable.hears is not None:
+            cable.hears(data)
         if cable.way is Way.MUTE and not self._is_client:
             self.abort()
         elif cable.way is Way.HTTP_500 and self._is_client and self._transport is not None:
@@ -161,9 +169,9 @@ class Cables:
         self._thread = threading.Thread(target=self._loop.run_forever, name="cables", daemon=True)
         self._laid: list[Cable] = []
 
-    def lay(self, target: Callable[[], int]) -> Cable:
-        """A new cable to a server of this machine; `target` gives the server's port."""
-        cable = Cable(self._loop, target)
+    def lay(self, target: Callable[[], int], hears: Callable[[bytes], None] | None = None) -> Cable:
+        """A new cable to a server of this machine; `target` gives the server's port. hears: see Cable."""
+        cable = Cable(self._loop, target, hears)
         self._laid.append(cable)
         asyncio.run_coroutine_threadsafe(cable.listen(), self._loop).result(10)
         return cable

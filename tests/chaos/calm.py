@@ -18,7 +18,13 @@ from streams.topics import LEDGER, PAYMENTS
 from tests.chaos.schedule import Timeline
 from tests.chaos.site import SINK, Site
 
-_OPEN = "SELECT count() FROM payments WHERE state IN ('HELD', 'SENT', 'UNKNOWN')"
+# Not final; queued, and no registry has it; or its payee has answered, and it has not ended.
+OPEN = """
+SELECT count() FROM payments
+WHERE state IN ('HELD', 'SENT', 'UNKNOWN') OR (state = 'QUEUED' AND (
+    txn NOT IN (SELECT txn FROM registry_lines) OR txn IN (SELECT txn FROM registry_lines WHERE answer != '')
+))
+"""
 _LOOK_S = 2.0
 _SAY_S = 10.0
 STALLED_S = 180.0
@@ -64,7 +70,7 @@ def _open_payments(settings: Settings) -> int | None:
     except (WarehouseAway, WarehouseRefused):
         return None
     try:
-        return int(rows(client, _OPEN)[0][0])
+        return int(rows(client, OPEN)[0][0])
     except (WarehouseAway, WarehouseRefused):
         return None
     finally:

@@ -12,6 +12,9 @@ from console.audit_payee import PaidThere, books
 from console.audit_reading import Record, committed, read, spans
 from streams.settings import Settings
 from streams.topics import LEDGER, Topic
+from tests.chaos.other_payees import HEATING
+from tests.chaos.overheard import asked_file, overheard
+from tests.chaos.registry_files import files_in
 
 _ANSWER_S = 120.0  # a machine that was full for an hour is slow
 
@@ -31,6 +34,12 @@ class Evidence(Protocol):
 
     def inconsistent(self) -> dict[str, int]:
         """By payee, how often a number came to it again with another subscriber or sum."""
+
+    def asked(self) -> dict[int, list[str]] | None:
+        """Number -> the payees that workers asked for money under it. None: nobody listened."""
+
+    def files(self) -> dict[str, bytes]:
+        """Every registry that was brought to its payee, by the file's name."""
 
 
 class Scene:
@@ -56,3 +65,9 @@ class Scene:
         with httpx.Client(trust_env=False, verify=False, timeout=_ANSWER_S) as client:
             totals: dict[str, dict[str, Any]] = orjson.loads(client.get(f"{self._url}/book").content)
         return {payee: total["inconsistencies"] for payee, total in totals.items()}
+
+    def asked(self) -> dict[int, list[str]] | None:
+        return overheard(asked_file(self._settings.dir))
+
+    def files(self) -> dict[str, bytes]:
+        return files_in(self._settings.registries / HEATING)

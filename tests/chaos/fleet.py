@@ -40,15 +40,19 @@ class ChaosFleet:
         rate: float,
         *,
         bad_bps: int = 300,
+        others: Sequence[FleetPayee] = (),
     ) -> ChaosFleet:
-        """Start, and return once it listens. rate: messages a second; bad_bps: share of bad input.
+        """Start, and return once it listens. rate: messages a second; bad_bps: share of bad input. others: payees that
+        get a share of their own.
 
         The terminals' keys and operator root's are on disk under `settings.keys`. Raises FleetFailed.
         """
         context = multiprocessing.get_context("spawn")
         counts = [context.Value("q", 0) for _ in range(4)]
         controls = Controls(context.Value("d", rate), *counts, context.Event(), context.Event())
-        plan = Plan(settings, [Enrolled.of(one) for one in terminals], list(payees), history, seed, bad_bps)
+        plan = Plan(
+            settings, [Enrolled.of(one) for one in terminals], list(payees), list(others), history, seed, bad_bps
+        )
         process = context.Process(target=live, args=(plan, controls), name="terminals", daemon=True)
         process.start()
         fleet = cls(process, controls)

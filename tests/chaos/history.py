@@ -6,6 +6,10 @@ A line is an array that begins with its kind:
     ["a", number, partition, offset]                     Kafka acknowledged it, and there it is; -1: somewhere
     ["x", number, error]                                 no acknowledgement: it may be there or not
     ["r", id, state, code, final, at, txn, again]        a reply that the server signed was read
+    ["p", terminal, payment, serial, hash]               a PIN was told, sealed to this terminal; "": nobody can open it
+    ["f", name, hash]                                    a registry's file was first there
+    ["q", id, payee, account, is_last]                   a subscriber was asked about; last: when all was calm
+    ["w", id, code, source, name, debt]                  the answer to such a question that the server signed
     ["n", text]                                          something else worth knowing
     ["e", at]                                            the terminals stopped listening
 
@@ -15,6 +19,7 @@ A line is an array that begins with its kind:
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -24,6 +29,8 @@ import orjson
 from console.audit_index import fingerprint
 from schemas.ids import instant_ms
 from schemas.reply import Reply
+from schemas.tracking import CheckReply, CheckRequest
+from schemas.voucher import Secret
 
 _BUFFER = 1 << 20
 
@@ -55,6 +62,25 @@ class History:
     def told(self, reply: Reply) -> None:
         at = instant_ms(reply.at)
         self._write(["r", reply.id, reply.state, reply.code, int(reply.final), at, reply.txn, int(reply.again)])
+
+    def secret(self, terminal: str, secret: Secret) -> None:
+        """The terminal has opened it. Of the PIN only its hash is kept."""
+        pin = fingerprint(secret.pin.encode())
+        self._write(["p", terminal, secret.payment, secret.serial, f"{pin:016x}"])
+
+    def unopened(self, id: str) -> None:
+        """A reply has a secret that no terminal's key opens."""
+        self._write(["p", "", id, "", ""])
+
+    def brought(self, name: str, content: bytes) -> None:
+        self._write(["f", name, sha256(content).hexdigest()])
+
+    def asked(self, check: CheckRequest, *, is_last: bool) -> None:
+        account = next(iter(check.subscriber.values()))
+        self._write(["q", check.id, check.payee, account, int(is_last)])
+
+    def answered(self, reply: CheckReply) -> None:
+        self._write(["w", reply.id, reply.code, reply.source, reply.name, reply.debt])
 
     def noted(self, text: str) -> None:
         self._write(["n", text])

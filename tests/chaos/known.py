@@ -23,8 +23,9 @@ _T = TypeVar("_T")
 class DirectoryPast:
     """Give it every DIRECTORY_SET entry of every partition before asking."""
 
-    def __init__(self, backlog_max: int) -> None:
+    def __init__(self, backlog_max: int, voucher_reserve_ms: int) -> None:
         self.backlog_max = backlog_max
+        self.voucher_reserve_ms = voucher_reserve_ms
         self.four_eyes_above = [0]  # the sites of this suite leave it at the default
         self._payees: dict[str, list[tuple[int, Payee | None]]] = defaultdict(list)
         self._tariffs: dict[str, list[tuple[int, Tariff | None]]] = defaultdict(list)

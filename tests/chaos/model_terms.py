@@ -57,10 +57,11 @@ class Known(Protocol):
     """The directory as it may have stood at a time (ms UTC): several answers are possible while it changes.
 
     backlog_max: how many payments may wait for a gateway on a partition. four_eyes_above: up to how many minor units
-    one operator is enough for a correction; what it may have been.
+    one operator is enough for a correction; what it may have been. voucher_reserve_ms: how long one is kept.
     """
 
     backlog_max: int
+    voucher_reserve_ms: int
     four_eyes_above: list[int]
 
     def payees(self, id: str, at: int) -> list[Payee | None]: ...

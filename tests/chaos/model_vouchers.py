@@ -24,7 +24,6 @@ from schemas.voucher_command import (
 from tests.chaos.model_answer import changed
 from tests.chaos.model_terms import Book, Expected, Known, Sale, moves_of
 
-_RESERVE_MS = 300_000
 _AT_ONCE = 10
 _NEVER = 10**15
 
@@ -86,7 +85,7 @@ def stock_obeyed(book: Book, command: StockCommand, entry: Entry, known: Known) 
                 yield _loaded(shelves, command, payee, entry.at)
             case ReserveVoucher():
                 # Whether the terminal had a sealing key is the directory's to know.
-                yield _reserved(shelves, command, payee, entry)
+                yield _reserved(shelves, command, payee, entry, known.voucher_reserve_ms)
                 yield Expected("REFUSED", 155)
             case SellVoucher():
                 yield _sold(shelves, command, entry.at)
@@ -146,7 +145,7 @@ def _stood(shelves: Shelves, order: BlockBatch | UnblockBatch | DropBatch) -> Ex
     return Expected("VOUCHER_BATCH_UNBLOCKED" if shelf.is_blocked else "VOUCHER_BATCH_BLOCKED", voucher=note)
 
 
-def _reserved(shelves: Shelves, order: ReserveVoucher, payee: Any, entry: Entry) -> Expected:
+def _reserved(shelves: Shelves, order: ReserveVoucher, payee: Any, entry: Entry, kept_ms: int) -> Expected:
     terminal = order.payment[: order.payment.rindex(".")]
     if entry.cause.by.partition(":")[0] != terminal:
         return _refused(133)
@@ -164,7 +163,7 @@ def _reserved(shelves: Shelves, order: ReserveVoucher, payee: Any, entry: Entry)
     shelf = shelves.next_shelf(order.denomination, order.currency, entry.at)
     if mine >= _AT_ONCE or shelf is None:
         return _refused(1)
-    note = _note(shelf.terms, (shelf.free[0][0], ""), order, until=entry.at + _RESERVE_MS)
+    note = _note(shelf.terms, (shelf.free[0][0], ""), order, until=entry.at + kept_ms)
     return Expected("VOUCHER_RESERVED", voucher=note)
 
 

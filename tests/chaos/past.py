@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -23,6 +24,33 @@ def reply_fingerprint(id: str, state: str, code: int, at: int, txn: int) -> int:
 # A posted payment may be asked back, and what comes of it is told too.
 _MAY_GO_BACK = frozenset({"POSTED", "REVERSAL_REFUSED"})
 _GOES_BACK = _MAY_GO_BACK | {"REVERSED"}
+
+
+class Told(NamedTuple):
+    """A PIN that was told. terminal: who could open it, "": nobody. pin: its hash."""
+
+    terminal: str
+    payment: str
+    serial: str
+    pin: str
+
+
+class Asked(NamedTuple):
+    """A question about a subscriber. is_last: it was asked when all was calm."""
+
+    payee: str
+    account: str
+    is_last: bool
+
+
+class Answered(NamedTuple):
+    """debt: minor units, None: not told."""
+
+    id: str
+    code: int
+    source: str
+    name: str
+    debt: int | None
 
 
 class Past:
@@ -48,6 +76,10 @@ class Past:
         self.finals: dict[str, int] = {}
         self.final_words = Words()
         self.contradictions: list[str] = []
+        self.secrets: list[Told] = []
+        self.files: dict[str, str] = {}
+        self.questions: dict[str, Asked] = {}
+        self.answers: list[Answered] = []
         self.told_again = 0
         self.unreadable = 0
         self.notes: Counter[str] = Counter()
@@ -111,6 +143,14 @@ class Past:
                 self.told_again += again
                 if final and state != "REJECTED":
                     self._final(id, f"{state} {code}")
+            case ["p", str(terminal), str(payment), str(serial), str(pin)]:
+                self.secrets.append(Told(terminal, payment, serial, pin))
+            case ["f", str(name), str(content)]:
+                self.files[name] = content
+            case ["q", str(id), str(payee), str(account), int(is_last)]:
+                self.questions[id] = Asked(payee, account, bool(is_last))
+            case ["w", str(id), int(code), str(source), str(name), int() | None as debt]:
+                self.answers.append(Answered(id, code, source, name, debt))
             case ["n", str(text)]:
                 self.notes[text] += 1
             case ["e", int(at)]:

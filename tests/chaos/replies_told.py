@@ -7,7 +7,7 @@ from tests.chaos.findings import HISTORY, REPLY, UNHEARD, Findings
 from tests.chaos.past import Past, reply_fingerprint
 
 # What became final so shortly before the terminals stopped listening may not have been heard.
-_LAST_WORDS_MS = 10_000
+LAST_WORDS_MS = 10_000
 _NO_NEWS = frozenset({EntryKind.DEFERRED, EntryKind.REROUTED, EntryKind.SENT})
 # How a transfer to another tree ends, and what whoever asked for it is told then.
 _ENDS = {EntryKind.TRANSFER_CONFIRMED: "DONE", EntryKind.TRANSFER_RETURNED: "REFUSED"}
@@ -59,5 +59,5 @@ class Truths:
             self._silent(id, at)
 
     def _silent(self, id: str, at: int) -> None:
-        if at < self._past.ended_at - _LAST_WORDS_MS:
+        if at < self._past.ended_at - LAST_WORDS_MS:
             self._unheard.append(f"{id} ended on the ledger, and nobody was told")

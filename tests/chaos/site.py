@@ -21,8 +21,11 @@ from sinks.embedded import EmbeddedWarehouse
 from streams.apache_kafka import ApacheKafka
 from streams.keyring import load_operator_key
 from streams.settings import Settings
+from tests.chaos import other_payees as others
+from tests.chaos.answers_told import TELLS
 from tests.chaos.cable import HOST, Cable, Cables
 from tests.chaos.disk import SmallDisk
+from tests.chaos.overheard import Overheard, asked_file
 
 BROKERS, PARTITIONS = 3, 12
 READY_S = 120.0
@@ -77,10 +80,13 @@ class Site:
 @contextmanager
 def running_site(directory: Path, workers: int, seed: int) -> Iterator[Site]:
     """The installation, its network introduced and its agents with money enough."""
-    # For the topics that the stack makes, and for its processes; snapshots often, so that short runs have some.
-    os.environ.update(KASSA_REPLICATION="3", KASSA_SNAPSHOT_EVERY="200")
+    # For the topics that the stack makes, and for its processes; snapshots often, so that short runs have some, and
+    # vouchers that nobody pays for are let go within one.
+    os.environ.update(KASSA_REPLICATION="3", KASSA_SNAPSHOT_EVERY="200", KASSA_VOUCHER_RESERVE_S="15")
     names = [f"worker-{number}" for number in range(1, workers + 1)]
     with ExitStack() as held:
+        ear = Overheard(asked_file(directory))
+        held.callback(ear.close)
         cables = held.enter_context(Cables())
         to_brokers: dict[str, list[Cable]] = {name: [] for name in names}
 
@@ -97,7 +103,7 @@ def running_site(directory: Path, workers: int, seed: int) -> Iterator[Site]:
         kafka = stack.broker
         assert isinstance(kafka, ApacheKafka)
         simulator = start_simulator(directory, seed, 0)
-        to_payees = cables.lay(lambda: simulator.port)
+        to_payees = cables.lay(lambda: simulator.port, ear.hear)
         to_warehouse = cables.lay(lambda: stack.warehouse.port)
         site = Site(directory, seed, stack, kafka, simulator, names, to_brokers, to_payees, to_warehouse, disks)
         held.callback(lambda: site.simulator.stop())
@@ -118,8 +124,9 @@ def payees() -> dict[str, Behaviour]:
         "mobile": Behaviour(),
         "electro": Behaviour(cp1251=True),
         "water": Behaviour(drop_after_accept_pct=2, http_500_pct=2),
-        "internet": Behaviour(decline_pct=5),
+        "internet": Behaviour(decline_pct=5, options=TELLS),
         "transit": Behaviour(not_finished_pct=5),
+        **others.behaviours(),
     }
 
 
@@ -149,14 +156,18 @@ def _introduce(site: Site) -> None:
     """Agents, payees, terminals and money, by signed commands like anybody's. Most payees are asked once, not twice:
     requests to payees are half of a run's work."""
     key = load_operator_key(site.settings, "root")
+
+    def url_of(payee: str) -> str:
+        return f"{site.payees_url}/{payee}/"
+
     first = [
         command.model_copy(update={"payee": command.payee.model_copy(update={"skip_check": True})})
         if isinstance(command, SetPayee) and command.payee.id != "internet"
         else command
-        for command in network.first_commands(lambda payee: f"{site.payees_url}/{payee}/", site.fleet)
+        for command in network.first_commands(url_of, site.fleet)
     ]
     with Client(site.settings, ["root"], many=True) as client:
-        for step in (first, network.sub_agents(), _money()):
+        for step in (first, network.sub_agents(), others.commands(site.settings, url_of, site.fleet), _money()):
             carry_out(client, step, key, READY_S)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
@@ -9,27 +10,36 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event
+from random import Random
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from console.fleet_kinds import Kind
 from console.fleet_world import FleetPayee, FleetTerminal, World
 from console.replies import ReplyReader
+from console.requests import Request
 from schemas.envelope import VerifyingKey
 from streams.clients import producer
 from streams.compacted import SILENT
-from streams.keyring import load_operator_key, load_server_public, load_terminal_key
+from streams.keyring import ensure_sealing_key, load_operator_key, load_server_public, load_terminal_key
+from streams.pin_keys import ensure_pin_key
 from streams.settings import Settings
 from streams.topics import COMMANDS, PAYMENTS
+from tests.chaos.counter import Counter
 from tests.chaos.history import History
 from tests.chaos.orders import Operators
+from tests.chaos.other_payees import HEATING, PIN_KEY
 from tests.chaos.past import SOMEWHERE
+from tests.chaos.questions import Questions
 from tests.chaos.traffic import Traffic
 
 _TURN_S = 0.02
 _REPLIES_A_TURN = 1_000
 _LONGEST_BURST_S = 2.0
 _ORDER_EVERY_S = 1.0
+_ASK_EVERY_S = 0.25
+_LAST_QUESTIONS = 6
 _GIVE_UP_MS = 60_000  # a message that Kafka's client could not deliver for so long has an unknown outcome
 _SILENT_S, _LISTEN_S = 3.0, 30.0
 _OPERATOR = "root"
@@ -73,6 +83,7 @@ class Plan:
     settings: Settings
     terminals: Sequence[Enrolled]
     payees: Sequence[FleetPayee]
+    others: Sequence[FleetPayee]
     history: History
     seed: int
     bad_bps: int
@@ -94,13 +105,22 @@ class Terminals:
         server = VerifyingKey.load(load_server_public(plan.settings))
         self._replies = ReplyReader(plan.settings, server, [*(one.id for one in fleet), _OPERATOR])
         self._producer = self._new_producer()
-        self._traffic = iter(Traffic(World(fleet, plan.payees, datetime.now(UTC), _CASH_BPS), plan.seed, plan.bad_bps))
-        self._operators = Operators(load_operator_key(plan.settings, _OPERATOR), plan.seed, _now())
+        world = World(fleet, plan.payees, datetime.now(UTC), _CASH_BPS)
+        self._traffic = iter(Traffic(world, plan.seed, plan.bad_bps, plan.others))
+        key, began = load_operator_key(plan.settings, _OPERATOR), _now()
+        pin_key, registries = ensure_pin_key(plan.settings, PIN_KEY), plan.settings.registries / HEATING
+        self._operators = Operators(key, plan.seed, began, pin_key, registries, history.brought)
+        sealing = {one.id: ensure_sealing_key(plan.settings, one.id) for one in fleet}
+        name = f"{plan.seed}.{began}"
+        self._counter = Counter(fleet, sealing, history, Random(plan.seed + 4), name)
+        self._questions = Questions(
+            plan.settings, server, fleet, [*plan.payees, *plan.others], history, Random(plan.seed + 5), name
+        )
 
     def run(self) -> None:
         """Open loop: what is due is sent, whatever became of what was sent before."""
         self._controls.listening.set()
-        last = ordered = time.monotonic()
+        last = ordered = asked = time.monotonic()
         due = 0.0
         while not self._is_over():
             now, rate = time.monotonic(), self._controls.rate.value
@@ -112,6 +132,11 @@ class Terminals:
             if rate and now - ordered >= _ORDER_EVERY_S:
                 self._order(rate, now - ordered)
                 ordered = now
+            if now - asked >= _ASK_EVERY_S:  # and a payee answers, also when nobody sells any more
+                self._ask(self._questions.next())
+                for kind, request in self._operators.answers():
+                    self._command(kind, request)
+                asked = now
             self._listen(_TURN_S)
             self._history.flush()
         self._end()
@@ -125,20 +150,35 @@ class Terminals:
         deadline = time.monotonic() + _GIVE_UP_MS / 1_000 + _LISTEN_S
         while len(self._producer) and time.monotonic() < deadline:
             self._listen(_TURN_S)
+        for _ in range(_LAST_QUESTIONS):
+            self._ask(self._questions.next(is_last=True))
         silent_since, deadline = time.monotonic(), time.monotonic() + _LISTEN_S
-        while time.monotonic() < min(deadline, silent_since + _SILENT_S):
+        while (now := time.monotonic()) < deadline and (self._questions.awaited or now < silent_since + _SILENT_S):
             if self._listen(_TURN_S):
                 silent_since = time.monotonic()
         self._history.ended(_now())
         self._replies.close()
+        self._questions.close()
 
     def _pay(self) -> None:
-        kind, message = next(self._traffic)
+        kind, message = sending = next(self._traffic)
+        for request in self._counter.before(sending):
+            self._command(Kind.GOOD.name, request)
         self._produce(PAYMENTS.name, kind, message.terminal, message.id, message.value, message.key)
 
     def _order(self, rate: float, elapsed_s: float) -> None:
         for kind, request in self._operators.orders(rate, elapsed_s):
-            self._produce(COMMANDS.name, kind, request.owner, request.id, request.value, request.key)
+            self._command(kind, request)
+        for request in self._counter.prints_again():
+            self._command(Kind.GOOD.name, request)
+
+    def _command(self, kind: str, request: Request) -> None:
+        self._produce(COMMANDS.name, kind, request.owner, request.id, request.value, request.key)
+
+    def _ask(self, request: Request) -> None:
+        """Whether it arrives nobody promises."""
+        with contextlib.suppress(BufferError, KafkaException):
+            self._producer.produce(request.topic.name, request.value, request.key)
 
     def _produce(self, topic: str, kind: str, owner: str, id: str, value: bytes, key: bytes | str) -> None:
         number = self._history.sent(topic, kind, owner, id, value, _now())
@@ -169,6 +209,7 @@ class Terminals:
     def _listen(self, time_out_s: float) -> bool:
         """One wait for a reply, then all that are there; was there one?"""
         self._producer.poll(0)
+        self._questions.listen()
         for turn in range(_REPLIES_A_TURN):
             try:
                 reply = self._replies.poll(0 if turn else time_out_s)
@@ -178,6 +219,8 @@ class Terminals:
             if reply is None:
                 return turn > 0
             self._history.told(reply)
+            self._counter.told(reply)
+            self._operators.told(reply)
             if reply.state == "POSTED" and not reply.again:
                 self._operators.posted(self._trees[reply.id.partition(".")[0]], reply.id)
             self._controls.told.value += 1

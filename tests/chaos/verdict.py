@@ -12,6 +12,7 @@ from console.audit_run import run_audit
 from schemas.entry import Entry
 from streams.settings import Settings
 from streams.topics import COMMANDS, LEDGER, PAYMENTS, REJECTS
+from tests.chaos.answers_told import AnswersTold
 from tests.chaos.arrivals import Arrivals
 from tests.chaos.evidence import Evidence, Scene
 from tests.chaos.findings import AUDIT, BROKEN, DIVERGENCE, DOUBLED, LOST, PAYEE, UNHEARD, WAITING, Findings
@@ -21,7 +22,9 @@ from tests.chaos.model import Model
 from tests.chaos.past import Past
 from tests.chaos.payee_books import SoldThere
 from tests.chaos.quarantine import Quarantine
+from tests.chaos.registry_books import PaidByRegistry
 from tests.chaos.replies_told import Truths
+from tests.chaos.stock_books import SoldFromStock
 
 _DIRECTORY = b'"DIRECTORY_SET"'
 
@@ -33,7 +36,8 @@ class Verdict:
     unknown: sent, and Kafka said neither yes nor no; appeared: of these, those that are there. decided, duplicates,
     rejected, waiting, lost: what became of those acknowledged or appeared. answered_again: stored outcomes that were
     heard. open_honestly: payments HELD, UNKNOWN or MANUAL. presumed_asked: answers decided as if an earlier worker
-    might have asked already. problems: everything that is wrong, in words.
+    might have asked already. pins, lines, moved: vouchers sold, registries' lines, payments given to another gateway.
+    questions, answers: before payment, and how many were answered. problems: everything that is wrong, in words.
     """
 
     sent: int
@@ -49,6 +53,11 @@ class Verdict:
     open_honestly: int
     open_states: dict[str, int]
     presumed_asked: int
+    pins: int
+    lines: int
+    moved: int
+    questions: int
+    answers: int
     lost: int
     doubled: int
     broken_chains: int
@@ -85,19 +94,24 @@ def judge(settings: Settings, history: History, simulator_url: str, wait_s: floa
     history.flush()
     report = run_audit(settings, simulator=simulator_url, wait_s=wait_s)
     gc.collect()
-    return Judge(Scene(settings, simulator_url), Past(history.path), settings.gateway_backlog).verdict(report)
+    known = DirectoryPast(settings.gateway_backlog, settings.voucher_reserve_s * 1000)
+    return Judge(Scene(settings, simulator_url), Past(history.path), known).verdict(report)
 
 
 class Judge:
     """Reads the topics partition by partition: what arrived, then what was decided, beside the model."""
 
-    def __init__(self, evidence: Evidence, past: Past, backlog_max: int) -> None:
+    def __init__(self, evidence: Evidence, past: Past, known: DirectoryPast) -> None:
+        """known: nothing of the directory yet, but the settings."""
         self._evidence = evidence
         self._past = past
         self._wrong = Findings()
-        self._known = DirectoryPast(backlog_max)
+        self._known = known
         self._quarantine = Quarantine()
         self._sold = SoldThere()
+        self._stock = SoldFromStock()
+        self._registries = PaidByRegistry()
+        self._answers = AnswersTold(past)
         self._truths = Truths(past)
         self._open: Counter[str] = Counter()
         self._entries = self._presumed_asked = 0
@@ -114,6 +128,11 @@ class Judge:
         arrivals.finish()
         self._truths.finish(self._quarantine.replies, self._wrong)
         self._sold.compare(self._evidence.paid(), self._known, self._wrong)
+        if (asked := self._evidence.asked()) is not None:
+            self._sold.compare_asked(asked, self._known, self._wrong)
+        self._stock.finish(self._past, self._wrong)
+        self._registries.finish(self._evidence.files(), self._past.files, self._wrong)
+        self._answers.finish(self._wrong)
         for payee, times in self._evidence.inconsistent().items():
             if times:
                 self._wrong.add(PAYEE, f"payee {payee}: {times} times a number came again with other content")
@@ -138,6 +157,9 @@ class Judge:
             for finding in model.follow(entry):
                 self._wrong.add(finding.heading, f"partition {partition} offset {record.offset}, {finding.text}")
             self._sold.see(entry)
+            self._stock.see(entry, self._wrong)
+            self._registries.see(entry, self._wrong)
+            self._answers.see(entry, self._wrong)
             self._truths.see(entry)
         arrivals.settle(model.decisions())
         self._open += model.states()
@@ -160,6 +182,11 @@ class Judge:
             open_honestly=self._open.total(),
             open_states=dict(self._open),
             presumed_asked=self._presumed_asked,
+            pins=self._stock.sold,
+            lines=self._registries.lines,
+            moved=self._sold.moved,
+            questions=len(past.questions),
+            answers=len({answer.id for answer in past.answers}),
             lost=count[LOST],
             doubled=count[DOUBLED],
             broken_chains=count[BROKEN],
