@@ -35,6 +35,9 @@ def create_app(settings: Settings, is_open: Callable[[int], bool]) -> faust.App:
         broker_credentials=credentials(settings),
         consumer_group_instance_id=settings.worker_id,  # the embedded broker never expires a member, Kafka does
         consumer_auto_offset_reset="earliest",
+        # Where a partition begins, aiokafka asks the leader it knows, though that one says it leads no more, until it
+        # looks for leaders again: every five minutes, unless told otherwise. A worker read nothing for as long.
+        consumer_metadata_max_age_ms=10_000,
         # A fetch holds this much of every partition, and a poll takes so many messages of it: a buffer that is fuller
         # than four fifths stops the next poll, so one poll must fit into the last fifth.
         consumer_max_fetch_size=1024 * 1024,

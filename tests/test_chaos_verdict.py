@@ -60,19 +60,24 @@ def _kind(kind: EntryKind) -> Callable[[Entry], bool]:
     return lambda entry: entry.kind is kind
 
 
-def _held_and_posted(recorded: Recorded) -> Callable[[Entry], bool]:
-    posted = {one.payment.id for number in recorded.partitions() for one in recorded.entries(number)
-              if one.kind is EntryKind.POSTED and one.payment}  # fmt: skip
-    return lambda entry: entry.kind is EntryKind.HELD and entry.payment is not None and entry.payment.id in posted
+def _simply_paid(recorded: Recorded) -> Callable[[Entry], bool]:
+    """The hold of a payment that arrived once, was held at once, and posted: all that the ledger has of its arrival."""
+    sent = Counter(line[5] for line in recorded.lines if line[0] == "s")
+    course: dict[str, list[EntryKind]] = {}
+    for one in (entry for number in recorded.partitions() for entry in recorded.entries(number)):
+        if one.payment is not None:
+            course.setdefault(one.payment.id, []).append(one.kind)
+    simple = {id for id, kinds in course.items() if kinds == [EntryKind.HELD, EntryKind.POSTED] and sent[id] == 1}
+    return lambda entry: entry.kind is EntryKind.HELD and entry.payment is not None and entry.payment.id in simple
 
 
 def entry_dropped(run: Recorded) -> None:
-    partition, number, _ = run.find(_held_and_posted(run))
+    partition, number, _ = run.find(_simply_paid(run))
     del run.topics[LEDGER.name, partition][number]
 
 
 def payment_dropped_and_all_counted_anew(run: Recorded) -> None:
-    partition, _, victim = run.find(_held_and_posted(run))
+    partition, _, victim = run.find(_simply_paid(run))
     assert victim.payment is not None
     gone = victim.payment.id
     run.rewrite(partition, [one for one in run.entries(partition) if one.payment is None or one.payment.id != gone])
@@ -117,7 +122,7 @@ def balance_off_by_one_from_here_on(run: Recorded) -> None:
 
 
 def declined_though_it_had_the_money(run: Recorded) -> None:
-    partition, number, entry = run.find(_held_and_posted(run))
+    partition, number, entry = run.find(_simply_paid(run))
     facts = entry.payment
     assert facts is not None
     declined = replace(
