@@ -21,6 +21,7 @@ from streams.topics import OPEN_ALERTS
 log = structlog.get_logger()
 
 _TIME_OUT_S = 60.0
+_ENDED_KEPT = 1_000  # many more than end in one millisecond
 
 
 class OpenAlerts:
@@ -69,7 +70,10 @@ class OpenAlerts:
     def end(self, begun: Alert, text: str, at: int, count: int | None = None) -> Alert:
         """What to tell about its end; at: ms UTC."""
         del self._open[begun.kind, begun.subject]
+        self._ended.pop((begun.kind, begun.subject), None)
         self._ended[begun.kind, begun.subject] = begun.since
+        if len(self._ended) > _ENDED_KEPT:
+            del self._ended[next(iter(self._ended))]
         changes = {"severity": Severity.INFO, "text": text, "at": ms_instant(at), "over": True}
         return begun.model_copy(update=changes if count is None else {**changes, "count": count})
 
