@@ -21,7 +21,7 @@ from streams.watch_cash import shortages
 from streams.watch_gateways import Answers
 from streams.watch_registries import registries_late
 from streams.watch_statements import statement_over
-from streams.watch_unclear import long_unclear
+from streams.watch_unclear import Unclear
 from streams.watch_vouchers import Stocks
 from streams.watch_waiting import long_waiting
 
@@ -44,6 +44,7 @@ class Watch:
         self._limits = Limits(self._open, settings.limit_quiet_s * 1000)
         self._answers = Answers(self._open, settings, partition)
         self._stocks = Stocks(self._open, payees)
+        self._unclear = Unclear(self._open)
 
     def recover(self) -> None:
         """Learn what was told before, after the fence. Raises KafkaException and TopicUnreadable."""
@@ -70,7 +71,7 @@ class Watch:
         """What has come of time, and of contacts that were changed; at: ms UTC."""
         after_ms = self._settings.unknown_alert_s * 1000
         waiting_ms = self._settings.waiting_alert_s * 1000
-        alerts = [*self._funds.look(state, at), *long_unclear(self._open, state, at, after_ms)]
+        alerts = [*self._funds.look(state, at), *self._unclear.look(state, at, after_ms)]
         alerts += self._stocks.look(state, at)
         late_ms, answer_ms = self._settings.registry_late_s * 1000, self._settings.registry_answer_s * 1000
         alerts += registries_late(self._open, state, at, late_ms, answer_ms)

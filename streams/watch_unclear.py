@@ -11,11 +11,13 @@ from typing import NamedTuple
 from schemas.alert import Alert, AlertKind, Severity
 from schemas.entry import EntryKind
 from schemas.ids import ms_instant
-from streams.ledger.payments import PaymentState
 from streams.ledger.state import State
 from streams.open_alerts import OpenAlerts
 
-_UNCLEAR = frozenset({EntryKind.SENT, EntryKind.UNKNOWN, EntryKind.MANUAL, EntryKind.REVERSAL_MANUAL})
+_UNCLEAR = frozenset(
+    {EntryKind.SENT, EntryKind.UNKNOWN, EntryKind.MANUAL, EntryKind.REVERSING, EntryKind.REVERSAL_MANUAL}
+)
+_IN_REVERSAL = frozenset({EntryKind.REVERSING, EntryKind.REVERSAL_MANUAL})
 # An hour is for the morning, a day is for now: so many times as long.
 _OLD = 24
 
@@ -32,25 +34,34 @@ class _Waiting(NamedTuple):
     since: int
 
 
-def long_unclear(opened: OpenAlerts, state: State, at: int, after_ms: int) -> list[Alert]:
-    """Begins and ends at `at`: by the age of what is SENT, UNKNOWN or MANUAL since its receipt, REVERSAL_MANUAL since
-    it came into that state; both ms (UTC).
-    """
-    by_subject: dict[str, list[_Waiting]] = {}
-    for payment in state.open.values():
-        if payment.state in _UNCLEAR and payment.facts is not None and at - _since(payment) >= after_ms:
-            subject = f"{payment.facts.gateway}/{state.partition}"
-            by_subject.setdefault(subject, []).append(_Waiting(payment.id, _since(payment)))
-    steps = (
-        _Step(AlertKind.PAYMENT_UNKNOWN_LONG, Severity.WARNING, after_ms, "too long"),
-        _Step(AlertKind.PAYMENT_UNKNOWN_OLD, Severity.CRITICAL, after_ms * _OLD, f"{_OLD} times too long"),
-    )
-    return [alert for step in steps for alert in _told(opened, step, by_subject, at)]
+class Unclear:
+    """One partition's."""
 
+    def __init__(self, opened: OpenAlerts) -> None:
+        self._open = opened
+        self._reversals: dict[str, int] = {}  # since when a payment was seen to be in a reversal, ms UTC
 
-def _since(payment: PaymentState) -> int:
-    assert payment.facts is not None
-    return payment.at if payment.state is EntryKind.REVERSAL_MANUAL else payment.facts.received_at
+    def look(self, state: State, at: int, after_ms: int) -> list[Alert]:
+        """Begins and ends at `at`: by the age of what is SENT, UNKNOWN or MANUAL since its receipt, and of a reversal
+        since it was first seen here; both ms (UTC).
+        """
+        reversals: dict[str, int] = {}
+        by_subject: dict[str, list[_Waiting]] = {}
+        for payment in state.open.values():
+            if payment.state not in _UNCLEAR or payment.facts is None:
+                continue
+            since = payment.facts.received_at
+            if payment.state in _IN_REVERSAL:
+                since = reversals[payment.id] = self._reversals.get(payment.id, payment.at)
+            if at - since >= after_ms:
+                subject = f"{payment.facts.gateway}/{state.partition}"
+                by_subject.setdefault(subject, []).append(_Waiting(payment.id, since))
+        self._reversals = reversals
+        steps = (
+            _Step(AlertKind.PAYMENT_UNKNOWN_LONG, Severity.WARNING, after_ms, "too long"),
+            _Step(AlertKind.PAYMENT_UNKNOWN_OLD, Severity.CRITICAL, after_ms * _OLD, f"{_OLD} times too long"),
+        )
+        return [alert for step in steps for alert in _told(self._open, step, by_subject, at)]
 
 
 def _told(opened: OpenAlerts, step: _Step, by_subject: dict[str, list[_Waiting]], at: int) -> list[Alert]:

@@ -32,6 +32,7 @@ from tests.builders import (
     a_tree,
     a_withdrawal,
     balances,
+    block,
     close,
     close_window,
     decided,
@@ -211,6 +212,15 @@ def test_the_terminal_that_took_it_may_ask_and_no_other() -> None:
     assert decided(posted(), a_reversal(by=TERMINAL_KID, terminal="kiosk-1")).kind == "REVERSING"
     other = decided(posted(), a_reversal(by="kiosk-2:1", terminal="kiosk-2"))
     assert (other.refusal, other.reason) == (133, "terminal kiosk-2 did not take payment kiosk-1.1")
+
+
+@pytest.mark.parametrize(("agent", "sentence"), [("S", "agent S is blocked"), ("A", "agent A, above S, is blocked")])
+def test_a_terminal_of_who_is_blocked_asks_nothing_back_and_an_operator_does(agent: str, sentence: str) -> None:
+    state = posted()
+    decided(state, block(agent))
+    refused = decided(state, a_reversal(by=TERMINAL_KID, terminal="kiosk-1"))
+    assert (refused.refusal, refused.reason) == (133, f"{sentence}: an operator asks its payments back")
+    assert decided(state, a_reversal(id="by-operator")).kind == "REVERSING"
 
 
 REFUSALS: dict[str, tuple[LedgerCommand, int, str]] = {

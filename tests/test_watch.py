@@ -265,6 +265,23 @@ def test_a_reversal_in_doubt_grows_old_from_when_the_doubt_began() -> None:
     assert partition.look() == ends(LONG, "osmp-1/0")
 
 
+def test_a_reversal_that_is_asked_for_again_and_again_grows_old_too() -> None:
+    partition = Partition(contacts={}, settings=Settings(unknown_alert_s=600))
+    partition.decide(a_place(), a_settle())
+    partition.at += 23 * 60 * MINUTE
+    partition.decide(a_reversal("kiosk-1.1"))
+    assert partition.look() == []
+    for _ in range(2):
+        partition.at += 5 * MINUTE - 1
+        partition.decide(a_cancel("kiosk-1.1", Verdict.UNCLEAR, retry=a_retry(budget=9)))
+        assert partition.look() == []
+    assert partition.state.payments["kiosk-1.1"].state == "REVERSING"
+    partition.at += 2
+    assert partition.look() == begins(LONG, "osmp-1/0")
+    partition.decide(a_cancel("kiosk-1.1"))
+    assert partition.look() == ends(LONG, "osmp-1/0")
+
+
 def test_cash_that_waits_too_long_is_one_alert_of_whose_money_it_waits_for() -> None:
     partition = Partition(contacts={}, state=a_tree(money=0), settings=Settings(waiting_alert_s=600, limit_quiet_s=0))
     partition.decide(a_place(number=1, collected=100_000), a_place(number=2, collected=100_000))

@@ -17,7 +17,7 @@ from streams.ledger.objections import Objection
 from streams.ledger.origins import DISPATCH
 from streams.ledger.payments import PaymentState
 from streams.ledger.settle import Change, later, payment_entry, refusal_of
-from streams.ledger.standing import CLOSED
+from streams.ledger.standing import CLOSED, stopped
 from streams.ledger.state import Book, State
 
 
@@ -31,6 +31,9 @@ def reverse(state: State, book: Book, command: Instruct, order: ReversePayment, 
         return Objection(Refusal.OTHER, f"there is no payment {order.payment} in tree {order.tree}")
     if payment.state is not EntryKind.POSTED or payment.facts is None or payment.posted is None:
         return Objection(Refusal.OTHER, f"payment {payment.id} is {payment.state}; only one that is POSTED is reversed")
+    stopper = stopped(book.chain(payment.facts.agent)) if command.terminal else None
+    if stopper is not None:
+        return Objection(Refusal.NO_RIGHT, f"{stopper}: an operator asks its payments back")
     if payment.posted.voucher:
         return Objection(
             Refusal.PAYEE_PROHIBITS, f"payment {payment.id} bought a voucher: whoever has its PIN keeps it"

@@ -27,6 +27,9 @@ def asked_back(
         yield Expected("REFUSED", _OTHER)
         return
     facts, posted = sale.facts, replace(sale.posted, refund=order.refund)
+    if known.is_terminal(owner) and any(book.agents[one].status != "open" for one in book.line(facts.agent)):
+        yield Expected("REFUSED", 133)
+        return
     if facts.served:
         yield Expected("REFUSED", 7)
         return
