@@ -11,19 +11,23 @@ from console.story import FACTS, MovedLeg, Step, Story, said
 from sinks.warehouse import connect, rows
 from streams.settings import Settings
 
+_MOVES_MONEY = frozenset({"HELD", "POSTED", "VOIDED", "REVERSED"})
 _NEVER = datetime.fromtimestamp(0, UTC)
 _COLUMNS = ("book", *FACTS)
 _ABOUT = "FINAL WHERE payment_id = {payment:String}"
 
 
 def from_warehouse(settings: Settings, payment: str) -> Story | None:
-    """None: the warehouse has nothing about it (yet). Raises sinks.errors.SinkError when it cannot be asked."""
+    """None: the warehouse has nothing of it, or not all, yet. Raises sinks.errors.SinkError when it cannot be asked."""
     client = connect(settings)
     try:
         facts = _facts(client, payment)
-        return Story(payment, facts, _steps(client, payment)) if facts is not None else None
+        steps = _steps(client, payment) if facts is not None else ()
     finally:
         client.close()
+    # Entries and legs are two tables, and an entry may be there a moment before its legs.
+    is_whole = all(step.legs for step in steps if step.kind in _MOVES_MONEY)
+    return Story(payment, facts, steps) if facts is not None and is_whole else None
 
 
 def _facts(client: Client, payment: str) -> dict[str, Any] | None:
