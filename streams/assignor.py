@@ -5,12 +5,17 @@ have three each. It also writes host names into its assignments and fails an ass
 comes back on another host. aiokafka's round robin deals out pairs of topic and partition, so with 5 workers `payments`
 0 and `commands` 0 would go to different ones, and a command would reach one that may not decide it. Here numbers are
 dealt, evenly, and kept where possible: every number that moves is a ledger partition to be folded anew.
+
+What a worker holds outlives its process, in a file. The embedded broker asks the group's leader to deal again when that
+comes back, and tells nobody else of it: unless the same comes out, two workers have a number, and another has none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -64,8 +69,10 @@ class Together(AbstractPartitionAssignor):  # type: ignore[misc]
 
     name = "kassa-together"
 
-    def __init__(self) -> None:
-        self._claim = Claim()
+    def __init__(self, kept: Path) -> None:
+        """kept: the file with what this worker was dealt last, whichever process it was."""
+        self._kept = kept
+        self._claim = Claim.decode(kept.read_bytes() if kept.exists() else None)
 
     def metadata(self, topics: Iterable[str]) -> Any:
         return ConsumerProtocolMemberMetadata(_VERSION, sorted(topics), self._claim.encode())
@@ -86,3 +93,7 @@ class Together(AbstractPartitionAssignor):  # type: ignore[misc]
 
     def on_assignment(self, assignment: Any) -> None:
         self._claim = Claim.decode(assignment.user_data)
+        fresh = self._kept.with_suffix(".new")
+        with suppress(OSError):  # on a full disk what is not kept may move once more, and that is all
+            fresh.write_bytes(self._claim.encode())
+            fresh.replace(self._kept)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar, cast
 
@@ -43,7 +44,7 @@ class ReadCommittedThread(AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        self._assignor = Together()
+        self._assignor = Together(Path(self.app.conf.datadir) / "dealt.json")
         consumer._partition_assignment_strategy = [self._assignor]
         consumer._isolation_level = "read_committed"
         consumer._client.send = _paced(consumer._client.send)

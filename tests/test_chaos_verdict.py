@@ -374,8 +374,9 @@ def answer_to_no_question(run: Recorded) -> None:
 
 
 def another_debtor_told(run: Recorded) -> None:
-    number = next(n for n, line in enumerate(run.lines) if line[0] == "w" and line[4])
-    run.lines[number] = [*run.lines[number][:5], run.lines[number][5] + 1]
+    number = next(n for n, line in enumerate(run.lines) if line[0] == "w" and line[2] == 0)
+    *answer, debt = run.lines[number]
+    run.lines[number] = [*answer, (debt or 0) + 1]
 
 
 def question_never_answered(run: Recorded) -> None:

@@ -85,6 +85,13 @@ def test_a_payment_is_held_and_queued_in_one_decision_and_the_terminal_hears_bot
     assert balances(world.states["A"])["hold:S"] == 95_950
 
 
+def test_change_is_kept_while_it_is_queued_as_before():
+    world = offices()
+    entries = world.ask(place_offline(collected=117_750, change_to="ab" * 16))
+    assert [reply.kept for one in entries for _, reply in replies_to(one)] == [17_750, 17_750]
+    assert payment(world).kept_on == "change:" + "ab" * 16
+
+
 def test_what_waited_for_funds_is_queued_when_it_is_held():
     world = offices(money=1)
     assert kinds(world.ask(place_offline(collected=100_000))) == ["WAITING_FUNDS"]

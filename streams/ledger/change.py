@@ -21,6 +21,7 @@ _AFTER_THE_HOLD = frozenset(
     {
         EntryKind.DEFERRED,
         EntryKind.REROUTED,
+        EntryKind.QUEUED,
         EntryKind.SENT,
         EntryKind.UNKNOWN,
         EntryKind.MANUAL,
