@@ -16,6 +16,7 @@ from schemas.reject import HEADER_REASON
 from streams.topics import LEDGER, PAYMENTS, REJECTS
 from tests.chaos.findings import ARRIVAL, AUDIT, BROKEN, DIVERGENCE, DOUBLED, LOST, PAYEE, REPLY, UNHEARD, WAITING
 from tests.chaos.other_payees import FAR, NEAR
+from tests.chaos.replies_told import LAST_WORDS_MS
 from tests.chaos_scenes import Recorded, Run, a_run
 
 SEED = 11
@@ -310,9 +311,12 @@ def voucher_sold_and_never_posted(run: Recorded) -> None:
 
 
 def _secret(run: Recorded) -> int:
-    """Of a payment that was told its PIN once."""
+    """Of a payment that is posted and was told its PIN once."""
+    entries = (entry for number in run.partitions() for entry in run.entries(number) if _is_voucher(entry))
+    sold = {entry.payment.id for entry in entries if entry.payment is not None}
     told = Counter(line[2] for line in run.lines if line[0] == "p")
-    return next(n for n, line in enumerate(run.lines) if line[0] == "p" and told[line[2]] == 1)
+    once = {payment for payment in sold if told[payment] == 1}
+    return next(n for n, line in enumerate(run.lines) if line[0] == "p" and line[2] in once)
 
 
 def pin_told_to_another_terminal(run: Recorded) -> None:
@@ -330,7 +334,9 @@ def pin_that_nobody_can_open(run: Recorded) -> None:
 
 
 def pin_never_told(run: Recorded) -> None:
+    """Though its terminal listened for long enough."""
     del run.lines[_secret(run)]
+    run.lines = [["e", line[1] + LAST_WORDS_MS] if line[0] == "e" else line for line in run.lines]
 
 
 def payment_in_two_registries(run: Recorded) -> None:
